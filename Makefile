@@ -1,0 +1,250 @@
+# `make help` lists the targets. Everything built goes to build/.
+
+VERSION := 0.1
+PREFIX  ?= /usr/local
+SANITIZE ?=
+
+# A sanitised build has a directory of its own, so that its objects never mix with the plain ones.
+comma := ,
+B := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+
+CC = gcc
+CFLAGS ?= -O2 -g
+SANFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer $(NORECOVER))
+NORECOVER = $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=undefined)
+BASEFLAGS = -std=gnu11 -Wall -Wextra -D_GNU_SOURCE -DIPCFS_VERSION='"$(VERSION)"' -pthread
+COMPILE = $(CC) $(BASEFLAGS) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) -pthread $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
+
+# Recursive variables: pkg-config may be missing until a recipe has installed it.
+# Only fs/ gets libfuse's flags; that lib/ builds without them is the proof that it does not know FUSE.
+FUSE_CFLAGS = $(shell pkg-config --cflags fuse3) -DFUSE_USE_VERSION=314
+FUSE_LIBS = $(shell pkg-config --libs fuse3)
+CRITERION_CFLAGS = $(shell pkg-config --cflags criterion)
+CRITERION_LIBS = $(shell pkg-config --libs criterion)
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+LIB := $(call objects,lib/*.c)
+FS := $(call objects,fs/*.c)
+UNIT := $(call objects,tests/unit_*.c)
+MOUNT := $(call objects,tests/mount_*.c tests/harness.c tests/janitor.c)
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+FUZZ := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
+TESTS := $(if $(UNIT),$(B)/tests/unit) $(if $(MOUNT),$(B)/tests/mount) $(FUZZ:%=$(B)/fuzz/%)
+
+# The front end needs the fs/ objects; until there are some, the library alone is the build.
+PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
+
+DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3
+DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3
+DEPS_LINT := clang-format clang-tidy cppcheck shellcheck
+DEPS_FUZZ := clang
+
+.PHONY: all
+all: $(PROGRAMS)
+
+# A sub-make that builds in parallel, unless the caller chose -j itself.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+# Rewritten only when the flags differ from the last build's; every object depends on it.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK))' > $@
+.PHONY: FORCE
+FORCE:
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
+
+$(FS): KNOWS = -Ilib $(FUSE_CFLAGS)
+$(UNIT): KNOWS = -Ilib $(CRITERION_CFLAGS)
+$(MOUNT): KNOWS = $(CRITERION_CFLAGS)
+
+# Made anew each time: ar would keep the members whose sources are gone.
+$(B)/libipc.a: $(LIB)
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $(LIB)
+
+$(B)/ipcfs: $(FS) $(B)/libipc.a
+	$(LINK) -o $@ $(FS) $(B)/libipc.a $(FUSE_LIBS) $(LDLIBS)
+
+$(B)/examples/%: $(B)/examples/%.o
+	$(LINK) -o $@ $< $(LDLIBS)
+
+$(B)/tests/unit: $(UNIT) $(B)/libipc.a
+	$(LINK) -o $@ $(UNIT) $(B)/libipc.a $(CRITERION_LIBS) $(LDLIBS)
+
+$(B)/tests/mount: $(MOUNT)
+	$(LINK) -o $@ $(MOUNT) $(CRITERION_LIBS) $(LDLIBS)
+
+# In the tests a fuzz target is a plain program that replays the corpus.
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libipc.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(LDLIBS)
+$(B)/tests/fuzz/%.o: KNOWS = -Ilib
+
+$(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $< $(FUSE_LIBS) $(LDLIBS)
+$(B)/bench/%: $(B)/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $< $(LDLIBS)
+$(B)/tests/bench/%_fuse.o: KNOWS = $(FUSE_CFLAGS)
+
+.PRECIOUS: $(B)/%.o
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# --- dependencies ----------------------------------------------------------------------------------------------------
+
+# $(call install,PACKAGES) asks dpkg first, and touches neither apt nor sudo when nothing is missing.
+# The package lists may be absent or out of date: when the first attempt fails, update them and try once more.
+define install
+@if ! command -v dpkg-query >/dev/null; then echo "deps: not a Debian system; needed: $(strip $(1))"; exit 0; fi; \
+have=" $$(dpkg-query -W -f='$${db:Status-Status}:$${Package} ' $(1) 2>/dev/null)"; missing=; \
+for p in $(1); do case "$$have" in *" installed:$$p "*) ;; *) missing="$$missing $$p";; esac; done; \
+[ "$$missing" ] || exit 0; \
+sudo=; \
+if [ "$$(id -u)" != 0 ]; then \
+	command -v sudo >/dev/null || { echo "deps: no sudo here; as root: apt-get install$$missing" >&2; exit 1; }; \
+	sudo=sudo; \
+fi; \
+echo "deps: installing$$missing"; \
+mkdir -p build; \
+get() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$$@"; }; \
+add() { get install -y --no-install-recommends -o Dpkg::Use-Pty=0 $$missing; }; \
+{ add || { get update; add; }; } >build/deps.log 2>&1 || { cat build/deps.log >&2; echo "deps: failed" >&2; exit 1; }
+endef
+
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz
+deps: ## install the Debian packages that building and testing need and that are missing
+	$(call install,$(DEPS_BUILD) $(DEPS_TEST))
+deps-build:
+	$(call install,$(DEPS_BUILD))
+deps-test: deps
+deps-lint:
+	$(call install,$(DEPS_BUILD) $(DEPS_TEST) $(DEPS_LINT))
+deps-fuzz:
+	$(call install,$(DEPS_BUILD) $(DEPS_FUZZ))
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+MNT ?= $(HOME)/ipcfs
+
+.PHONY: run
+run: ## install, build, and mount at MNT (default ~/ipcfs); says what to try
+	@$(SUBMAKE) deps-build
+	@$(SUBMAKE) all
+	@set -e; d='$(MNT)'; \
+	at() { findmnt -n -o SOURCE,FSTYPE -M "$$d" | grep -q ipcfs; }; \
+	if at && ! ls "$$d" >/dev/null 2>&1; then fusermount3 -uz "$$d"; fi; \
+	mkdir -p "$$d"; d=$$(cd "$$d" && pwd -P); \
+	if at; then echo "ipcfs is mounted at $$d already"; else $(B)/ipcfs "$$d"; echo "ipcfs is mounted at $$d"; fi; \
+	printf '%s\n' '' 'Try:' "    cat $$d/README" \
+		"    echo hello > $$d/pipe/greeting & cat $$d/pipe/greeting" \
+		"    echo 'first job' > $$d/mq/jobs; cat $$d/mq/jobs@one" \
+		'' "Unmount with: fusermount3 -u $$d"
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+# Nothing recovers from a finding: the daemon's exit status tells the harness.
+check: export ASAN_OPTIONS ?= exitcode=99:abort_on_error=0:detect_stack_use_after_return=1
+check: export UBSAN_OPTIONS ?= print_stacktrace=1
+check: export TSAN_OPTIONS ?= exitcode=99
+check: export IPCFS = $(abspath $(B)/ipcfs)
+CRITERION_ARGS = -j2 --timeout 60 $(if $(T),--filter '$(T)')
+
+.PHONY: test
+test: ## install, build, run all tests; T='suite/name' selects; SANITIZE=address,undefined sanitises
+	@$(SUBMAKE) deps-test
+	@$(SUBMAKE) tests
+	@$(MAKE) --no-print-directory check
+
+.PHONY: tests
+tests: all $(TESTS)
+	@:
+
+# The corpora come first, so that the last lines are Criterion's summaries.
+.PHONY: check
+check:
+	@rc=0; \
+	for f in $(FUZZ); do \
+		[ ! -d tests/fuzz/corpus/$$f ] || $(B)/fuzz/$$f tests/fuzz/corpus/$$f/* || { echo "fuzz/$$f: FAILED" >&2; rc=1; }; \
+	done; \
+	for t in $(filter $(B)/tests/%,$(TESTS)); do $$t $(CRITERION_ARGS) || rc=1; done; \
+	exit $$rc
+
+SECONDS_EACH ?= 60
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for SECONDS_EACH (60); new inputs stay in build/
+	@$(SUBMAKE) deps-fuzz
+	@$(SUBMAKE) $(FUZZ:%=build/fuzz-clang/%)
+	@set -e; for f in $(FUZZ); do \
+		mkdir -p build/fuzz-clang/corpus/$$f; \
+		seeds=tests/fuzz/corpus/$$f; [ -d $$seeds ] || seeds=; \
+		build/fuzz-clang/$$f -max_total_time=$(SECONDS_EACH) -print_final_stats=1 \
+			-artifact_prefix=build/fuzz-clang/$$f- build/fuzz-clang/corpus/$$f $$seeds; \
+	done
+
+build/fuzz-clang/%: tests/fuzz/%.c $(wildcard lib/*.c lib/*.h)
+	@mkdir -p $(@D)
+	clang $(BASEFLAGS) -Ilib -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $@ $< $(wildcard lib/*.c)
+
+.PHONY: bench
+bench: ## build and run the benchmarks; QUICK=1 for a short run
+	@$(SUBMAKE) deps
+	@$(SUBMAKE) all $(BENCH)
+	@export IPCFS=$(abspath $(B)/ipcfs) BENCH=$(abspath $(B)/bench) QUICK=$(QUICK); \
+	if [ -e tests/bench/run.sh ]; then bash tests/bench/run.sh; \
+	elif [ -e tests/bench/run.py ]; then python3 tests/bench/run.py; \
+	else echo "bench: tests/bench has nothing to run"; fi
+
+# --- lint ------------------------------------------------------------------------------------------------------------
+
+SOURCES = $(wildcard lib/*.c fs/*.c tests/*.c tests/fuzz/*.c tests/bench/*.c examples/*.c)
+HEADERS = $(wildcard lib/*.h fs/*.h tests/*.h tests/fuzz/*.h tests/bench/*.h examples/*.h)
+SCRIPTS = $(wildcard tests/*.sh tests/bench/*.sh examples/*.sh .ci/run)
+
+.PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts
+lint: ## clang-format, clang-tidy, cppcheck and shellcheck over everything
+	@$(SUBMAKE) deps-lint
+	@$(MAKE) --no-print-directory -k lint-format lint-tidy lint-cppcheck lint-scripts
+lint-format:
+	@echo clang-format
+	@[ -z '$(SOURCES)$(HEADERS)' ] || clang-format --dry-run -Werror $(SOURCES) $(HEADERS)
+lint-tidy:
+	@echo clang-tidy
+	@printf '%s\n' $(SOURCES) | xargs -r -P$$(nproc) -I{} \
+		clang-tidy --quiet {} -- $(BASEFLAGS) -Ilib $(FUSE_CFLAGS) 2>&1 | \
+		{ ! grep -v -e '^[0-9]* warnings\? generated' -e '^Suppressed ' -e '^Use -header-filter'; }
+lint-cppcheck:
+	@echo cppcheck
+	@[ -z '$(SOURCES)' ] || cppcheck -q --std=c11 --enable=warning,style,performance,portability --inline-suppr \
+		--error-exitcode=1 --suppressions-list=.cppcheck -D_GNU_SOURCE -DIPCFS_VERSION='""' \
+		'-DTestSuite(...)=' '-DTest(s,n,...)=void s##n(void)' -j2 $(SOURCES)
+lint-scripts:
+	@echo shellcheck
+	@[ -z '$(SCRIPTS)' ] || shellcheck $(SCRIPTS)
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+.PHONY: install
+install: all ## install the program and its manual page under DESTDIR/PREFIX
+	install -D -m 755 $(B)/ipcfs $(DESTDIR)$(PREFIX)/bin/ipcfs
+	$(if $(wildcard fs/ipcfs.1),install -D -m 644 fs/ipcfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/ipcfs.1)
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@echo "make             build $(B)/ipcfs, $(B)/libipc.a and the examples"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r t h; do \
+		printf 'make %-11s %s\n' "$$t" "$$h"; done
