@@ -1,0 +1,499 @@
+#include "loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000
+#define NS_PER_S 1000000000
+
+enum {
+	BATCH_MAX = 64,
+	/* While the busy source keeps the loop awake, epoll is asked at every so many polls, found or not. */
+	POLLS_PER_CHECK = 16,
+	FAR_SKIPS = 64,
+	NEAR_SKIPS = 16,
+	/* A sleep this many times spin_ns long may still be a short gap, plus the time it took to wake up. */
+	NEAR_GAP = 4,
+};
+
+/* How many wake-ups pass before the next one is followed by a spin. */
+struct backoff {
+	unsigned distance, left, cap;
+};
+
+/*
+ * Whether to spin after an item that ended a sleep. Items after a long sleep are `far`, items after a short one are
+ * `near`: a sign that spinning pays again. Each class has its own backoff, which doubles when a spin that the class
+ * asked for fails. A burst after a trickle is thus believed at its second item, for the trickle left `near` alone; and a
+ * stream whose gaps are just too long for spinning fails by `near` until one wake-up in 17 is followed by a spin, which
+ * is 1/17 of a CPU at the very most. A success clears both.
+ */
+struct busy {
+	int (*poll)(void *);
+	void *arg;
+	int64_t spin_ns;
+	int64_t idle_since; /* when a poll first found nothing after an item; 0: none did */
+	bool slept;	    /* since idle_since */
+	struct backoff near, far;
+	struct backoff *granted; /* the class that asked for the spin after this item; NULL: no spin */
+};
+
+struct ipc_loop {
+	int epoll_fd, stop_fd;
+	bool no_pwait2;
+	atomic_bool stopped;
+	struct ipc_watch stop_watch;
+	struct busy busy;
+	unsigned unchecked; /* polls since epoll was asked */
+	struct ipc_list tasks;
+	struct ipc_timer **heap; /* [1..timers] */
+	unsigned timers, heap_room;
+	int64_t expiring; /* timers up to this time are being run; 0: none */
+	void **garbage;
+	size_t garbage_len, garbage_room;
+	int batch_len;
+	struct epoll_event batch[BATCH_MAX];
+};
+
+int64_t ipc_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+/* Watches */
+
+int ipc_watch_add(struct ipc_loop *loop, struct ipc_watch *watch, int fd, uint32_t events,
+		  void (*ready)(struct ipc_watch *, uint32_t))
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	*watch = (struct ipc_watch){.fd = -1, .events = events, .ready = ready, .loop = loop};
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+		return -errno;
+	watch->fd = fd;
+	return 0;
+}
+
+void ipc_watch_remove(struct ipc_watch *watch)
+{
+	struct ipc_loop *loop = watch->loop;
+
+	if (watch->fd < 0)
+		return;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->fd = -1;
+	for (int i = 0; i < loop->batch_len; i++)
+		if (loop->batch[i].data.ptr == watch)
+			loop->batch[i].data.ptr = NULL;
+}
+
+static int epoll_wait_ns(struct ipc_loop *loop, int64_t ns)
+{
+	struct timespec ts = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+	int64_t ms;
+
+	if (!loop->no_pwait2) {
+		int n = epoll_pwait2(loop->epoll_fd, loop->batch, BATCH_MAX, ns < 0 ? NULL : &ts, NULL);
+
+		/* EPERM: how older seccomp filters refuse the calls they do not know. */
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return n;
+		loop->no_pwait2 = true;
+	}
+	if (ns < 0)
+		return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, -1);
+	ms = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
+	return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, ms > INT_MAX ? INT_MAX : (int)ms);
+}
+
+/* Returns the number of events or -errno. timeout_ns -1: forever. */
+static int batch_fetch(struct ipc_loop *loop, int64_t timeout_ns)
+{
+	int n;
+
+	loop->unchecked = 0;
+	if (timeout_ns != 0)
+		loop->busy.slept = true;
+	n = epoll_wait_ns(loop, timeout_ns);
+	/* An interrupted sleep ends the turn, for the handler may have called ipc_loop_stop(). */
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return loop->batch_len = n;
+}
+
+static void batch_dispatch(struct ipc_loop *loop)
+{
+	for (int i = 0; i < loop->batch_len; i++) {
+		struct ipc_watch *watch = loop->batch[i].data.ptr;
+
+		if (watch)
+			watch->ready(watch, loop->batch[i].events);
+	}
+	loop->batch_len = 0;
+}
+
+/* Timers */
+
+static void heap_put(struct ipc_loop *loop, unsigned slot, struct ipc_timer *timer)
+{
+	loop->heap[slot] = timer;
+	timer->slot = slot;
+}
+
+/* Places the timer at the free slot, or above or below it. */
+static void heap_settle(struct ipc_loop *loop, unsigned slot, struct ipc_timer *timer)
+{
+	struct ipc_timer **heap = loop->heap;
+	unsigned child;
+
+	for (; slot > 1 && heap[slot / 2]->when > timer->when; slot /= 2)
+		heap_put(loop, slot, heap[slot / 2]);
+	for (; (child = 2 * slot) <= loop->timers; slot = child) {
+		if (child < loop->timers && heap[child + 1]->when < heap[child]->when)
+			child++;
+		if (heap[child]->when >= timer->when)
+			break;
+		heap_put(loop, slot, heap[child]);
+	}
+	heap_put(loop, slot, timer);
+}
+
+static int heap_reserve(struct ipc_loop *loop)
+{
+	unsigned room = loop->heap_room ? 2 * loop->heap_room : 16;
+	struct ipc_timer **heap;
+
+	if (loop->timers + 1 < loop->heap_room)
+		return 0;
+	heap = realloc(loop->heap, room * sizeof(struct ipc_timer *));
+	if (!heap)
+		return -ENOMEM;
+	loop->heap = heap;
+	loop->heap_room = room;
+	return 0;
+}
+
+int ipc_timer_start(struct ipc_loop *loop, struct ipc_timer *timer, int64_t when, void (*expired)(struct ipc_timer *))
+{
+	int err;
+
+	if (!timer->slot) {
+		err = heap_reserve(loop);
+		if (err)
+			return err;
+		timer->slot = ++loop->timers;
+	}
+	/* A timer that keeps starting itself in the past must not hold up the others. */
+	if (when <= loop->expiring)
+		when = loop->expiring + 1;
+	timer->when = when;
+	timer->expired = expired;
+	heap_settle(loop, timer->slot, timer);
+	return 0;
+}
+
+void ipc_timer_stop(struct ipc_loop *loop, struct ipc_timer *timer)
+{
+	unsigned slot = timer->slot;
+	struct ipc_timer *last;
+
+	if (!slot)
+		return;
+	last = loop->heap[loop->timers--];
+	timer->slot = 0;
+	if (last != timer)
+		heap_settle(loop, slot, last);
+}
+
+static bool timer_due(const struct ipc_loop *loop, int64_t now)
+{
+	return loop->timers && loop->heap[1]->when <= now;
+}
+
+static void timers_expire(struct ipc_loop *loop, int64_t now)
+{
+	loop->expiring = now;
+	while (timer_due(loop, now)) {
+		struct ipc_timer *timer = loop->heap[1];
+
+		ipc_timer_stop(loop, timer);
+		timer->expired(timer);
+	}
+	loop->expiring = 0;
+}
+
+/* How long the loop may sleep for its timers and its caller; -1: forever. */
+static int64_t sleep_ns(const struct ipc_loop *loop, int timeout_ms)
+{
+	int64_t ns = timeout_ms < 0 ? -1 : (int64_t)timeout_ms * NS_PER_MS;
+	int64_t now, left;
+
+	if (!loop->timers || ns == 0)
+		return ns;
+	now = ipc_now();
+	left = timer_due(loop, now) ? 0 : loop->heap[1]->when - now;
+	return ns < 0 || left < ns ? left : ns;
+}
+
+/* Tasks */
+
+void ipc_task_init(struct ipc_task *task, void (*run)(struct ipc_task *))
+{
+	ipc_list_init(&task->link);
+	task->run = run;
+}
+
+void ipc_task_post(struct ipc_loop *loop, struct ipc_task *task)
+{
+	if (ipc_list_empty(&task->link))
+		ipc_list_append(&loop->tasks, &task->link);
+}
+
+void ipc_task_cancel(struct ipc_task *task)
+{
+	ipc_list_remove(&task->link);
+}
+
+static void tasks_run(struct ipc_loop *loop)
+{
+	struct ipc_list batch;
+
+	if (ipc_list_empty(&loop->tasks))
+		return;
+	/* The batch takes the list's place as head, so that what the tasks post waits for the next turn. */
+	ipc_list_append(&loop->tasks, &batch);
+	ipc_list_remove(&loop->tasks);
+	while (!ipc_list_empty(&batch)) {
+		struct ipc_task *task = ipc_container(batch.next, struct ipc_task, link);
+
+		ipc_list_remove(&task->link);
+		task->run(task);
+	}
+}
+
+/* Memory that is freed later */
+
+void ipc_loop_free_later(struct ipc_loop *loop, void *ptr)
+{
+	if (loop->garbage_len == loop->garbage_room) {
+		size_t room = loop->garbage_room ? 2 * loop->garbage_room : 64;
+		void **garbage = realloc(loop->garbage, room * sizeof(void *));
+
+		/* Without memory to remember it, losing it is the only safe thing left. */
+		if (!garbage)
+			return;
+		loop->garbage = garbage;
+		loop->garbage_room = room;
+	}
+	loop->garbage[loop->garbage_len++] = ptr;
+}
+
+static void garbage_drain(struct ipc_loop *loop)
+{
+	while (loop->garbage_len)
+		free(loop->garbage[--loop->garbage_len]);
+}
+
+/* The busy source */
+
+void ipc_loop_set_busy(struct ipc_loop *loop, int (*poll)(void *), void *arg, int64_t spin_ns)
+{
+	loop->busy = (struct busy){
+		.poll = poll, .arg = arg, .spin_ns = spin_ns, .near.cap = NEAR_SKIPS, .far.cap = FAR_SKIPS};
+}
+
+static void backoff_grow(struct backoff *backoff)
+{
+	unsigned distance = backoff->distance ? 2 * backoff->distance : 1;
+
+	backoff->distance = backoff->left = distance < backoff->cap ? distance : backoff->cap;
+}
+
+static void backoff_clear(struct backoff *backoff)
+{
+	backoff->distance = backoff->left = 0;
+}
+
+/* Draws the conclusions from an item that came after some polls found nothing. */
+static void busy_learn(struct busy *busy)
+{
+	if (busy->slept) {
+		bool near = ipc_now() - busy->idle_since < NEAR_GAP * busy->spin_ns;
+		struct backoff *class = near ? &busy->near : &busy->far;
+
+		busy->granted = class->left ? NULL : class;
+		if (class->left)
+			class->left--;
+	} else if (busy->granted) {
+		backoff_clear(&busy->near);
+		backoff_clear(&busy->far);
+	}
+	busy->idle_since = 0;
+}
+
+static int busy_poll(struct ipc_loop *loop)
+{
+	struct busy *busy = &loop->busy;
+	int items = busy->poll ? busy->poll(busy->arg) : 0;
+
+	if (items < 0) {
+		atomic_store(&loop->stopped, true);
+	} else if (items > 0) {
+		if (busy->idle_since)
+			busy_learn(busy);
+	} else if (!busy->idle_since && busy->spin_ns) {
+		busy->idle_since = ipc_now();
+		busy->slept = false;
+	}
+	return items;
+}
+
+/* Whether spinning is allowed, now that a poll found nothing. */
+static bool busy_hopes(const struct busy *busy)
+{
+	return busy->granted && busy->idle_since;
+}
+
+/* Polls until there is an item, an event (which stays in the batch), a timer that is due, or no hope. */
+static int busy_spin(struct ipc_loop *loop)
+{
+	struct busy *busy = &loop->busy;
+	int64_t now;
+	int items;
+
+	do {
+		do {
+			items = busy_poll(loop);
+			if (items != 0)
+				return items;
+		} while (++loop->unchecked < POLLS_PER_CHECK);
+		if (batch_fetch(loop, 0) != 0)
+			return 0;
+		now = ipc_now();
+		if (timer_due(loop, now))
+			return 0;
+	} while (now - busy->idle_since < busy->spin_ns);
+	backoff_grow(busy->granted);
+	busy->granted = NULL;
+	return 0;
+}
+
+/* The loop */
+
+static void stop_ready(struct ipc_watch *watch, uint32_t events)
+{
+	eventfd_t count;
+
+	(void)events;
+	eventfd_read(watch->fd, &count);
+}
+
+struct ipc_loop *ipc_loop_new(void)
+{
+	struct ipc_loop *loop = calloc(1, sizeof(*loop));
+	int err;
+
+	if (!loop)
+		return NULL;
+	ipc_list_init(&loop->tasks);
+	loop->stop_fd = -1;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0)
+		goto fail;
+	loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->stop_fd < 0)
+		goto fail;
+	err = ipc_watch_add(loop, &loop->stop_watch, loop->stop_fd, EPOLLIN, stop_ready);
+	if (!err)
+		return loop;
+	errno = -err;
+fail:
+	err = errno;
+	ipc_loop_free(loop);
+	errno = err;
+	return NULL;
+}
+
+void ipc_loop_free(struct ipc_loop *loop)
+{
+	if (!loop)
+		return;
+	garbage_drain(loop);
+	if (loop->stop_fd >= 0)
+		close(loop->stop_fd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	free(loop->garbage);
+	free(loop->heap);
+	free(loop);
+}
+
+/* What the busy source and the tasks left to do: events, a sleep if nothing is pending, timers. */
+static int loop_wait(struct ipc_loop *loop, bool awake, int timeout_ms)
+{
+	int64_t now = 0;
+	int n;
+
+	if (!loop->batch_len) {
+		if (awake && ++loop->unchecked < POLLS_PER_CHECK)
+			return 0;
+		n = batch_fetch(loop, awake ? 0 : sleep_ns(loop, timeout_ms));
+		if (n < 0)
+			return n;
+	}
+	if (loop->timers)
+		now = ipc_now();
+	if (!loop->batch_len && !timer_due(loop, now))
+		return 0;
+	/* An interrupt that arrived first must win over the event or the timeout that would complete its operation. */
+	busy_poll(loop);
+	batch_dispatch(loop);
+	timers_expire(loop, now);
+	return 0;
+}
+
+int ipc_loop_turn(struct ipc_loop *loop, int timeout_ms)
+{
+	int items = busy_poll(loop);
+	bool awake = !ipc_list_empty(&loop->tasks);
+	int err;
+
+	if (!items && !awake && timeout_ms && busy_hopes(&loop->busy))
+		items = busy_spin(loop);
+	tasks_run(loop);
+	/* What the tasks kept from spinning spins in the next turn. */
+	awake = items || (awake && busy_hopes(&loop->busy)) || !ipc_list_empty(&loop->tasks) ||
+		atomic_load(&loop->stopped);
+	err = loop_wait(loop, awake, timeout_ms);
+	garbage_drain(loop);
+	return err;
+}
+
+int ipc_loop_run(struct ipc_loop *loop)
+{
+	int err = 0;
+
+	while (!err && !atomic_load(&loop->stopped))
+		err = ipc_loop_turn(loop, -1);
+	atomic_store(&loop->stopped, false);
+	return err;
+}
+
+void ipc_loop_stop(struct ipc_loop *loop)
+{
+	int saved = errno;
+
+	atomic_store(&loop->stopped, true);
+	/* The flag alone would be missed by a loop that is just about to sleep. */
+	eventfd_write(loop->stop_fd, 1);
+	errno = saved;
+}

@@ -1,0 +1,48 @@
+/*
+ * Helper threads for the calls that can block and have no descriptor to wait on: opening a FIFO or connecting through
+ * the mount itself, name resolution. Threads are made on demand and leave when idle. All of it is for the loop's thread.
+ *
+ * The signal that interrupts a helper is SIGURG, the only one that helpers do not block; ipc_pool_new() gives it a handler
+ * that does nothing, without SA_RESTART. work() may rarely see an EINTR that was meant for the job before, and goes on then.
+ */
+#ifndef IPC_POOL_H
+#define IPC_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <pthread.h>
+
+#include "list.h"
+
+struct ipc_loop;
+struct ipc_pool;
+
+/* A job. Embedded by its owner, who must keep it until done() has run; fields are the pool's. */
+struct ipc_job {
+	struct ipc_list link;
+	void (*work)(struct ipc_job *); /* in a helper thread; must return soon after a signal (EINTR) once cancelled */
+	void (*done)(struct ipc_job *); /* in the loop's thread, exactly once for each submitted job */
+	atomic_bool cancelled;		/* may be read by work() */
+	pthread_t thread;
+	int state;
+};
+
+/* Returns a pool that reports to loop by eventfd(2), or NULL with errno. max_threads bounds how many jobs block at once. */
+struct ipc_pool *ipc_pool_new(struct ipc_loop *, unsigned max_threads);
+/*
+ * Cancels every job, waits for the threads, runs done() for each job left. Accepts NULL. Before ipc_loop_free(), and
+ * not from within done().
+ */
+void ipc_pool_free(struct ipc_pool *);
+
+/* Returns 0, or -EAGAIN when max_threads jobs are running already or no thread can be made (pthread_create(3)). */
+int ipc_pool_submit(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
+		    void (*done)(struct ipc_job *));
+/*
+ * Asks a running job to end: sets cancelled and interrupts its thread by a signal, again and again until work()
+ * returns, so that a signal that comes just before the blocking call is not lost. A job that no thread has taken yet skips
+ * work(). done() still runs, later, from the loop. Harmless on a job that is not in the pool.
+ */
+void ipc_job_cancel(struct ipc_pool *, struct ipc_job *);
+
+#endif
