@@ -1,0 +1,199 @@
+/* NAME@ctl: a channel's state as key=value lines, and what of it can be changed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core.h"
+
+enum { CTL_LINE_MAX = 4096 };
+
+struct ctl_handle {
+	struct ipc_handle h;
+	struct ipc_ref ref;
+	char *text; /* made at the first read, so that one reader sees one state */
+	size_t len;
+};
+
+static struct ctl_handle *ctl_handle(struct ipc_handle *h)
+{
+	return ipc_container(h, struct ctl_handle, h);
+}
+
+static void ctl_command(pid_t pid, char *out, size_t size)
+{
+	char path[32], name[32] = "?";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ssize_t n = read(fd, name, sizeof(name) - 1);
+
+		name[n > 0 ? n : 0] = '\0';
+		name[strcspn(name, "\n")] = '\0';
+		close(fd);
+	}
+	ipc_escape(out, size, name, strlen(name));
+}
+
+static const char *ctl_verb(const struct ipc_op *op)
+{
+	static const char *const verbs[] = {
+		[IPC_OPEN] = "open", [IPC_READ] = "read", [IPC_WRITE] = "write", [IPC_FLUSH] = "flush"};
+
+	return verbs[op->type];
+}
+
+static void ctl_waiters_of(const struct ipc_waitq *wq, FILE *out)
+{
+	for (int side = IPC_IN; side <= IPC_OUT; side++) {
+		struct ipc_list *pos, *next;
+
+		ipc_list_each(pos, next, &wq->ops[side])
+		{
+			const struct ipc_op *op = ipc_container(pos, struct ipc_op, link);
+			char command[128];
+
+			ctl_command(op->cred.pid, command, sizeof(command));
+			fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)op->cred.pid, command,
+				ctl_verb(op), (double)(ipc_now() - op->since) / 1e9);
+		}
+	}
+}
+
+static void ctl_show_chan(struct ipc_chan *chan, FILE *out)
+{
+	struct ipc_list *pos, *next;
+	unsigned readers = 0, writers = 0;
+
+	ipc_list_each(pos, next, &chan->handles)
+	{
+		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
+
+		readers += h->readable;
+		writers += h->writable;
+	}
+	fprintf(out, "readers=%u\nwriters=%u\nwaiters=%u\n", readers, writers, ipc_chan_waiters(chan));
+	fprintf(out, "in_messages=%" PRIu64 "\nin_bytes=%" PRIu64 "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
+		chan->in_messages, chan->in_bytes, chan->out_messages, chan->out_bytes);
+	ctl_waiters_of(&chan->waitq, out);
+	ipc_list_each(pos, next, &chan->handles)
+	{
+		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
+
+		if (h->waitq && h->waitq != &chan->waitq)
+			ctl_waiters_of(h->waitq, out);
+	}
+}
+
+unsigned ipc_chan_waiters(const struct ipc_chan *chan)
+{
+	struct ipc_list *pos, *next;
+	unsigned waiters = 0;
+
+	ipc_list_each(pos, next, &chan->handles)
+		waiters += ipc_container(pos, struct ipc_handle, link)->parked;
+	return waiters;
+}
+
+static int ctl_make(struct ctl_handle *c)
+{
+	struct ipc *ipc = c->h.ipc;
+	const struct ipc_kind *kind = c->ref.kind;
+	struct ipc_chan *chan = ipc_chan_find(ipc, kind, c->ref.base);
+	FILE *out = open_memstream(&c->text, &c->len);
+
+	if (!out)
+		return -ENOMEM;
+	fprintf(out, "kind=%s\n", kind->name);
+	if (kind->ctl_show)
+		kind->ctl_show(ipc, &c->ref, chan, out);
+	/* The kernel serves what has no read(): who opens it never reaches us. */
+	if (chan && !ipc_list_empty(&chan->handles))
+		ctl_show_chan(chan, out);
+	else if (kind->watch_fd || kind->connect)
+		fprintf(out, "readers=0\nwriters=0\nwaiters=0\nin_messages=%" PRIu64 "\nin_bytes=%" PRIu64
+			     "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
+			chan ? chan->in_messages : 0, chan ? chan->in_bytes : 0, chan ? chan->out_messages : 0,
+			chan ? chan->out_bytes : 0);
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct ipc_ref *own = &ctl_handle(h)->ref;
+	struct stat st;
+	int r;
+
+	(void)flags;
+	*own = *ref;
+	own->facets.set = 0;
+	own->facet_at = 0;
+	r = ref->kind->stat(h->ipc, own, &st);
+	if (r < 0 || st.st_ino != ino)
+		return -ESTALE;
+	if (h->writable && !ref->kind->ctl_set)
+		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "nothing of a %s channel can be set here",
+				  ref->kind->name);
+	h->flushes = h->writable;
+	return 0;
+}
+
+static ssize_t ctl_read(struct ipc_op *op)
+{
+	struct ctl_handle *c = ctl_handle(op->handle);
+
+	if (!c->text && ctl_make(c) < 0)
+		return -ENOMEM;
+	if (op->offset >= (off_t)c->len)
+		return 0;
+	op->data = c->text + op->offset;
+	return (ssize_t)c->len - op->offset;
+}
+
+static int ctl_set_line(struct ipc_handle *h, const char *line, size_t n)
+{
+	struct ctl_handle *c = ctl_handle(h);
+	char text[CTL_LINE_MAX + 1], why[256] = "";
+	char *value;
+	int r;
+
+	memcpy(text, line, n);
+	text[n] = '\0';
+	if (!n)
+		return 0;
+	value = strchr(text, '=');
+	if (!value)
+		return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_ref_path(&c->ref), "a line is key=value");
+	*value++ = '\0';
+	r = c->ref.kind->ctl_set(h->ipc, &c->ref, text, value, why, sizeof(why));
+	return r < 0 && why[0] ? ipc_refuse(h->ipc, &h->cred, -r, ipc_ref_path(&c->ref), "%s", why) : r;
+}
+
+static ssize_t ctl_write(struct ipc_op *op)
+{
+	return ipc_frame_write(op, '\n', CTL_LINE_MAX, ctl_set_line);
+}
+
+static int ctl_flush(struct ipc_op *op)
+{
+	return ipc_frame_flush(op, ctl_set_line);
+}
+
+static void ctl_close(struct ipc_handle *h)
+{
+	free(ctl_handle(h)->text);
+}
+
+const struct ipc_kind ipc_ctl = {
+	.name = "ctl",
+	.handle_size = sizeof(struct ctl_handle),
+	.open = ctl_open,
+	.read = ctl_read,
+	.write = ctl_write,
+	.flush = ctl_flush,
+	.close = ctl_close,
+};

@@ -1,0 +1,278 @@
+/* Open files: their life, their position, and what is kept of the last message. */
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *kind, const struct ipc_cred *cred,
+				       const struct ipc_ref *ref, int flags)
+{
+	struct ipc_handle *h = calloc(1, kind->handle_size ? kind->handle_size : sizeof(*h));
+	int mode = flags & O_ACCMODE;
+
+	if (!h)
+		return NULL;
+	h->ipc = ipc;
+	h->kind = kind;
+	h->facets = ref->facets;
+	h->cred = *cred;
+	h->readable = mode != O_WRONLY;
+	h->writable = mode != O_RDONLY;
+	h->duplex = mode == O_RDWR;
+	ipc_list_init(&h->link);
+	ipc_list_init(&h->poll_link);
+	ipc_list_init(&h->all_link);
+	return h;
+}
+
+static void handle_free(struct ipc_handle *h)
+{
+	free(h->keep);
+	free(h->part);
+	ipc_loop_free_later(h->ipc->loop, h);
+}
+
+/* Gives h its channel: the entry that is the name, or a record of the kernel's object with that ino. */
+static int handle_attach(struct ipc_handle *h, const struct ipc_ref *ref, ino_t ino)
+{
+	struct ipc_chan *chan;
+
+	if (ref->kind->named) {
+		chan = ipc_chan_find(h->ipc, ref->kind, ref->base);
+		if (!chan || chan->st.st_ino != ino)
+			return -ESTALE;
+	} else {
+		chan = ipc_chan_get(h->ipc, ref->kind, ref->base, ino);
+		if (!chan)
+			return -ENOMEM;
+	}
+	h->chan = chan;
+	ipc_chan_hold(h->chan);
+	h->waitq = &h->chan->waitq;
+	return 0;
+}
+
+int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags, ino_t ino,
+		   struct ipc_handle **out)
+{
+	bool ctl = ref->facets.set & IPC_F_CTL;
+	struct ipc_handle *h = handle_alloc(ipc, ctl ? &ipc_ctl : ref->kind, cred, ref, flags);
+	int r = 0;
+
+	if (!h)
+		return -ENOMEM;
+	ino = ipc_kind_ino(ino);
+	if (!ctl && ref->kind->named)
+		r = handle_attach(h, ref, ino);
+	if (r == 0)
+		r = h->kind->open(h, ref, flags, ino);
+	if (r == 0 && !ctl && !ref->kind->named) {
+		r = handle_attach(h, ref, ino);
+		if (r < 0)
+			h->kind->close(h);
+	}
+	if (r < 0) {
+		if (h->chan)
+			ipc_chan_drop(h->chan);
+		handle_free(h);
+		return r;
+	}
+	if (h->chan)
+		ipc_list_append(&h->chan->handles, &h->link);
+	ipc_list_append(&ipc->handles, &h->all_link);
+	*out = h;
+	return 0;
+}
+
+/* The watch must not keep an object alive, or a descriptor open, that no handle uses. */
+static void handle_close_watch(struct ipc_chan *chan)
+{
+	if (!ipc_list_empty(&chan->handles) || !chan->kind->watch_fd || chan->waitq.fd < 0)
+		return;
+	ipc_watch_remove(&chan->waitq.watch);
+	close(chan->waitq.fd);
+	chan->waitq.fd = -1;
+}
+
+static void handle_destroy(struct ipc_handle *h)
+{
+	ipc_list_remove(&h->poll_link);
+	ipc_list_remove(&h->link);
+	ipc_list_remove(&h->all_link);
+	h->kind->close(h);
+	if (h->chan) {
+		handle_close_watch(h->chan);
+		ipc_chan_drop(h->chan);
+	}
+	handle_free(h);
+}
+
+void ipc_handle_cancel(struct ipc_handle *h, int result)
+{
+	for (int side = IPC_IN; h->parked && h->waitq && side <= IPC_OUT; side++) {
+		struct ipc_list *pos, *next;
+
+		ipc_list_each(pos, next, &h->waitq->ops[side])
+		{
+			struct ipc_op *op = ipc_container(pos, struct ipc_op, link);
+
+			if (op->handle == h)
+				ipc_op_finish(op, result);
+		}
+	}
+}
+
+/* An unfinished line outlives its handle until there is room for it. */
+static int linger_complete(struct ipc_op *op, ssize_t result)
+{
+	struct ipc_handle *h = op->handle;
+
+	if (result < 0)
+		ipc_refuse(h->ipc, &h->cred, (int)-result, ipc_handle_path(h),
+			   "the unfinished last line (%zu bytes) was lost after close", h->part_len);
+	handle_destroy(h);
+	ipc_loop_free_later(h->ipc->loop, op);
+	return 0;
+}
+
+void ipc_close(struct ipc_handle *h)
+{
+	struct ipc_op *op;
+
+	ipc_handle_cancel(h, -EBADF);
+	ipc_list_remove(&h->poll_link);
+	h->ready = NULL;
+	if (!h->part_len || h->part_refused || !(op = calloc(1, sizeof(*op)))) {
+		handle_destroy(h);
+		return;
+	}
+	ipc_list_init(&op->link);
+	op->type = IPC_FLUSH;
+	op->cred = h->cred;
+	op->handle = h;
+	op->complete = linger_complete;
+	h->facets.set &= ~(uint32_t)IPC_F_TIMEOUT;
+	ssize_t r = ipc_submit(op);
+	if (r == IPC_WOULD_PARK)
+		ipc_park(op);
+	else
+		linger_complete(op, r);
+}
+
+char *ipc_keep_reserve(struct ipc_handle *h, size_t n)
+{
+	size_t size = h->keep_size ? h->keep_size : 128;
+	char *grown;
+
+	if (n <= h->keep_size)
+		return h->keep;
+	while (size < n)
+		size *= 2;
+	grown = realloc(h->keep, size);
+	if (!grown)
+		return NULL;
+	h->keep = grown;
+	h->keep_size = size;
+	return grown;
+}
+
+ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)
+{
+	off_t end = h->keep_at + (off_t)h->keep_len;
+	size_t n;
+
+	if (h->plain)
+		return -ENODATA;
+	if (h->duplex)
+		op->offset = h->pos;
+	if (op->offset >= end)
+		return -ENODATA;
+	if (op->offset < h->keep_at)
+		return ipc_refuse(h->ipc, &op->cred, EINVAL, ipc_handle_path(h),
+				  "offset %lld is before the last message that this descriptor read, which begins at %lld: "
+				  "a channel cannot go back further",
+				  (long long)op->offset, (long long)h->keep_at);
+	n = (size_t)(end - op->offset);
+	if (n > op->size)
+		n = op->size;
+	op->data = h->keep + (op->offset - h->keep_at);
+	h->pos = op->offset + (off_t)n;
+	return (ssize_t)n;
+}
+
+ssize_t ipc_handle_deliver(struct ipc_handle *h, struct ipc_op *op, ssize_t len)
+{
+	size_t n = (size_t)len < op->size ? (size_t)len : op->size;
+
+	if (h->plain || !len)
+		return (ssize_t)n;
+	/* A descriptor without a position never looks back, so only the rest of a long message is worth keeping. */
+	if (!h->duplex || n < (size_t)len) {
+		if (op->data != h->keep) {
+			char *keep = ipc_keep_reserve(h, (size_t)len);
+
+			if (!keep) {
+				if (h->kind->undo)
+					h->kind->undo(op, len);
+				return -ENOMEM;
+			}
+			memcpy(keep, op->data, (size_t)len);
+			op->data = keep;
+		}
+		h->keep_at = op->offset;
+		h->keep_len = (size_t)len;
+	} else {
+		h->keep_len = 0;
+		h->keep_at = op->offset + (off_t)n;
+	}
+	h->pos = op->offset + (off_t)n;
+	return (ssize_t)n;
+}
+
+bool ipc_handle_has_rest(const struct ipc_handle *h)
+{
+	return h->pos < h->keep_at + (off_t)h->keep_len;
+}
+
+unsigned ipc_poll(struct ipc_handle *h, bool notify)
+{
+	unsigned events = 0;
+
+	if (notify && h->waitq) {
+		ipc_list_remove(&h->poll_link);
+		ipc_list_append(&h->waitq->pollers, &h->poll_link);
+		/* Armed before looking, so that no change falls in between. */
+		if (ipc_waitq_arm(h->waitq, h) < 0)
+			return POLLERR;
+	}
+	if (h->readable && ipc_handle_has_rest(h))
+		events |= POLLIN | POLLRDNORM;
+	if (h->kind->poll)
+		return events | h->kind->poll(h);
+	return events | (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
+}
+
+void ipc_handle_on_ready(struct ipc_handle *h, void (*ready)(void *arg), void *arg)
+{
+	h->ready = ready;
+	h->ready_arg = arg;
+}
+
+bool ipc_handle_is_duplex(const struct ipc_handle *h)
+{
+	return h->duplex;
+}
+
+bool ipc_handle_wants_flush(const struct ipc_handle *h)
+{
+	return h->flushes;
+}
+
+int ipc_handle_stat(struct ipc_handle *h, struct stat *st)
+{
+	return h->kind->fstat ? h->kind->fstat(h, st) : -EOPNOTSUPP;
+}

@@ -1,0 +1,152 @@
+/*
+ * libipc: kernel IPC objects behind one interface of names, handles and operations. It knows neither FUSE nor mounts.
+ *
+ * One thread calls everything here, the one that runs the loop. Errors are negative errno. Nothing blocks: an operation
+ * that would have to wait says -EAGAIN, and the caller parks it.
+ */
+#ifndef IPC_H
+#define IPC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "loop.h"
+#include "name.h"
+
+struct ipc;
+struct ipc_chan;
+struct ipc_handle;
+struct ipc_kind;
+struct ipc_waitq;
+
+/* Who asks. pid is the calling thread's, 0 where it is not visible to us. */
+struct ipc_cred {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+};
+
+struct ipc_options {
+	const char *prefix;	/* of kernel names; NULL: none */
+	const char *mountpoint; /* absolute; NULL: there is no mount, and what must go through it is EOPNOTSUPP */
+	int64_t mq_maxmsg, mq_msgsize; /* for new queues; 0: the kernel's default */
+	bool mq_lines;		       /* frame by lines unless a facet says otherwise */
+	bool shared;		       /* other users than our own may come */
+};
+
+/* What a name stands for. facets.set is 0 for a plain name. Copyable. */
+struct ipc_ref {
+	const struct ipc_kind *kind;
+	struct ipc_facets facets;
+	uint16_t facet_at; /* offset in base[] of the facets' text, NUL-terminated; 0: none */
+	char base[IPC_NAME_MAX + 2];
+};
+
+/* Returns an instance, or NULL with errno. Strings in options are copied. Free it with ipc_free() before the loop. */
+struct ipc *ipc_new(struct ipc_loop *, const struct ipc_options *);
+/* Answers what is parked with -ENOTCONN. Every handle must be closed. Accepts NULL. */
+void ipc_free(struct ipc *);
+/* Answers what is parked with -ENOTCONN, and from now on everything that would park. */
+void ipc_shut_down(struct ipc *);
+
+/* The kinds in their order, NULL behind the last; a kind's directory name. */
+const struct ipc_kind *ipc_kind_at(unsigned i);
+unsigned ipc_kind_index(const struct ipc_kind *);
+const char *ipc_kind_name(const struct ipc_kind *);
+
+/*
+ * The namespace. Each call returns 0 or -errno; those that a user could not guess leave a line for MNT/errors.
+ *
+ * resolve: -ENAMETOOLONG, -EINVAL for bad facets and for an empty name. Does not say whether the object exists.
+ * stat: st_mode's type tells how it is used: S_IFREG through ipc_open(), all others by the kernel itself. st_ino is unique
+ *   over all kinds and changes when another object appears under the name.
+ * create: makes the object as `mode`'s type asks (S_IFREG: whatever the kind makes on O_CREAT); -EEXIST when there is one.
+ * chattr: `set` has IPC_SET_ bits. rename: `flags` as renameat2(2).
+ */
+int ipc_resolve(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name, struct ipc_ref *);
+int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct stat *);
+int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
+int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+int ipc_rename(struct ipc *, const struct ipc_cred *, const struct ipc_ref *from, const struct ipc_ref *to,
+	       unsigned flags);
+int ipc_readlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf, size_t size);
+enum { IPC_SET_MODE = 1, IPC_SET_OWNER = 2, IPC_SET_TIMES = 4, IPC_SET_SIZE = 8 };
+/* `st` carries the values; (uid_t)-1 and UTIME_OMIT leave as they are, as in fchown(2) and futimens(2). */
+int ipc_chattr(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct ipc_handle *,
+	       const struct stat *st, unsigned set);
+/* Calls emit for each name; st_mode's type in `type`. */
+int ipc_list(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
+	     void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+
+/* The texts of MNT/README, MNT/status, MNT/status@json, MNT/errors (for that uid), written to out. */
+void ipc_text_readme(struct ipc *, FILE *out);
+void ipc_text_status(struct ipc *, const struct ipc_cred *, FILE *out);
+void ipc_text_status_json(struct ipc *, const struct ipc_cred *, FILE *out);
+void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);
+
+/* Remembers a refusal for MNT/errors; `path` as below the mount. Returns -err. */
+int ipc_refuse(struct ipc *, const struct ipc_cred *, int err, const char *path, const char *why, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* Operations on handles. */
+enum ipc_op_type { IPC_OPEN, IPC_READ, IPC_WRITE, IPC_FLUSH };
+
+/*
+ * One operation. The caller fills it and calls ipc_submit(). When that says -EAGAIN for good (nonblock) or anything else,
+ * the operation is over. When it says IPC_WOULD_PARK, the caller may copy it to memory that stays, with the data to be
+ * written, set complete, and ipc_park() the copy; complete() is then called exactly once.
+ */
+struct ipc_op {
+	struct ipc_list link;
+	struct ipc_waitq *waitq;
+	struct ipc_timer timer;
+	enum ipc_op_type type;
+	bool nonblock;
+	struct ipc_cred cred;
+	struct ipc_handle *handle;
+	int64_t since;	  /* ipc_now() when it was parked */
+	const char *data; /* WRITE: what to write. READ: what was read, valid until the next call into libipc */
+	size_t size;	  /* bytes to write, or room for reading */
+	size_t done;	  /* WRITE: bytes taken so far */
+	off_t offset;	  /* READ of a seekable handle; WRITE too where it is a plain file */
+	/*
+	 * result: bytes, 0 or -errno; op->data is set for a READ. Returns 0, or -errno when the result could not be
+	 * delivered: a message that was taken for it then goes back. May free op by ipc_loop_free_later() only.
+	 */
+	int (*complete)(struct ipc_op *, ssize_t result);
+};
+
+enum { IPC_WOULD_PARK = -4096 };
+
+/*
+ * Makes a handle for ref with open(2)'s flags. On 0, *out must be brought to use by submitting an IPC_OPEN operation on it,
+ * and closed by ipc_close() whatever became of that. -ESTALE: the object that `ino` (ipc_stat's) named is gone.
+ */
+int ipc_handle_new(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, int flags, ino_t ino,
+		   struct ipc_handle **out);
+/* Also with operations parked: they end with -EBADF. What lingers (an unfinished line) is sent in the background. */
+void ipc_close(struct ipc_handle *);
+
+/* -EAGAIN is final here (op->nonblock). IPC_WOULD_PARK: see struct ipc_op. */
+ssize_t ipc_submit(struct ipc_op *);
+void ipc_park(struct ipc_op *);
+/* A READ that ipc_submit() completed with result > 0 could not be delivered: its message goes back where that is possible. */
+void ipc_undeliver(struct ipc_op *, ssize_t result);
+/* Ends a parked operation with -EINTR, or with what it did so far. Does nothing to one that is over. */
+void ipc_interrupt(struct ipc_op *);
+
+/* poll(2)'s revents. With notify, ready() is called once when more may have become true. */
+unsigned ipc_poll(struct ipc_handle *, bool notify);
+void ipc_handle_on_ready(struct ipc_handle *, void (*ready)(void *arg), void *arg);
+
+/* Whether reads and writes are independent of any offset (both directions are open). */
+bool ipc_handle_is_duplex(const struct ipc_handle *);
+/* Whether closing a descriptor has something to report (an IPC_FLUSH operation). */
+bool ipc_handle_wants_flush(const struct ipc_handle *);
+/* The size that stat should show, for handles that are plain files; 0 for channels. */
+int ipc_handle_stat(struct ipc_handle *, struct stat *);
+
+#endif

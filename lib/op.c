@@ -1,0 +1,141 @@
+/* Operations: tried at once, parked when they would wait, and completed exactly once. */
+#include "core.h"
+
+#include <errno.h>
+
+int ipc_op_side(const struct ipc_op *op)
+{
+	switch (op->type) {
+	case IPC_READ:
+		return IPC_IN;
+	case IPC_OPEN:
+		return op->handle->open_side;
+	default:
+		return IPC_OUT;
+	}
+}
+
+ssize_t ipc_op_try(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	ssize_t r;
+
+	switch (op->type) {
+	case IPC_OPEN:
+		return h->kind->connect ? h->kind->connect(op) : 0;
+	case IPC_READ:
+		r = ipc_handle_serve(h, op);
+		if (r != -ENODATA)
+			return r;
+		r = h->kind->read(op);
+		return r < 0 ? r : ipc_handle_deliver(h, op, r);
+	case IPC_WRITE:
+		return h->kind->write(op);
+	case IPC_FLUSH:
+		return h->kind->flush ? h->kind->flush(op) : 0;
+	}
+	return -EINVAL;
+}
+
+/* What an operation that cannot go on says: what it did, if it did anything. */
+static ssize_t op_outcome(const struct ipc_op *op, int err)
+{
+	return op->type == IPC_WRITE && op->done ? (ssize_t)op->done : err;
+}
+
+ssize_t ipc_submit(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	struct ipc_waitq *wq;
+	int side;
+	ssize_t r;
+
+	op->waitq = NULL;
+	op->done = 0;
+	/* The rest of a message is nobody else's: it need not queue behind those who wait for a new one. */
+	if (op->type == IPC_READ) {
+		r = ipc_handle_serve(h, op);
+		if (r != -ENODATA)
+			return r;
+	}
+	wq = h->waitq;
+	side = ipc_op_side(op);
+	if (wq && !ipc_list_empty(&wq->ops[side])) {
+		if (op->nonblock)
+			ipc_waitq_run(wq, side);
+		if (!ipc_list_empty(&wq->ops[side]))
+			return op->nonblock ? -EAGAIN : h->ipc->down ? -ENOTCONN : IPC_WOULD_PARK;
+	}
+	r = ipc_op_try(op);
+	wq = h->waitq;
+	if (wq && (r >= 0 || op->done) && !ipc_list_empty(&wq->ops[!side]))
+		ipc_waitq_wake(wq);
+	if (r != -EAGAIN)
+		return r;
+	if (op->nonblock)
+		return op_outcome(op, -EAGAIN);
+	return h->ipc->down ? op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
+}
+
+static void op_expired(struct ipc_timer *timer)
+{
+	struct ipc_op *op = ipc_container(timer, struct ipc_op, timer);
+	const struct ipc_facets *f = &op->handle->facets;
+	bool idle = op->type == IPC_READ && (f->set & IPC_F_IDLE) &&
+		    (!(f->set & IPC_F_TIMEOUT) || f->idle <= f->timeout);
+
+	ipc_op_finish(op, idle ? 0 : op_outcome(op, -ETIMEDOUT));
+}
+
+/* Nanoseconds until the operation gives up by itself; -1: never. */
+static int64_t op_patience(const struct ipc_op *op)
+{
+	const struct ipc_facets *f = &op->handle->facets;
+	int64_t patience = -1;
+
+	if (f->set & IPC_F_TIMEOUT)
+		patience = f->timeout;
+	if (op->type == IPC_READ && (f->set & IPC_F_IDLE) && (patience < 0 || f->idle < patience))
+		patience = f->idle;
+	return patience;
+}
+
+void ipc_park(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	int64_t patience = op_patience(op);
+	int r;
+
+	op->since = ipc_now();
+	op->timer = (struct ipc_timer){0};
+	ipc_waitq_park(h->waitq, op, ipc_op_side(op));
+	r = ipc_waitq_arm(h->waitq, h);
+	if (r == 0 && patience >= 0)
+		r = ipc_timer_start(h->ipc->loop, &op->timer, op->since + patience, op_expired);
+	if (r < 0)
+		ipc_op_finish(op, r);
+}
+
+void ipc_op_finish(struct ipc_op *op, ssize_t result)
+{
+	struct ipc_handle *h = op->handle;
+
+	ipc_list_remove(&op->link);
+	ipc_timer_stop(h->ipc->loop, &op->timer);
+	op->waitq = NULL;
+	h->parked--;
+	if (op->complete(op, result) < 0)
+		ipc_undeliver(op, result);
+}
+
+void ipc_undeliver(struct ipc_op *op, ssize_t result)
+{
+	if (op->type == IPC_READ && result > 0 && op->handle->kind->undo)
+		op->handle->kind->undo(op, result);
+}
+
+void ipc_interrupt(struct ipc_op *op)
+{
+	if (op->waitq)
+		ipc_op_finish(op, op_outcome(op, -EINTR));
+}

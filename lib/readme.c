@@ -1,0 +1,32 @@
+/* MNT/README: what a user needs who has nothing but the mount. One screenful. */
+#include "core.h"
+
+static const char text[] =
+	"ipcfs: every IPC channel is a file. M is this directory; > writes, < or cat reads.\n"
+	"\n"
+	"pipe   echo hi > M/pipe/p          cat M/pipe/p         a FIFO; each side waits for the other\n"
+	"shm    echo hi > M/shm/s           cat M/shm/s          POSIX shared memory: shm_open(\"/s\"), mmap\n"
+	"mq     echo hi > M/mq/m            head -n1 M/mq/m      a POSIX message queue: mq_open(\"/m\")\n"
+	"sock   echo hi > M/sock/x          cat M/sock/x         a Unix socket; connect() to M/sock/x@addr\n"
+	"       exec 3<>M/sock/x@listen     a server: each open accepts one client\n"
+	"       bind(\"M/sock/srv\")          a native server; exec 3<>M/sock/srv@io connects to it\n"
+	"\n"
+	"NAME@FACET[,FACET...] opens a channel in another way:\n"
+	"  mq    @lines a line is a message   @nul the same with \\0   @prio=9 send as urgent\n"
+	"        @drain end when empty   @one, @n=5 end after 1, 5 messages   @idle=2s end when idle\n"
+	"        @timeout=5s give up   @batch many lines a read   @meta shows the priority\n"
+	"        @maxmsg=10,msgsize=8192 for a new queue\n"
+	"  shm   @size=4096 for a new object\n"
+	"  sock  @listen accept   @addr its address   @io connect   @dgram, @seqpacket for a new socket\n"
+	"  all   @ctl state as key=value lines\n"
+	"\n"
+	"  seq 9 > M/mq/jobs@lines; while read -r job; do echo $job; done < M/mq/jobs@lines,idle=1s\n"
+	"\n"
+	"A read of an empty channel and a write to a full one wait; Ctrl-C ends them, O_NONBLOCK is EAGAIN.\n"
+	"M/status  what is open (M/status@json for programs)      M/errors  why something was refused\n";
+
+void ipc_text_readme(struct ipc *ipc, FILE *out)
+{
+	(void)ipc;
+	fputs(text, out);
+}

@@ -1,0 +1,187 @@
+/* From what a user writes below MNT/KIND to an object, and the calls on it by name. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "core.h"
+
+const char *ipc_ref_path(const struct ipc_ref *ref)
+{
+	static char path[2 * IPC_NAME_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s%s%s", ref->kind->name, ref->base, ref->facet_at ? "@" : "",
+		 ref->facet_at ? ref->base + ref->facet_at : "");
+	return path;
+}
+
+const char *ipc_handle_path(const struct ipc_handle *h)
+{
+	static char path[2 * IPC_NAME_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", h->kind->name, h->chan ? h->chan->name : "");
+	return path;
+}
+
+int ipc_kernel_name(struct ipc *ipc, const struct ipc_ref *ref, const char *lead, char *out, size_t size)
+{
+	const char *prefix = ipc->opt.prefix ? ipc->opt.prefix : "";
+	size_t n = (size_t)snprintf(out, size, "%s%s%s", lead, prefix, ref->base);
+
+	return n >= size || n - (*lead == '/') > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+const char *ipc_unprefixed(struct ipc *ipc, const char *kernel_name)
+{
+	const char *prefix = ipc->opt.prefix ? ipc->opt.prefix : "";
+	size_t n = strlen(prefix);
+
+	return strncmp(kernel_name, prefix, n) == 0 && kernel_name[n] ? kernel_name + n : NULL;
+}
+
+/* Cuts the name at the '@' whose right side is facets. The leftmost that parses wins, so an address may hold an '@'. */
+static int ref_split(struct ipc *ipc, struct ipc_ref *ref, const char *name, char *why, size_t why_size)
+{
+	const struct ipc_kind *kind = ref->kind;
+	bool first = true;
+	int r = -ENOENT;
+
+	for (const char *at = strchr(name, '@'); at; at = strchr(at + 1, '@'), first = false) {
+		char other[256];
+		int framed = kind == &ipc_mq && ipc->opt.mq_lines;
+
+		r = ipc_facets_parse(kind->name, kind->facets | IPC_F_CTL, framed, at + 1, strlen(at + 1), &ref->facets,
+				     first ? why : other, first ? why_size : sizeof(other));
+		if (r == 0) {
+			ref->facet_at = (uint16_t)(at - name + 1);
+			ref->base[at - name] = '\0';
+			return 0;
+		}
+	}
+	return r;
+}
+
+int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
+		struct ipc_ref *ref)
+{
+	size_t len = strlen(name);
+	char why[256];
+	struct stat st;
+
+	memset(ref, 0, sizeof(*ref));
+	ref->kind = kind;
+	if (len > IPC_NAME_MAX)
+		return ipc_refuse(ipc, cred, ENAMETOOLONG, kind->name, "a name of %zu bytes; %d is the most, facets included",
+				  len, IPC_NAME_MAX);
+	memcpy(ref->base, name, len + 1);
+	if (!strchr(name, '@') || kind->stat(ipc, ref, &st) == 0)
+		return 0;
+	if (ref_split(ipc, ref, name, why, sizeof(why)) < 0)
+		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "%s", why);
+	if (!ref->base[0])
+		return ipc_refuse(ipc, cred, EINVAL, kind->name, "a channel's name stands before the '@'");
+	return 0;
+}
+
+/* The kinds number their objects on their own; the top bits keep them apart. */
+enum { KIND_SHIFT = 56 };
+
+static ino_t ref_ino(const struct ipc_kind *kind, ino_t ino)
+{
+	return ino | (ino_t)(ipc_kind_index(kind) + 1) << KIND_SHIFT;
+}
+
+ino_t ipc_kind_ino(ino_t ino)
+{
+	return ino & (((ino_t)1 << KIND_SHIFT) - 1);
+}
+
+int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct stat *st)
+{
+	struct ipc_ref plain;
+	int r;
+
+	(void)cred;
+	if (!(ref->facets.set & IPC_F_CTL)) {
+		r = ref->kind->stat(ipc, ref, st);
+	} else {
+		plain = *ref;
+		plain.facets.set = 0;
+		plain.facet_at = 0;
+		r = ref->kind->stat(ipc, &plain, st);
+		st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
+	}
+	if (r == 0) {
+		st->st_ino = ref_ino(ref->kind, st->st_ino);
+		if (S_ISREG(st->st_mode))
+			st->st_size = 0;
+		st->st_nlink = 1;
+	} else if (r == -ENOENT && !ref->kind->named) {
+		/* What we remember is the record of an object that others removed. */
+		struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
+
+		if (chan && !ref->facet_at)
+			ipc_chan_forget(chan);
+	}
+	return r;
+}
+
+int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	if (ref->facets.set & (IPC_F_CTL | IPC_F_ADDR))
+		return -ENOENT;
+	return ref->kind->create(ipc, cred, ref, mode);
+}
+
+static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
+{
+	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "a facet is a way to open '%s', not a file to %s", ref->base,
+			  verb);
+}
+
+int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	struct ipc_chan *chan;
+	int r;
+
+	if (ref->facet_at)
+		return refuse_facet(ipc, cred, ref, "remove");
+	r = ref->kind->unlink(ipc, cred, ref);
+	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+	if (chan)
+		ipc_chan_forget(chan);
+	return r;
+}
+
+int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to,
+	       unsigned flags)
+{
+	if (from->facet_at || to->facet_at)
+		return refuse_facet(ipc, cred, from->facet_at ? from : to, "rename");
+	if (from->kind != to->kind)
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from), "a %s channel cannot become one of %s",
+				  from->kind->name, to->kind->name);
+	if (!from->kind->rename)
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from), "the kernel cannot rename a %s object",
+				  from->kind->name);
+	return from->kind->rename(ipc, from, to, flags);
+}
+
+int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf, size_t size)
+{
+	return ref->kind->readlink ? ref->kind->readlink(ipc, cred, ref, buf, size) : -EINVAL;
+}
+
+int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct ipc_handle *h,
+	       const struct stat *st, unsigned set)
+{
+	if (ref->facets.set & IPC_F_CTL) /* `>` and `touch` on it mean nothing, and are no error */
+		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
+	return ref->kind->chattr(ipc, ref, h, st, set);
+}
+
+int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
+	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	(void)cred;
+	return kind->list(ipc, emit, arg);
+}
