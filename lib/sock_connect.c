@@ -1,0 +1,184 @@
+/* Open files of /sock: from open() to a connection, and to its end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sock.h"
+
+static bool sock_is_ours(const struct sock_chan *c)
+{
+	return !c->target && !S_ISSOCK(c->chan.st.st_mode);
+}
+
+/* Creation parameters on a channel that exists must be what it has; the type of one that is not ours may be unknown. */
+static int sock_check_facets(const struct ipc_handle *h, const struct ipc_ref *ref, const struct sock_chan *c)
+{
+	const uint32_t types = IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET;
+	uint32_t asked = ref->facets.set & types;
+	uint32_t has = c->type == SOCK_STREAM	   ? IPC_F_STREAM
+		       : c->type == SOCK_DGRAM	   ? IPC_F_DGRAM
+		       : c->type == SOCK_SEQPACKET ? IPC_F_SEQPACKET
+						   : asked;
+	const char *target = ref->base + ref->facet_at + ref->facets.connect;
+
+	if (asked && asked != has)
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
+				  "the socket exists with the type %s, which is fixed at creation",
+				  sock_type_name(c->type));
+	if ((ref->facets.set & IPC_F_CONNECT) && (!c->target || strcmp(c->target, target) != 0))
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref), "the channel exists and stands for %s",
+				  c->target ? c->target : "a socket of its own");
+	return 0;
+}
+
+static int sock_refuse_listen(const struct ipc_handle *h, const struct ipc_ref *ref, const struct sock_chan *c)
+{
+	const char *why = c->target ? "it stands for a socket elsewhere, whose server accepts there"
+			  : S_ISSOCK(c->chan.st.st_mode)
+				  ? "a server has bound it, and only that can accept"
+				  : "datagrams come without connections; open the plain name to read";
+
+	return ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref), "nothing to accept here: %s", why);
+}
+
+int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct sock_chan *c = sock_chan(h->chan);
+	struct sock_handle *s = sock_handle(h);
+	bool listen = ref->facets.set & IPC_F_LISTEN;
+	int r = sock_check_facets(h, ref, c);
+
+	(void)flags;
+	(void)ino;
+	if (r < 0)
+		return r;
+	if (!ref->facets.set && S_ISSOCK(c->chan.st.st_mode))
+		return -ENXIO;
+	if (ref->facets.set & IPC_F_ADDR)
+		return -ELOOP;
+	if (listen && (!sock_is_ours(c) || c->type == SOCK_DGRAM))
+		return sock_refuse_listen(h, ref, c);
+	s->fd = -1;
+	ipc_waitq_init(&s->own, h->ipc, -1);
+	if (!sock_is_ours(c)) {
+		s->role = SOCK_DIALS;
+		h->waitq = &s->own;
+	} else if (!listen && (h->writable || (ref->facets.set & IPC_F_IO))) {
+		s->role = SOCK_CONNECTS;
+		h->waitq = &c->room;
+	} else if (c->type == SOCK_DGRAM) {
+		s->role = SOCK_RECEIVES;
+	} else {
+		s->role = listen ? SOCK_ACCEPTS : SOCK_READS;
+		s->accepts = true;
+		c->acceptors++;
+	}
+	h->open_side = listen ? IPC_IN : IPC_OUT;
+	s->type = c->type			      ? c->type
+		  : ref->facets.set & IPC_F_DGRAM     ? SOCK_DGRAM
+		  : ref->facets.set & IPC_F_SEQPACKET ? SOCK_SEQPACKET
+		  : ref->facets.set & IPC_F_STREAM    ? SOCK_STREAM
+						      : 0;
+	return 0;
+}
+
+void sock_attach(struct sock_handle *s, int fd, int type)
+{
+	s->fd = s->own.fd = fd;
+	s->type = type;
+	ipc_waitq_switch(&s->h, &s->own);
+}
+
+/* Behind the last who can accept from a name that is gone, the rest of the backlog is told. */
+static void sock_leave_acceptors(struct sock_handle *s)
+{
+	struct sock_chan *c = sock_chan(s->h.chan);
+
+	if (!s->accepts)
+		return;
+	s->accepts = false;
+	if (--c->acceptors == 0 && !c->chan.listed)
+		sock_close_listener(c);
+}
+
+int sock_accept(struct sock_handle *s)
+{
+	struct sock_chan *c = sock_chan(s->h.chan);
+	int fd = (int)IPC_RETRY(accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+
+	if (fd == -EAGAIN && !c->chan.listed)
+		return -ENOENT;
+	if (fd == -EAGAIN)
+		return fd;
+	if (fd < 0)
+		return ipc_refuse(s->h.ipc, &s->h.cred, -fd, ipc_handle_path(&s->h), "a connection waits, but: %s",
+				  strerror(-fd));
+	sock_attach(s, fd, c->type);
+	sock_leave_acceptors(s);
+	ipc_waitq_wake(&c->room);
+	return 0;
+}
+
+/* -EAGAIN: the backlog is full. */
+static int sock_connect_own(struct sock_handle *s)
+{
+	struct sock_chan *c = sock_chan(s->h.chan);
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd, r;
+
+	if (!c->address[0])
+		return -ENOENT;
+	memcpy(sa.sun_path, c->address, sizeof(sa.sun_path));
+	fd = sock_make(c->type, s->h.readable);
+	r = fd < 0 ? fd : (int)IPC_RETRY(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
+	if (r == 0) {
+		sock_attach(s, fd, c->type);
+		return 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return r == -EAGAIN ? r
+			    : ipc_refuse(s->h.ipc, &s->h.cred, -r, ipc_handle_path(&s->h), "connect to %s: %s",
+					 c->address, strerror(-r));
+}
+
+/* An open that must not wait succeeds, and reads and writes tell how it went: what a helper does takes time. */
+static int sock_connect_foreign(struct ipc_op *op, struct sock_handle *s)
+{
+	int r = 0;
+
+	if (s->fd < 0 && !s->error && !s->dial)
+		r = sock_dial_start(s);
+	if (r == 0 && s->fd < 0)
+		r = s->error ? s->error : op->nonblock ? 0 : -EAGAIN;
+	return r;
+}
+
+int sock_connect(struct ipc_op *op)
+{
+	struct sock_handle *s = sock_handle(op->handle);
+
+	switch (s->role) {
+	case SOCK_ACCEPTS:
+		return sock_accept(s);
+	case SOCK_CONNECTS:
+		return sock_connect_own(s);
+	case SOCK_DIALS:
+		return sock_connect_foreign(op, s);
+	default:
+		return 0;
+	}
+}
+
+void sock_close(struct ipc_handle *h)
+{
+	struct sock_handle *s = sock_handle(h);
+
+	sock_dial_cancel(s);
+	sock_leave_acceptors(s);
+	ipc_waitq_close(&s->own, -EBADF);
+	if (s->fd >= 0)
+		close(s->fd);
+}
