@@ -1,0 +1,129 @@
+/* Attributes: stat, chmod, chown, touch, truncate, readlink. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_ino = node->ino;
+	st->st_uid = geteuid();
+	st->st_gid = getegid();
+	st->st_atim = st->st_mtim = st->st_ctim = fs->started;
+	st->st_blksize = 4096;
+	if (node->type == FS_TEXT) {
+		st->st_mode = S_IFREG | 0444;
+		st->st_nlink = 1;
+	} else {
+		/* Others' directories are like /dev/shm: everybody makes, only owners remove. */
+		st->st_mode = S_IFDIR | (node->type == FS_KIND && fs->opt.shared ? 01777 : 0755);
+		st->st_nlink = 2;
+	}
+}
+
+int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_handle *h, struct stat *st)
+{
+	struct ipc_cred cred = fs_cred(req);
+	int r;
+
+	if (node->type != FS_CHAN) {
+		fs_attr_fixed(fs, node, st);
+		return 0;
+	}
+	r = h ? ipc_handle_stat(h, st) : -EOPNOTSUPP;
+	if (r == 0) {
+		st->st_ino = node->ino;
+		return 0;
+	}
+	r = node->name ? ipc_stat(fs->ipc, &cred, &node->ref, st) : -ENOENT;
+	if (r == 0 && st->st_ino == node->ino)
+		return 0;
+	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
+	if (!node->live)
+		return -ESTALE;
+	memset(st, 0, sizeof(*st));
+	st->st_ino = node->ino;
+	st->st_mode = node->mode;
+	st->st_uid = node->uid;
+	st->st_gid = node->gid;
+	return 0;
+}
+
+void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_node *node = fs_node(fs, ino);
+	struct stat st;
+	int r = fs_attr(fs, req, node, fi ? fs_file_handle(fi) : NULL, &st);
+
+	if (r < 0)
+		fs_reply_err(req, r);
+	else
+		fs_reply_attr(req, &st, node->type == FS_CHAN ? FS_TIMEOUT : FS_TIMEOUT_FIXED);
+}
+
+static unsigned attr_set_bits(int to_set)
+{
+	return (to_set & FUSE_SET_ATTR_MODE ? IPC_SET_MODE : 0u) |
+	       (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) ? IPC_SET_OWNER : 0u) |
+	       (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME) ? IPC_SET_TIMES : 0u) |
+	       (to_set & FUSE_SET_ATTR_SIZE ? IPC_SET_SIZE : 0u);
+}
+
+static void attr_set_values(struct stat *st, int to_set)
+{
+	if (!(to_set & FUSE_SET_ATTR_UID))
+		st->st_uid = (uid_t)-1;
+	if (!(to_set & FUSE_SET_ATTR_GID))
+		st->st_gid = (gid_t)-1;
+	if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+		st->st_atim.tv_nsec = UTIME_NOW;
+	else if (!(to_set & FUSE_SET_ATTR_ATIME))
+		st->st_atim.tv_nsec = UTIME_OMIT;
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		st->st_mtim.tv_nsec = UTIME_NOW;
+	else if (!(to_set & FUSE_SET_ATTR_MTIME))
+		st->st_mtim.tv_nsec = UTIME_OMIT;
+}
+
+void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_node *node = fs_node(fs, ino);
+	struct ipc_handle *h = fi ? fs_file_handle(fi) : NULL;
+	struct ipc_cred cred = fs_cred(req);
+	struct stat st = *attr, now;
+	unsigned set = attr_set_bits(to_set);
+	int r = 0;
+
+	if (node->type != FS_CHAN) {
+		/* `> M/errors` and the like is no mistake worth an error; anything else would change what is not there. */
+		r = node->type == FS_TEXT && !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES)) ? 0 : -EPERM;
+	} else if (set) {
+		attr_set_values(&st, to_set);
+		r = ipc_chattr(fs->ipc, &cred, &node->ref, h, &st, set);
+	}
+	if (r == 0)
+		r = fs_attr(fs, req, node, h, &now);
+	if (r < 0)
+		fs_reply_err(req, r);
+	else
+		fs_reply_attr(req, &now, FS_TIMEOUT);
+}
+
+void fs_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_node *node = fs_node(fs, ino);
+	struct ipc_cred cred = fs_cred(req);
+	char target[PATH_MAX];
+	int r = node->type == FS_CHAN ? ipc_readlink(fs->ipc, &cred, &node->ref, target, sizeof(target)) : -EINVAL;
+
+	if (r < 0)
+		fs_reply_err(req, r);
+	else
+		fuse_reply_readlink(req, target);
+}

@@ -1,0 +1,281 @@
+/* Names: lookup, making, removing, renaming, listing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+
+/* The kind whose directory parent is; otherwise refuses, with the reason for MNT/errors, and returns NULL. */
+static const struct ipc_kind *dir_kind(fuse_req_t req, fuse_ino_t parent, const char *name, int err)
+{
+	struct fs *fs = fs_of(req);
+	const struct fs_node *dir = fs_node(fs, parent);
+	struct ipc_cred cred = fs_cred(req);
+
+	if (dir->type == FS_KIND)
+		return dir->kind;
+	fs_reply_err(req, err == ENOENT ? -err :
+					  ipc_refuse(fs->ipc, &cred, err, name,
+						     "channels live in the directories of their kinds: pipe, shm, mq, sock"));
+	return NULL;
+}
+
+/* Resolves a name for a request that changes it; answers the request itself when that fails. */
+static bool dir_resolve(fuse_req_t req, fuse_ino_t parent, const char *name, struct ipc_ref *ref)
+{
+	const struct ipc_kind *kind = dir_kind(req, parent, name, EPERM);
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	int r;
+
+	if (!kind)
+		return false;
+	r = ipc_resolve(fs->ipc, &cred, kind, name, ref);
+	if (r < 0)
+		fs_reply_err(req, r);
+	return r == 0;
+}
+
+static void dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct stat *st)
+{
+	struct fs *fs = fs_of(req);
+	bool cacheable;
+	struct fs_node *node = fs_node_get(fs, ref, st, &cacheable);
+
+	if (!node)
+		fs_reply_err(req, -ENOMEM);
+	else if (fs_reply_entry(req, node, st, cacheable) < 0)
+		fs_node_forget(fs, node, 1);
+}
+
+void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_node *fixed = fs_node_child(fs, fs_node(fs, parent), name);
+	const struct ipc_kind *kind;
+	struct ipc_cred cred = fs_cred(req);
+	struct ipc_ref ref;
+	struct stat st;
+	int r;
+
+	if (fixed) {
+		fs_attr_fixed(fs, fixed, &st);
+		fs_reply_entry(req, fixed, &st, true);
+		return;
+	}
+	kind = dir_kind(req, parent, name, ENOENT);
+	if (!kind)
+		return;
+	r = ipc_resolve(fs->ipc, &cred, kind, name, &ref);
+	if (r == 0)
+		r = ipc_stat(fs->ipc, &cred, &ref, &st);
+	if (r < 0)
+		fs_reply_err(req, r);
+	else
+		dir_reply_entry(req, &ref, &st);
+}
+
+void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+	struct fs *fs = fs_of(req);
+
+	fs_node_forget(fs, fs_node(fs, ino), lookups);
+	fuse_reply_none(req);
+}
+
+void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	struct fs *fs = fs_of(req);
+
+	for (size_t i = 0; i < count; i++)
+		fs_node_forget(fs, fs_node(fs, forgets[i].ino), forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	struct ipc_ref ref;
+	struct stat st;
+	int r;
+
+	(void)dev;
+	if (!dir_resolve(req, parent, name, &ref))
+		return;
+	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode)) {
+		fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EPERM, name, "no device nodes: a channel is no device"));
+		return;
+	}
+	r = ipc_create(fs->ipc, &cred, &ref, mode);
+	if (r == 0)
+		r = ipc_stat(fs->ipc, &cred, &ref, &st);
+	/* The kernel wants exactly the type it asked for. */
+	if (r == 0 && ((st.st_mode ^ mode) & S_IFMT)) {
+		ipc_unlink(fs->ipc, &cred, &ref);
+		r = ipc_refuse(fs->ipc, &cred, EPERM, name, "mknod makes no regular file here: use mkfifo, or open with O_CREAT");
+	}
+	if (r < 0)
+		fs_reply_err(req, r);
+	else
+		dir_reply_entry(req, &ref, &st);
+}
+
+static void dir_refuse(fuse_req_t req, const char *name, const char *why)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+
+	fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EPERM, name, "%s", why));
+}
+
+void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	(void)parent;
+	(void)mode;
+	dir_refuse(req, name, "there are no subdirectories: a channel is a name in its kind's directory");
+}
+
+void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	(void)link;
+	(void)parent;
+	dir_refuse(req, name, "no symbolic links: a channel has one name");
+}
+
+void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	(void)ino;
+	(void)parent;
+	dir_refuse(req, name, "no hard links: a channel has one name");
+}
+
+void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	(void)parent;
+	dir_refuse(req, name, "the directories of the kinds stay");
+}
+
+void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	struct ipc_ref ref;
+	int r;
+
+	if (!dir_resolve(req, parent, name, &ref))
+		return;
+	r = ipc_unlink(fs->ipc, &cred, &ref);
+	if (r == 0)
+		fs_name_gone(fs, &ref);
+	fs_reply_err(req, r);
+}
+
+void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
+	       unsigned flags)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	struct ipc_ref from, to;
+	int r;
+
+	if (!dir_resolve(req, parent, name, &from) || !dir_resolve(req, newparent, newname, &to))
+		return;
+	r = ipc_rename(fs->ipc, &cred, &from, &to, flags);
+	if (r == 0)
+		fs_name_moved(fs, &from, &to);
+	fs_reply_err(req, r);
+}
+
+/* A listing, made whole at opendir(3), in the form that READDIR replies have. */
+struct dir_list {
+	fuse_req_t req;
+	char *buf;
+	size_t len, size;
+	off_t count;
+	bool failed;
+};
+
+static void list_add(void *arg, const char *name, mode_t type)
+{
+	struct dir_list *list = arg;
+	struct stat st = {.st_mode = type, .st_ino = (ino_t)-1};
+	size_t need = fuse_add_direntry(list->req, NULL, 0, name, NULL, 0);
+
+	if (list->len + need > list->size) {
+		size_t size = list->size ? 2 * list->size : 4096;
+		char *grown;
+
+		while (size < list->len + need)
+			size *= 2;
+		grown = realloc(list->buf, size);
+		if (!grown) {
+			list->failed = true;
+			return;
+		}
+		list->buf = grown;
+		list->size = size;
+	}
+	/* The offset of an entry is where the next one begins. */
+	fuse_add_direntry(list->req, list->buf + list->len, list->size - list->len, name, &st, (off_t)(list->len + need));
+	list->len += need;
+}
+
+void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	const struct fs_node *dir = fs_node(fs, ino);
+	struct ipc_cred cred = fs_cred(req);
+	struct dir_list *list = calloc(1, sizeof(*list));
+	int r = 0;
+
+	if (!list) {
+		fs_reply_err(req, -ENOMEM);
+		return;
+	}
+	list->req = req;
+	list_add(list, ".", S_IFDIR);
+	list_add(list, "..", S_IFDIR);
+	if (dir->type == FS_KIND) {
+		r = ipc_list(fs->ipc, &cred, dir->kind, list_add, list);
+	} else {
+		for (unsigned i = 1; i < fs->fixed_count; i++) {
+			const struct fs_node *node = &fs->fixed[i];
+
+			if (node->kind)
+				list_add(list, ipc_kind_name(node->kind), S_IFDIR);
+			else if (!strchr(fs_text_name(node->text), '@'))
+				list_add(list, fs_text_name(node->text), S_IFREG);
+		}
+	}
+	if (r == 0 && list->failed)
+		r = -ENOMEM;
+	fi->fh = (uintptr_t)list;
+	if (r < 0)
+		fs_reply_err(req, r);
+	if (r < 0 || fuse_reply_open(req, fi) < 0) {
+		free(list->buf);
+		free(list);
+	}
+}
+
+void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	const struct dir_list *list = (struct dir_list *)(uintptr_t)fi->fh;
+	size_t at = off < 0 || (size_t)off > list->len ? list->len : (size_t)off;
+	size_t n = list->len - at;
+
+	(void)ino;
+	/* The kernel takes whole entries only and asks again from behind the last of them. */
+	fuse_reply_buf(req, list->buf + at, n < size ? n : size);
+}
+
+void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct dir_list *list = (struct dir_list *)(uintptr_t)fi->fh;
+
+	(void)ino;
+	free(list->buf);
+	free(list);
+	fs_reply_err(req, 0);
+}

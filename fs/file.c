@@ -1,0 +1,418 @@
+/* Open files: open, read, write, poll, close. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+/* What fi->fh points to. */
+struct fs_file {
+	struct ipc_list link; /* of all that are open */
+	struct fs *fs;
+	struct fs_node *node;
+	struct ipc_handle *handle;	 /* NULL: a text */
+	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
+	char *text;
+	size_t text_len;
+};
+
+/* A parked operation, and the request it answers. */
+struct fs_pending {
+	struct ipc_op op;
+	fuse_req_t req;
+	struct fs_file *file;
+	bool parking, interrupted;
+	char data[];
+};
+
+static void text_errors(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
+{
+	ipc_text_errors(ipc, cred, out);
+}
+
+static void text_readme(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
+{
+	(void)cred;
+	ipc_text_readme(ipc, out);
+}
+
+static const struct {
+	const char *name;
+	void (*write)(struct ipc *, const struct ipc_cred *, FILE *);
+} texts[] = {
+	{"README", text_readme},
+	{"status", ipc_text_status},
+	{"status@json", ipc_text_status_json},
+	{"errors", text_errors},
+};
+
+const char *fs_text_name(unsigned index)
+{
+	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index].name : NULL;
+}
+
+static struct fs_file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct fs_file *)(uintptr_t)fi->fh;
+}
+
+struct ipc_handle *fs_file_handle(const struct fuse_file_info *fi)
+{
+	return file_of(fi)->handle;
+}
+
+static void file_ready(void *arg)
+{
+	struct fs_file *file = arg;
+
+	if (!file->waiting)
+		return;
+	fuse_lowlevel_notify_poll(file->waiting);
+	fuse_pollhandle_destroy(file->waiting);
+	file->waiting = NULL;
+}
+
+static struct fs_file *file_new(struct fs *fs, struct fs_node *node)
+{
+	struct fs_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	file->fs = fs;
+	file->node = node;
+	ipc_list_append(&fs->files, &file->link);
+	return file;
+}
+
+static void file_free(struct fs_file *file)
+{
+	if (file->waiting)
+		fuse_pollhandle_destroy(file->waiting);
+	if (file->handle)
+		ipc_close(file->handle);
+	if (file->node->type == FS_CHAN)
+		fs_node_release(file->node);
+	ipc_list_remove(&file->link);
+	free(file->text);
+	free(file);
+}
+
+void fs_file_close_all(struct fs *fs)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &fs->files)
+		file_free(ipc_container(pos, struct fs_file, link));
+}
+
+static uint32_t file_flags(const struct fs_file *file)
+{
+	uint32_t flags = FOPEN_DIRECT_IO;
+
+	if (!file->handle)
+		return flags | FOPEN_NOFLUSH;
+	if (ipc_handle_is_duplex(file->handle))
+		flags |= FOPEN_STREAM;
+	if (!ipc_handle_wants_flush(file->handle))
+		flags |= FOPEN_NOFLUSH;
+	return flags;
+}
+
+/* A process that writes to a channel whose other end is gone gets the signal that write(2) promises. */
+static void raise_sigpipe(const struct ipc_op *op)
+{
+	if (op->cred.pid > 0)
+		syscall(SYS_tkill, op->cred.pid, SIGPIPE);
+}
+
+/* The one place where an operation's result becomes an answer. Returns 0, or -errno when nobody took it. */
+static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, ssize_t result)
+{
+	int r;
+
+	if (result == -EPIPE && op->type == IPC_WRITE)
+		raise_sigpipe(op);
+	if (op->type == IPC_OPEN) {
+		r = result < 0 ? -1 : fs_reply_open(req, (uintptr_t)file, file_flags(file));
+		if (r < 0)
+			file_free(file);
+		if (result < 0)
+			fs_reply_err(req, (int)result);
+		return 0;
+	}
+	if (result < 0)
+		return fuse_reply_err(req, (int)-result);
+	switch (op->type) {
+	case IPC_READ:
+		return fuse_reply_buf(req, op->data, (size_t)result);
+	case IPC_WRITE:
+		return fuse_reply_write(req, (size_t)result);
+	default:
+		return fuse_reply_err(req, 0);
+	}
+}
+
+static int pending_complete(struct ipc_op *op, ssize_t result)
+{
+	struct fs_pending *p = ipc_container(op, struct fs_pending, op);
+	int r = file_answer(p->req, p->file, op, result);
+
+	ipc_loop_free_later(p->file->fs->loop, p);
+	return r;
+}
+
+static void pending_interrupt(fuse_req_t req, void *arg)
+{
+	struct fs_pending *p = arg;
+
+	(void)req;
+	/* libfuse may call this from within the call that registers it, where the request must not be answered. */
+	if (p->parking)
+		p->interrupted = true;
+	else
+		ipc_interrupt(&p->op);
+}
+
+static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op *op)
+{
+	size_t data = op->type == IPC_WRITE ? op->size : 0;
+	struct fs_pending *p = malloc(sizeof(*p) + data);
+	struct fs *fs = file->fs;
+
+	if (!p) {
+		struct ipc_op failed = *op;
+
+		file_answer(req, file, &failed, op->done ? (ssize_t)op->done : -ENOMEM);
+		return;
+	}
+	p->op = *op;
+	p->op.complete = pending_complete;
+	ipc_list_init(&p->op.link);
+	p->req = req;
+	p->file = file;
+	p->interrupted = false;
+	if (data)
+		p->op.data = memcpy(p->data, op->data, data);
+	p->parking = true;
+	fuse_req_interrupt_func(req, pending_interrupt, p);
+	p->parking = false;
+	if (p->interrupted) {
+		file_answer(req, file, &p->op, p->op.type == IPC_WRITE && p->op.done ? (ssize_t)p->op.done : -EINTR);
+		ipc_loop_free_later(fs->loop, p);
+		return;
+	}
+	ipc_park(&p->op);
+}
+
+static void file_submit(fuse_req_t req, struct fs_file *file, struct ipc_op *op)
+{
+	ssize_t r;
+
+	op->cred = fs_cred(req);
+	op->handle = file->handle;
+	ipc_list_init(&op->link);
+	r = ipc_submit(op);
+	if (r == IPC_WOULD_PARK)
+		file_park(req, file, op);
+	else if (file_answer(req, file, op, r) < 0)
+		ipc_undeliver(op, r);
+}
+
+static int file_open_text(struct fs_file *file, fuse_req_t req)
+{
+	struct ipc_cred cred = fs_cred(req);
+	FILE *out = open_memstream(&file->text, &file->text_len);
+
+	if (!out)
+		return -ENOMEM;
+	texts[file->node->text].write(file->fs->ipc, &cred, out);
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_node *node = fs_node(fs, ino);
+	struct ipc_cred cred = fs_cred(req);
+	struct ipc_op op = {.type = IPC_OPEN, .nonblock = fi->flags & O_NONBLOCK};
+	struct fs_file *file;
+	int r;
+
+	if (node->type == FS_CHAN && !fs_node_claim(node, cred.pid)) {
+		fs_reply_err(req, -ESTALE);
+		return;
+	}
+	file = file_new(fs, node);
+	if (!file) {
+		if (node->type == FS_CHAN)
+			fs_node_release(node);
+		fs_reply_err(req, -ENOMEM);
+		return;
+	}
+	r = node->type == FS_TEXT ? file_open_text(file, req) :
+				    ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
+	if (r < 0) {
+		file_free(file);
+		fs_reply_err(req, r);
+	} else if (file->handle) {
+		ipc_handle_on_ready(file->handle, file_ready, file);
+		file_submit(req, file, &op);
+	} else if (fs_reply_open(req, (uintptr_t)file, file_flags(file)) < 0) {
+		file_free(file);
+	}
+}
+
+/* Makes the creator's own handle. -EAGAIN: it would have to wait, which a CREATE must not, under its directory's lock. */
+static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *ref, struct stat *st,
+			 struct fuse_file_info *fi, struct fs_file **out, bool *cacheable)
+{
+	struct ipc_cred cred = fs_cred(req);
+	struct ipc_op op = {.type = IPC_OPEN, .nonblock = true, .cred = cred};
+	struct fs_node *node;
+	struct fs_file *file;
+	int r;
+
+	*cacheable = false;
+	if (S_ISREG(st->st_mode)) {
+		node = fs_node_get(fs, ref, st, cacheable);
+	} else {
+		/* For this handle alone the object is a file that we serve. */
+		st->st_mode = S_IFREG | (st->st_mode & 07777);
+		st->st_size = 0;
+		node = fs_node_new_private(fs, ref, st);
+	}
+	if (!node)
+		return -ENOMEM;
+	node->live++;
+	file = file_new(fs, node);
+	if (!file) {
+		node->live--;
+		fs_node_forget(fs, node, 1);
+		return -ENOMEM;
+	}
+	r = ipc_handle_new(fs->ipc, &cred, ref, fi->flags, st->st_ino, &file->handle);
+	if (r == 0) {
+		ipc_handle_on_ready(file->handle, file_ready, file);
+		ipc_list_init(&op.link);
+		op.handle = file->handle;
+		r = (int)ipc_submit(&op);
+	}
+	if (r < 0) {
+		file_free(file);
+		fs_node_forget(fs, node, 1);
+		return r;
+	}
+	*out = file;
+	return 0;
+}
+
+/*
+ * Makes a channel and opens it. Where the kernel itself should open what was made (a FIFO, a link), the answer is ESTALE:
+ * it then walks the path again, finds the new object and opens that. Only with O_EXCL it would see EEXIST.
+ */
+void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	const struct fs_node *dir = fs_node(fs, parent);
+	struct ipc_cred cred = fs_cred(req);
+	struct fs_file *file = NULL;
+	struct ipc_ref ref;
+	struct stat st;
+	bool cacheable;
+	int r;
+
+	if (dir->type != FS_KIND) {
+		fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EPERM, name,
+					     "channels live in the directories of their kinds: pipe, shm, mq, sock"));
+		return;
+	}
+	r = ipc_resolve(fs->ipc, &cred, dir->kind, name, &ref);
+	if (r == 0)
+		r = ipc_create(fs->ipc, &cred, &ref, S_IFREG | (mode & 07777));
+	if (r == -EEXIST && !(fi->flags & O_EXCL))
+		r = -ESTALE;
+	if (r == 0)
+		r = ipc_stat(fs->ipc, &cred, &ref, &st);
+	if (r == 0 && !S_ISREG(st.st_mode) && !(fi->flags & O_EXCL))
+		r = -ESTALE;
+	if (r == 0)
+		r = create_handle(req, fs, &ref, &st, fi, &file, &cacheable);
+	if (r == -EAGAIN && !(fi->flags & O_EXCL))
+		r = -ESTALE;
+	if (r < 0) {
+		fs_reply_err(req, r);
+	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, file_flags(file)) < 0) {
+		struct fs_node *node = file->node;
+
+		file_free(file);
+		fs_node_forget(fs, node, 1);
+	}
+}
+
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs_file *file = file_of(fi);
+	struct ipc_op op = {.type = IPC_READ, .nonblock = fi->flags & O_NONBLOCK, .size = size, .offset = off};
+
+	(void)ino;
+	if (file->handle) {
+		file_submit(req, file, &op);
+	} else {
+		size_t at = (size_t)off < file->text_len ? (size_t)off : file->text_len;
+		size_t n = file->text_len - at;
+
+		fuse_reply_buf(req, file->text + at, n < size ? n : size);
+	}
+}
+
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs_file *file = file_of(fi);
+	struct ipc_op op = {
+		.type = IPC_WRITE, .nonblock = fi->flags & O_NONBLOCK, .data = data, .size = size, .offset = off};
+
+	(void)ino;
+	if (file->handle)
+		file_submit(req, file, &op);
+	else
+		fs_reply_err(req, -EACCES);
+}
+
+void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs_file *file = file_of(fi);
+	struct ipc_op op = {.type = IPC_FLUSH};
+
+	(void)ino;
+	if (file->handle && ipc_handle_wants_flush(file->handle))
+		file_submit(req, file, &op);
+	else
+		fs_reply_err(req, 0);
+}
+
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	file_free(file_of(fi));
+	fs_reply_err(req, 0);
+}
+
+void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+	struct fs_file *file = file_of(fi);
+	unsigned events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
+
+	(void)ino;
+	if (file->waiting)
+		fuse_pollhandle_destroy(file->waiting);
+	file->waiting = ph;
+	if (file->handle)
+		events = ipc_poll(file->handle, ph != NULL);
+	fuse_reply_poll(req, events);
+}

@@ -1,0 +1,128 @@
+/* The FUSE front end: the only place that knows libfuse. It turns requests into libipc's calls, and back. */
+#ifndef FS_H
+#define FS_H
+
+#include <fuse_lowlevel.h>
+
+#include "../lib/ipc.h"
+
+/* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
+#define FS_TIMEOUT 1.0
+/* The same for the directories, which never change. */
+#define FS_TIMEOUT_FIXED 86400.0
+
+struct fs_options {
+	bool foreground, help, version;
+	bool shared; /* allow_other */
+	char *mountpoint;
+	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin;
+	int64_t spin_ns;
+	struct ipc_options ipc;
+};
+
+enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_CHAN };
+
+/*
+ * What a nodeid stands for; the nodeid is its address. A channel that is opened through us has one node for each handle
+ * that is open at the same time: inode.c.
+ */
+struct fs_node {
+	enum fs_node_type type;
+	uint64_t lookups; /* that the kernel will forget; FS_CHAN only */
+	struct fs_name *name; /* FS_CHAN: the name it was looked up under; NULL once that is gone */
+	struct fs_node *next; /* of the same name */
+	unsigned live;	      /* handles, and opens under way */
+	bool private;	      /* given to one caller who is about to open it */
+	ino_t ino;	      /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	const struct ipc_kind *kind; /* FS_KIND */
+	unsigned text;		     /* FS_TEXT: index */
+	struct ipc_ref ref;	     /* FS_CHAN */
+};
+
+struct fs {
+	struct fs_options opt;
+	struct ipc_loop *loop;
+	struct ipc *ipc;
+	struct fuse_session *se;
+	struct fuse_buf buf;
+	struct ipc_watch device, signals;
+	int ready_fd; /* told once the mount answers; -1: told already */
+	struct timespec started;
+	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
+	unsigned fixed_count;
+	struct ipc_list files;
+	void *names; /* tree of struct fs_name */
+};
+
+/* inode.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. */
+int fs_inode_init(struct fs *);
+void fs_inode_fini(struct fs *);
+struct fs_node *fs_node(struct fs *, fuse_ino_t);
+fuse_ino_t fs_nodeid(const struct fs *, const struct fs_node *);
+struct fs_node *fs_node_child(struct fs *, const struct fs_node *parent, const char *name); /* fixed ones; or NULL */
+struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct stat *, bool *cacheable);
+/* A node for the handle of an exclusive creator alone; counted. */
+struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const struct stat *);
+void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
+/* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
+bool fs_node_claim(struct fs_node *, pid_t pid);
+void fs_node_release(struct fs_node *);
+void fs_name_gone(struct fs *, const struct ipc_ref *);
+void fs_name_moved(struct fs *, const struct ipc_ref *from, const struct ipc_ref *to);
+
+/* attr.c */
+void fs_attr_fixed(const struct fs *, const struct fs_node *, struct stat *);
+int fs_attr(struct fs *, fuse_req_t, struct fs_node *, struct ipc_handle *, struct stat *);
+void fs_getattr(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
+void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_file_info *);
+void fs_readlink(fuse_req_t, fuse_ino_t);
+
+/* dir.c */
+void fs_lookup(fuse_req_t, fuse_ino_t parent, const char *name);
+void fs_forget(fuse_req_t, fuse_ino_t, uint64_t lookups);
+void fs_forget_multi(fuse_req_t, size_t count, struct fuse_forget_data *);
+void fs_mknod(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, dev_t);
+void fs_mkdir(fuse_req_t, fuse_ino_t parent, const char *name, mode_t);
+void fs_symlink(fuse_req_t, const char *link, fuse_ino_t parent, const char *name);
+void fs_link(fuse_req_t, fuse_ino_t, fuse_ino_t parent, const char *name);
+void fs_unlink(fuse_req_t, fuse_ino_t parent, const char *name);
+void fs_rmdir(fuse_req_t, fuse_ino_t parent, const char *name);
+void fs_rename(fuse_req_t, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname, unsigned flags);
+void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
+void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
+void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
+
+/* file.c. The texts: their number, and their names in MNT. */
+const char *fs_text_name(unsigned index);
+void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);
+void fs_open(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
+void fs_read(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
+void fs_write(fuse_req_t, fuse_ino_t, const char *, size_t, off_t, struct fuse_file_info *);
+void fs_flush(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
+void fs_release(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
+void fs_poll(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct fuse_pollhandle *);
+void fs_file_close_all(struct fs *); /* what no RELEASE will close any more */
+struct ipc_handle *fs_file_handle(const struct fuse_file_info *); /* NULL: a text */
+
+/* reply.c: the only place where a negative errno becomes an answer. */
+struct fs *fs_of(fuse_req_t);
+struct ipc_cred fs_cred(fuse_req_t);
+void fs_reply_err(fuse_req_t, int negative_errno); /* or 0 */
+void fs_reply_attr(fuse_req_t, const struct stat *, double timeout);
+int fs_reply_entry(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable);
+/* Returns 0, or -errno when the caller has gone and the handle must be closed. open_flags: FOPEN_ of <linux/fuse.h>. */
+int fs_reply_open(fuse_req_t, uint64_t fh, uint32_t open_flags);
+int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable, uint64_t fh, uint32_t open_flags);
+
+/* session.c. Returns the process's exit status. */
+int fs_session_run(struct fs *, struct fuse_args *);
+/* mount.c. Each prints one line and returns -1 when a mount cannot work. */
+int fs_mount_check(struct fs *);
+void fs_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+extern const struct fuse_lowlevel_ops fs_ops;
+
+#endif

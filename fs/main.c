@@ -1,0 +1,171 @@
+/* ipcfs: options, and the way into the background. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+/* How long to poll for the next request before sleeping. Longer than a request and its caller's way to the next. */
+#define SPIN_DEFAULT "50us"
+
+#define OPTION(text, field)                                                                                            \
+	{                                                                                                              \
+		text, offsetof(struct fs_options, field), 1                                                            \
+	}
+
+static const struct fuse_opt options[] = {
+	OPTION("-f", foreground),
+	OPTION("-d", foreground),
+	OPTION("debug", foreground),
+	OPTION("-h", help),
+	OPTION("--help", help),
+	OPTION("-V", version),
+	OPTION("--version", version),
+	OPTION("allow_other", shared),
+	OPTION("prefix=%s", prefix),
+	OPTION("mq_maxmsg=%s", mq_maxmsg),
+	OPTION("mq_msgsize=%s", mq_msgsize),
+	OPTION("mq_framing=%s", mq_framing),
+	OPTION("spin=%s", spin),
+	FUSE_OPT_KEY("-d", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_KEY("debug", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_KEY("allow_other", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_END,
+};
+
+static const char usage[] =
+	"usage: ipcfs [options] MOUNTPOINT\n"
+	"\n"
+	"Mounts a directory in which every IPC channel is a file: pipe, shm, mq, sock.\n"
+	"\n"
+	"  -f                     stay in the foreground\n"
+	"  -d                     the same, and print every request\n"
+	"  -h, --help             this text\n"
+	"  -V, --version          version numbers\n"
+	"  -o OPTION[,OPTION...]  mount options; those of mount.fuse3(8), and:\n"
+	"     allow_other         let other users in, each with the rights of their own native calls\n"
+	"     prefix=P            only kernel objects whose names begin with P, which is not shown\n"
+	"     mq_maxmsg=N         messages that a new queue holds, unless @maxmsg says otherwise\n"
+	"     mq_msgsize=BYTES    longest message of a new queue, unless @msgsize says otherwise\n"
+	"     mq_framing=message  a write is a message (the default); lines: a line is one\n"
+	"     spin=TIME           keep polling for so long after a request (default " SPIN_DEFAULT "; 0: never)\n"
+	"\n"
+	"To end it: fusermount3 -u MOUNTPOINT\n";
+
+static int take_argument(void *data, const char *arg, int key, struct fuse_args *args)
+{
+	struct fs_options *opt = data;
+
+	(void)args;
+	if (key != FUSE_OPT_KEY_NONOPT)
+		return 1;
+	if (opt->mountpoint) {
+		fs_complain("%s: one mount point is enough, and %s is it", arg, opt->mountpoint);
+		return -1;
+	}
+	opt->mountpoint = strdup(arg);
+	return opt->mountpoint ? 0 : -1;
+}
+
+static int take_number(const char *name, const char *text, int64_t *out)
+{
+	if (!text || ipc_number_parse(text, strlen(text), 1, 1, INT32_MAX, out) == 0)
+		return 0;
+	fs_complain("-o %s=%s: a whole number from 1 to %d is needed", name, text, INT32_MAX);
+	return -1;
+}
+
+static int take_values(struct fs_options *opt)
+{
+	const char *spin = opt->spin ? opt->spin : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_DEFAULT : "0";
+
+	if (take_number("mq_maxmsg", opt->mq_maxmsg, &opt->ipc.mq_maxmsg) < 0 ||
+	    take_number("mq_msgsize", opt->mq_msgsize, &opt->ipc.mq_msgsize) < 0)
+		return -1;
+	if (opt->mq_framing && strcmp(opt->mq_framing, "lines") != 0 && strcmp(opt->mq_framing, "message") != 0) {
+		fs_complain("-o mq_framing=%s: it is message or lines", opt->mq_framing);
+		return -1;
+	}
+	opt->ipc.mq_lines = opt->mq_framing && opt->mq_framing[0] == 'l';
+	if (ipc_duration_parse(spin, strlen(spin), &opt->spin_ns) < 0 || opt->spin_ns > 1000000000) {
+		fs_complain("-o spin=%s: a time from 0 to 1s is needed, such as 50us", spin);
+		return -1;
+	}
+	if (opt->prefix && strchr(opt->prefix, '/')) {
+		fs_complain("-o prefix=%s: names of kernel objects hold no '/'", opt->prefix);
+		return -1;
+	}
+	opt->ipc.prefix = opt->prefix;
+	opt->ipc.shared = opt->shared;
+	return 0;
+}
+
+/*
+ * Becomes a daemon. The parent stays until the child says that the mount answers, so that whoever started us can use it;
+ * a child that dies before has printed why. Returns in the child.
+ */
+static int detach(struct fs *fs)
+{
+	int ready[2], status;
+	char ok;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		fs_complain("%s", strerror(errno));
+		return -1;
+	}
+	if (pid == 0) {
+		close(ready[0]);
+		fs->ready_fd = ready[1];
+		setsid();
+		return chdir("/");
+	}
+	close(ready[1]);
+	if (read(ready[0], &ok, 1) == 1)
+		_exit(0);
+	waitpid(pid, &status, 0);
+	_exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+	struct fs fs = {.ready_fd = -1};
+	int status = 1;
+
+	if (fuse_opt_parse(&args, &fs.opt, options, take_argument) < 0)
+		goto out;
+	if (fs.opt.help) {
+		fputs(usage, stdout);
+		status = 0;
+		goto out;
+	}
+	if (fs.opt.version) {
+		printf("ipcfs %s\nlibfuse %s\n", IPCFS_VERSION, fuse_pkgversion());
+		status = 0;
+		goto out;
+	}
+	if (!fs.opt.mountpoint) {
+		fs_complain("where to? usage: ipcfs [options] MOUNTPOINT (ipcfs --help tells more)");
+		goto out;
+	}
+	if (take_values(&fs.opt) < 0 || fs_mount_check(&fs) < 0)
+		goto out;
+	if (fuse_opt_add_arg(&args, "-odefault_permissions,fsname=ipcfs,subtype=ipcfs") < 0)
+		goto out;
+	if (!fs.opt.foreground && detach(&fs) < 0)
+		goto out;
+	status = fs_session_run(&fs, &args);
+out:
+	free(fs.opt.mountpoint);
+	free(fs.opt.prefix);
+	free(fs.opt.mq_maxmsg);
+	free(fs.opt.mq_msgsize);
+	free(fs.opt.mq_framing);
+	free(fs.opt.spin);
+	fuse_opt_free_args(&args);
+	return status;
+}

@@ -1,0 +1,83 @@
+/* Answers. Where libfuse's structures lack a field (FOPEN_STREAM), the kernel's own are filled in. */
+#include <errno.h>
+#include <linux/fuse.h>
+#include <string.h>
+
+#include "fs.h"
+
+struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+struct ipc_cred fs_cred(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct ipc_cred){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
+}
+
+void fs_reply_err(fuse_req_t req, int negative_errno)
+{
+	fuse_reply_err(req, -negative_errno);
+}
+
+void fs_reply_attr(fuse_req_t req, const struct stat *st, double timeout)
+{
+	fuse_reply_attr(req, st, timeout);
+}
+
+int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, bool cacheable)
+{
+	double timeout = node->type != FS_CHAN ? FS_TIMEOUT_FIXED : cacheable ? FS_TIMEOUT : 0;
+	struct fuse_entry_param entry = {
+		.ino = fs_nodeid(fs_of(req), node),
+		.attr = *st,
+		.entry_timeout = timeout,
+		.attr_timeout = timeout,
+	};
+
+	return fuse_reply_entry(req, &entry);
+}
+
+int fs_reply_open(fuse_req_t req, uint64_t fh, uint32_t open_flags)
+{
+	struct fuse_open_out out = {.fh = fh, .open_flags = open_flags};
+
+	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
+}
+
+static void attr_out(struct fuse_attr *to, const struct stat *st)
+{
+	to->ino = st->st_ino;
+	to->mode = st->st_mode;
+	to->nlink = (uint32_t)st->st_nlink;
+	to->uid = st->st_uid;
+	to->gid = st->st_gid;
+	to->size = (uint64_t)st->st_size;
+	to->blksize = (uint32_t)st->st_blksize;
+	to->blocks = (uint64_t)st->st_blocks;
+	to->atime = (uint64_t)st->st_atim.tv_sec;
+	to->mtime = (uint64_t)st->st_mtim.tv_sec;
+	to->ctime = (uint64_t)st->st_ctim.tv_sec;
+	to->atimensec = (uint32_t)st->st_atim.tv_nsec;
+	to->mtimensec = (uint32_t)st->st_mtim.tv_nsec;
+	to->ctimensec = (uint32_t)st->st_ctim.tv_nsec;
+}
+
+int fs_reply_create(fuse_req_t req, struct fs_node *node, const struct stat *st, bool cacheable, uint64_t fh,
+		    uint32_t open_flags)
+{
+	struct {
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	} out;
+
+	memset(&out, 0, sizeof(out));
+	out.entry.nodeid = fs_nodeid(fs_of(req), node);
+	out.entry.entry_valid = out.entry.attr_valid = cacheable ? (uint64_t)FS_TIMEOUT : 0;
+	attr_out(&out.entry.attr, st);
+	out.open.fh = fh;
+	out.open.open_flags = open_flags;
+	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
+}

@@ -1,0 +1,239 @@
+/* The session: requests from /dev/fuse through the loop, from the mount to its end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+/* So many requests in a row, then whoever waits has a turn. */
+enum { REQUESTS_MAX = 16 };
+
+/* The mount answers: from here on there is nobody to print to, and the parent may leave. */
+static void session_detach(struct fs *fs)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char ok = 0;
+
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	if (write(fs->ready_fd, &ok, 1) != 1)
+		fs_complain("cannot tell the parent: %s", strerror(errno));
+	close(fs->ready_fd);
+	fs->ready_fd = -1;
+}
+
+static void session_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct fs *fs = userdata;
+
+	/*
+	 * No ASYNC_DIO: it makes reads background requests, of which the kernel sends few at once, and parked ones would hold
+	 * up every RELEASE. No READDIRPLUS: a listing must not look every channel up.
+	 */
+	conn->want &= ~(unsigned)(FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS |
+				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
+	/* Without it O_TRUNC would arrive as a truncation; with it, it is a flag of OPEN that means nothing here. */
+	if (conn->capable & FUSE_CAP_ATOMIC_O_TRUNC)
+		conn->want |= FUSE_CAP_ATOMIC_O_TRUNC;
+	conn->max_background = 1024;
+	conn->congestion_threshold = 1024;
+	if (fs->ready_fd >= 0)
+		session_detach(fs);
+}
+
+static void session_no_lock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+
+	(void)ino;
+	(void)fi;
+	(void)op;
+	/* Two handles have two inodes here, so the kernel's own locks would exclude nobody. */
+	fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, "lock", "channels cannot be locked; lock a regular file"));
+}
+
+static void session_no_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep)
+{
+	(void)lock;
+	(void)sleep;
+	session_no_lock(req, ino, fi, 0);
+}
+
+static void session_no_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
+{
+	(void)lock;
+	session_no_lock(req, ino, fi, 0);
+}
+
+const struct fuse_lowlevel_ops fs_ops = {
+	.init = session_init,
+	.lookup = fs_lookup,
+	.forget = fs_forget,
+	.forget_multi = fs_forget_multi,
+	.getattr = fs_getattr,
+	.setattr = fs_setattr,
+	.readlink = fs_readlink,
+	.mknod = fs_mknod,
+	.mkdir = fs_mkdir,
+	.unlink = fs_unlink,
+	.rmdir = fs_rmdir,
+	.symlink = fs_symlink,
+	.rename = fs_rename,
+	.link = fs_link,
+	.open = fs_open,
+	.read = fs_read,
+	.write = fs_write,
+	.flush = fs_flush,
+	.release = fs_release,
+	.opendir = fs_opendir,
+	.readdir = fs_readdir,
+	.releasedir = fs_releasedir,
+	.create = fs_create,
+	.poll = fs_poll,
+	.flock = session_no_lock,
+	.setlk = session_no_setlk,
+	.getlk = session_no_getlk,
+};
+
+static int session_requests(void *arg)
+{
+	struct fs *fs = arg;
+	int n = 0;
+
+	while (n < REQUESTS_MAX) {
+		int r = fuse_session_receive_buf(fs->se, &fs->buf);
+
+		if (r == -EINTR)
+			continue;
+		if (r == -EAGAIN)
+			break;
+		if (r <= 0)
+			return -1; /* unmounted */
+		fuse_session_process_buf(fs->se, &fs->buf);
+		n++;
+	}
+	return fuse_session_exited(fs->se) ? -1 : n;
+}
+
+static void session_device(struct ipc_watch *watch, uint32_t events)
+{
+	struct fs *fs = ipc_container(watch, struct fs, device);
+
+	/* The loop polls the device as its busy source; the watch only wakes it. */
+	if (events & (EPOLLERR | EPOLLHUP))
+		ipc_loop_stop(fs->loop);
+}
+
+static void session_signal(struct ipc_watch *watch, uint32_t events)
+{
+	struct fs *fs = ipc_container(watch, struct fs, signals);
+
+	(void)events;
+	ipc_loop_stop(fs->loop);
+}
+
+static int session_watch_signals(struct fs *fs)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	return ipc_watch_add(fs->loop, &fs->signals, fd, EPOLLIN, session_signal);
+}
+
+static int session_loop(struct fs *fs)
+{
+	int fd = fuse_session_fd(fs->se);
+	int flags = fcntl(fd, F_GETFL);
+	int r;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	r = ipc_watch_add(fs->loop, &fs->device, fd, EPOLLIN, session_device);
+	if (r < 0)
+		return r;
+	ipc_loop_set_busy(fs->loop, session_requests, fs, fs->opt.spin_ns);
+	return ipc_loop_run(fs->loop);
+}
+
+static int session_start(struct fs *fs)
+{
+	int r;
+
+	clock_gettime(CLOCK_REALTIME, &fs->started);
+	fs->loop = ipc_loop_new();
+	if (!fs->loop)
+		return -errno;
+	r = session_watch_signals(fs);
+	if (r < 0)
+		return r;
+	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc);
+	if (!fs->ipc)
+		return -errno;
+	return fs_inode_init(fs);
+}
+
+static void session_end(struct fs *fs)
+{
+	int fd = fs->signals.fd;
+
+	ipc_watch_remove(&fs->signals);
+	if (fd >= 0)
+		close(fd);
+	ipc_free(fs->ipc);
+	ipc_loop_free(fs->loop);
+	fs_inode_fini(fs);
+	free(fs->buf.mem);
+}
+
+int fs_session_run(struct fs *fs, struct fuse_args *args)
+{
+	int status = 1;
+	int r;
+
+	fs->device.fd = fs->signals.fd = -1;
+	ipc_list_init(&fs->files);
+	umask(0); /* the kernel has applied the caller's */
+	r = session_start(fs);
+	if (r < 0) {
+		fs_complain("%s", strerror(-r));
+		goto out;
+	}
+	fs->se = fuse_session_new(args, &fs_ops, sizeof(fs_ops), fs);
+	if (!fs->se)
+		goto out; /* libfuse has said why */
+	if (fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
+		goto out_session;
+	r = session_loop(fs);
+	if (r < 0)
+		fs_complain("%s", strerror(-r));
+	status = r < 0;
+	ipc_shut_down(fs->ipc);
+	ipc_watch_remove(&fs->device);
+	fuse_session_unmount(fs->se);
+	fs_file_close_all(fs);
+out_session:
+	fuse_session_destroy(fs->se);
+out:
+	session_end(fs);
+	return status;
+}
