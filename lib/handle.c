@@ -1,5 +1,6 @@
 /* Open files: their life, their position, and what is kept of the last message. */
 #include "core.h"
+#include "cred.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,20 @@ static int handle_attach(struct ipc_handle *h, const struct ipc_ref *ref, ino_t 
 	return 0;
 }
 
+static int handle_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	int r;
+
+	if (ref->kind->named)
+		return h->kind->open(h, ref, flags, ino);
+	r = ipc_cred_enter(&h->cred);
+	if (r < 0)
+		return r;
+	r = h->kind->open(h, ref, flags, ino);
+	ipc_cred_leave(&h->cred);
+	return r;
+}
+
 int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags, ino_t ino,
 		   struct ipc_handle **out)
 {
@@ -69,7 +84,7 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 	if (!ctl && ref->kind->named)
 		r = handle_attach(h, ref, ino);
 	if (r == 0)
-		r = h->kind->open(h, ref, flags, ino);
+		r = handle_open(h, ref, flags, ino);
 	if (r == 0 && !ctl && !ref->kind->named) {
 		r = handle_attach(h, ref, ino);
 		if (r < 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "cred.h"
 #include "mq_names.h"
 
 struct mq_chan {
@@ -62,28 +63,42 @@ static int mq_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 	return r < 0 ? r : mq_names_stat(mq_dir(ipc), name, st);
 }
 
+struct mq_making {
+	const char *name;
+	mode_t mode;
+	int64_t maxmsg, msgsize;
+};
+
+static int mq_make(void *arg, char *why, size_t why_size)
+{
+	const struct mq_making *m = arg;
+	int fd = mq_names_create(m->name, m->mode, m->maxmsg, m->msgsize, why, why_size);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 static int mq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	const struct ipc_facets *f = &ref->facets;
-	char name[NAME_MAX + 1], why[400];
-	struct stat st;
-	int fd;
+	char name[NAME_MAX + 1], why[512] = "";
+	struct mq_making making = {
+		.name = name,
+		.mode = mode & 0777,
+		.maxmsg = f->set & IPC_F_MAXMSG ? f->maxmsg : ipc->opt.mq_maxmsg,
+		.msgsize = f->set & IPC_F_MSGSIZE ? f->msgsize : ipc->opt.mq_msgsize,
+	};
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
 	if (r < 0)
 		return r;
 	if (!S_ISREG(mode))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
-	fd = mq_names_create(name, mode & 0777, f->set & IPC_F_MAXMSG ? f->maxmsg : ipc->opt.mq_maxmsg,
-			     f->set & IPC_F_MSGSIZE ? f->msgsize : ipc->opt.mq_msgsize, why, sizeof(why));
-	if (fd < 0)
-		return fd == -EEXIST ? fd : ipc_refuse(ipc, cred, -fd, ipc_ref_path(ref), "%s", why);
-	if (cred->uid != geteuid() && fchown(fd, cred->uid, cred->gid) < 0)
-		r = -errno;
-	if (r == 0 && (fstat(fd, &st) < 0 || !ipc_chan_get(ipc, &ipc_mq, ref->base, st.st_ino)))
-		r = -ENOMEM;
-	close(fd);
-	return r;
+	/* As the caller altogether: the queue's bytes are charged to him, and his limits hold. */
+	r = ipc_cred_run(cred, mq_make, &making, why, sizeof(why));
+	return r < 0 && r != -EEXIST ? ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "%s", why) : r;
 }
 
 static int mq_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)

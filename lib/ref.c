@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "cred.h"
 
 const char *ipc_ref_path(const struct ipc_ref *ref)
 {
@@ -138,6 +139,21 @@ static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const stru
 			  verb);
 }
 
+/*
+ * What a kernel object's owner and mode allow is the kernel's to say, to the caller himself. For names that live in our
+ * table, the VFS has said it already, by the attributes we gave it.
+ */
+static int ref_enter(const struct ipc_cred *cred, const struct ipc_kind *kind)
+{
+	return kind->named ? 0 : ipc_cred_enter(cred);
+}
+
+static void ref_leave(const struct ipc_cred *cred, const struct ipc_kind *kind)
+{
+	if (!kind->named)
+		ipc_cred_leave(cred);
+}
+
 int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	struct ipc_chan *chan;
@@ -145,7 +161,11 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 	if (ref->facet_at)
 		return refuse_facet(ipc, cred, ref, "remove");
+	r = ref_enter(cred, ref->kind);
+	if (r < 0)
+		return r;
 	r = ref->kind->unlink(ipc, cred, ref);
+	ref_leave(cred, ref->kind);
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
 		ipc_chan_forget(chan);
@@ -155,6 +175,8 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to,
 	       unsigned flags)
 {
+	int r;
+
 	if (from->facet_at || to->facet_at)
 		return refuse_facet(ipc, cred, from->facet_at ? from : to, "rename");
 	if (from->kind != to->kind)
@@ -163,7 +185,12 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (!from->kind->rename)
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from), "the kernel cannot rename a %s object",
 				  from->kind->name);
-	return from->kind->rename(ipc, from, to, flags);
+	r = ref_enter(cred, from->kind);
+	if (r < 0)
+		return r;
+	r = from->kind->rename(ipc, from, to, flags);
+	ref_leave(cred, from->kind);
+	return r;
 }
 
 int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf, size_t size)
@@ -174,9 +201,16 @@ int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct ipc_handle *h,
 	       const struct stat *st, unsigned set)
 {
+	int r;
+
 	if (ref->facets.set & IPC_F_CTL) /* `>` and `touch` on it mean nothing, and are no error */
 		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
-	return ref->kind->chattr(ipc, ref, h, st, set);
+	r = ref_enter(cred, ref->kind);
+	if (r < 0)
+		return r;
+	r = ref->kind->chattr(ipc, ref, h, st, set);
+	ref_leave(cred, ref->kind);
+	return r;
 }
 
 int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,

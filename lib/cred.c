@@ -1,0 +1,180 @@
+/* Acting as the caller: cred.h. */
+#include "cred.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core.h"
+
+enum { CHILD_MS = 1000 };
+
+static bool cred_is_us(const struct ipc_cred *cred)
+{
+	return cred->uid == getuid(); /* what root does with another group, root may do with any */
+}
+
+/*
+ * The caller's supplementary groups, from the kernel's own account of the thread; none where it is not visible to us.
+ * Returns their number with *groups to be freed, or -errno.
+ */
+static int cred_groups(pid_t pid, gid_t **groups)
+{
+	char path[32], *line = NULL;
+	size_t size = 0;
+	FILE *status;
+	int n = 0;
+
+	*groups = NULL;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = pid > 0 ? fopen(path, "re") : NULL;
+	while (status && n == 0 && getline(&line, &size, status) > 0) {
+		char *at = line + strlen("Groups:"), *end;
+
+		if (strncmp(line, "Groups:", strlen("Groups:")) != 0)
+			continue;
+		*groups = calloc(strlen(line), sizeof(**groups));
+		if (!*groups)
+			n = -ENOMEM;
+		for (; n >= 0; at = end) {
+			unsigned long group = strtoul(at, &end, 10);
+
+			if (end == at)
+				break;
+			(*groups)[n++] = (gid_t)group;
+		}
+		break;
+	}
+	free(line);
+	if (status)
+		fclose(status);
+	return n;
+}
+
+/*
+ * The bare system calls change this thread alone; the library's would change all. Only the effective identity changes: the
+ * real and the saved one stay ours, by which nobody else may signal or trace us, and by which we come back.
+ */
+static int thread_become(uid_t uid, gid_t gid, int n, const gid_t *groups)
+{
+	if (syscall(SYS_setgroups, n, groups) < 0 || syscall(SYS_setresgid, -1, gid, -1) < 0 ||
+	    syscall(SYS_setresuid, -1, uid, -1) < 0)
+		return -errno;
+	return 0;
+}
+
+int ipc_cred_enter(const struct ipc_cred *cred)
+{
+	gid_t *groups;
+	int r;
+
+	if (cred_is_us(cred))
+		return 0;
+	if (getuid() != 0)
+		return -EPERM;
+	r = cred_groups(cred->pid, &groups);
+	if (r >= 0)
+		r = thread_become(cred->uid, cred->gid, r, groups);
+	free(groups);
+	if (r < 0)
+		ipc_cred_leave(cred);
+	return r;
+}
+
+void ipc_cred_leave(const struct ipc_cred *cred)
+{
+	if (cred_is_us(cred))
+		return;
+	/*
+	 * The user first, since only root may do the rest. Root needs no supplementary groups. A thread that stayed somebody
+	 * else would serve everybody as him: an end is better.
+	 */
+	if (syscall(SYS_setresuid, -1, getuid(), -1) < 0 || thread_become(getuid(), getgid(), 0, NULL) < 0)
+		abort();
+}
+
+/* Copies the caller's limit; false where we may not ask for it. */
+static bool cred_take_limit(pid_t pid)
+{
+	struct rlimit theirs, ours;
+
+	if (pid <= 0)
+		return true;
+	if (prlimit(pid, RLIMIT_MSGQUEUE, NULL, &theirs) < 0)
+		return false;
+	if (setrlimit(RLIMIT_MSGQUEUE, &theirs) < 0 && getrlimit(RLIMIT_MSGQUEUE, &ours) == 0) {
+		/* Above our own hard limit, which we may not raise. */
+		ours.rlim_cur = theirs.rlim_cur < ours.rlim_max ? theirs.rlim_cur : ours.rlim_max;
+		setrlimit(RLIMIT_MSGQUEUE, &ours);
+	}
+	return true;
+}
+
+/* In the child. There is no way back, and none is needed. */
+static int cred_become(const struct ipc_cred *cred)
+{
+	/* Asking needs CAP_SYS_RESOURCE, or to be the same user. */
+	bool limited = cred_take_limit(cred->pid);
+	gid_t *groups;
+	int n = cred_groups(cred->pid, &groups);
+
+	if (n < 0 || setgroups((size_t)n, groups) < 0 || setresgid(cred->gid, cred->gid, cred->gid) < 0 ||
+	    setresuid(cred->uid, cred->uid, cred->uid) < 0)
+		return -EPERM;
+	free(groups);
+	if (!limited)
+		cred_take_limit(cred->pid);
+	return 0;
+}
+
+int ipc_cred_run(const struct ipc_cred *cred, int (*fn)(void *arg, char *why, size_t why_size), void *arg, char *why,
+		 size_t why_size)
+{
+	int words[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	if (cred_is_us(cred))
+		return fn(arg, why, why_size);
+	if (getuid() != 0)
+		return -EPERM;
+	if (pipe2(words, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		int r = -errno;
+
+		close(words[0]);
+		close(words[1]);
+		return r;
+	}
+	if (pid == 0) {
+		char text[512] = "";
+		int r = cred_become(cred);
+
+		if (r == 0)
+			r = fn(arg, text, sizeof(text));
+		if (write(words[1], text, strlen(text)) < 0)
+			_exit(EIO);
+		_exit(-r);
+	}
+	close(words[1]);
+	/* The child is the caller's while it runs: he could stop it, and must not stop us. */
+	if (IPC_RETRY(poll(&(struct pollfd){.fd = words[0], .events = POLLIN}, 1, CHILD_MS)) <= 0)
+		kill(pid, SIGKILL);
+	n = why_size ? IPC_RETRY(read(words[0], why, why_size - 1)) : 0;
+	if (why_size)
+		why[n > 0 ? n : 0] = '\0';
+	close(words[0]);
+	if (IPC_RETRY(waitpid(pid, &status, 0)) < 0)
+		return -ECHILD;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
