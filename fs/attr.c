@@ -33,14 +33,22 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		fs_attr_fixed(fs, node, st);
 		return 0;
 	}
+	if (!h)
+		h = node->served;
 	r = h ? ipc_handle_stat(h, st) : -EOPNOTSUPP;
 	if (r == 0) {
 		st->st_ino = node->ino;
 		return 0;
 	}
 	r = node->name ? ipc_stat(fs->ipc, &cred, &node->ref, st) : -ENOENT;
-	if (r == 0 && st->st_ino == node->ino)
+	if (r == 0 && st->st_ino == node->ino) {
+		/* To its exclusive creator the object is a file, whatever others see; the kernel takes no change of type. */
+		if ((st->st_mode ^ node->mode) & S_IFMT) {
+			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
+			st->st_size = 0;
+		}
 		return 0;
+	}
 	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
 	if (!node->live)
 		return -ESTALE;
@@ -122,6 +130,9 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	char target[PATH_MAX];
 	int r = node->type == FS_CHAN ? ipc_readlink(fs->ipc, &cred, &node->ref, target, sizeof(target)) : -EINVAL;
 
+	/* Behind a native unlink the entry was cached: let the kernel look again, as OPEN does. */
+	if (r == -ENOENT)
+		r = -ESTALE;
 	if (r < 0)
 		fs_reply_err(req, r);
 	else

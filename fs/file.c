@@ -94,8 +94,11 @@ static void file_free(struct fs_file *file)
 {
 	if (file->waiting)
 		fuse_pollhandle_destroy(file->waiting);
-	if (file->handle)
+	if (file->handle) {
+		if (file->node->served == file->handle)
+			file->node->served = NULL;
 		ipc_close(file->handle);
+	}
 	if (file->node->type == FS_CHAN)
 		fs_node_release(file->node);
 	ipc_list_remove(&file->link);
@@ -109,6 +112,12 @@ void fs_file_close_all(struct fs *fs)
 
 	ipc_list_each(pos, next, &fs->files)
 		file_free(ipc_container(pos, struct fs_file, link));
+}
+
+static void file_serves(struct fs_file *file)
+{
+	file->node->served = file->handle;
+	ipc_handle_on_ready(file->handle, file_ready, file);
 }
 
 static uint32_t file_flags(const struct fs_file *file)
@@ -261,7 +270,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		file_free(file);
 		fs_reply_err(req, r);
 	} else if (file->handle) {
-		ipc_handle_on_ready(file->handle, file_ready, file);
+		file_serves(file);
 		file_submit(req, file, &op);
 	} else if (fs_reply_open(req, (uintptr_t)file, file_flags(file)) < 0) {
 		file_free(file);
@@ -298,7 +307,7 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 	}
 	r = ipc_handle_new(fs->ipc, &cred, ref, fi->flags, st->st_ino, &file->handle);
 	if (r == 0) {
-		ipc_handle_on_ready(file->handle, file_ready, file);
+		file_serves(file);
 		ipc_list_init(&op.link);
 		op.handle = file->handle;
 		r = (int)ipc_submit(&op);
@@ -308,6 +317,8 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 		fs_node_forget(fs, node, 1);
 		return r;
 	}
+	if (ipc_handle_stat(file->handle, st) == 0)
+		st->st_ino = node->ino;
 	*out = file;
 	return 0;
 }
