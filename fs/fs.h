@@ -15,7 +15,7 @@ struct fs_options {
 	bool foreground, help, version;
 	bool shared; /* allow_other */
 	char *mountpoint;
-	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin;
+	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *quota[IPC_QUOTA_COUNT];
 	int64_t spin_ns;
 	struct ipc_options ipc;
 };
@@ -32,6 +32,7 @@ struct fs_node {
 	struct fs_name *name; /* FS_CHAN: the name it was looked up under; NULL once that is gone */
 	struct fs_node *next; /* of the same name */
 	unsigned live;	      /* handles, and opens under way */
+	struct ipc_handle *served; /* the handle; the kernel's own stat of an open file names none */
 	bool private;	      /* given to one caller who is about to open it */
 	ino_t ino;	      /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
 	mode_t mode;

@@ -1,6 +1,7 @@
 /* ipcfs: options, and the way into the background. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -30,6 +31,10 @@ static const struct fuse_opt options[] = {
 	OPTION("mq_msgsize=%s", mq_msgsize),
 	OPTION("mq_framing=%s", mq_framing),
 	OPTION("spin=%s", spin),
+	OPTION("max_handles=%s", quota[IPC_QUOTA_HANDLES]),
+	OPTION("max_parked=%s", quota[IPC_QUOTA_PARKED]),
+	OPTION("max_channels=%s", quota[IPC_QUOTA_CHANNELS]),
+	OPTION("max_bytes=%s", quota[IPC_QUOTA_BYTES]),
 	FUSE_OPT_KEY("-d", FUSE_OPT_KEY_KEEP),
 	FUSE_OPT_KEY("debug", FUSE_OPT_KEY_KEEP),
 	FUSE_OPT_KEY("allow_other", FUSE_OPT_KEY_KEEP),
@@ -51,6 +56,10 @@ static const char usage[] =
 	"     mq_maxmsg=N         messages that a new queue holds, unless @maxmsg says otherwise\n"
 	"     mq_msgsize=BYTES    longest message of a new queue, unless @msgsize says otherwise\n"
 	"     mq_framing=message  a write is a message (the default); lines: a line is one\n"
+	"     max_handles=N       open channels of one user (default 65536; 0: no limit)\n"
+	"     max_parked=N        operations of one user that wait (default 65536)\n"
+	"     max_channels=N      pipes, sockets and broadcasts of one user (default 65536)\n"
+	"     max_bytes=BYTES     that the daemon holds for one user (default 1G)\n"
 	"     spin=TIME           keep polling for so long after a request (default " SPIN_DEFAULT "; 0: never)\n"
 	"\n"
 	"To end it: fusermount3 -u MOUNTPOINT\n";
@@ -70,20 +79,42 @@ static int take_argument(void *data, const char *arg, int key, struct fuse_args 
 	return opt->mountpoint ? 0 : -1;
 }
 
-static int take_number(const char *name, const char *text, int64_t *out)
+static int take_number(const char *name, const char *text, int64_t min, int64_t max, int64_t *out)
 {
-	if (!text || ipc_number_parse(text, strlen(text), 1, 1, INT32_MAX, out) == 0)
+	if (!text || ipc_number_parse(text, strlen(text), 1, min, max, out) == 0)
 		return 0;
-	fs_complain("-o %s=%s: a whole number from 1 to %d is needed", name, text, INT32_MAX);
+	fs_complain("-o %s=%s: a whole number from %" PRId64 " to %" PRId64 " is needed", name, text, min, max);
 	return -1;
+}
+
+static int take_quota(struct fs_options *opt)
+{
+	static const struct {
+		const char *name;
+		int64_t standard;
+	} quota[IPC_QUOTA_COUNT] = {
+		[IPC_QUOTA_HANDLES] = {"max_handles", 65536},
+		[IPC_QUOTA_PARKED] = {"max_parked", 65536},
+		[IPC_QUOTA_CHANNELS] = {"max_channels", 65536},
+		[IPC_QUOTA_BYTES] = {"max_bytes", INT64_C(1) << 30},
+	};
+
+	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++) {
+		int64_t n = quota[i].standard;
+
+		if (take_number(quota[i].name, opt->quota[i], 0, INT64_C(1) << 40, &n) < 0)
+			return -1;
+		opt->ipc.quota[i] = (size_t)n;
+	}
+	return 0;
 }
 
 static int take_values(struct fs_options *opt)
 {
 	const char *spin = opt->spin ? opt->spin : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_DEFAULT : "0";
 
-	if (take_number("mq_maxmsg", opt->mq_maxmsg, &opt->ipc.mq_maxmsg) < 0 ||
-	    take_number("mq_msgsize", opt->mq_msgsize, &opt->ipc.mq_msgsize) < 0)
+	if (take_number("mq_maxmsg", opt->mq_maxmsg, 1, INT32_MAX, &opt->ipc.mq_maxmsg) < 0 ||
+	    take_number("mq_msgsize", opt->mq_msgsize, 1, INT32_MAX, &opt->ipc.mq_msgsize) < 0 || take_quota(opt) < 0)
 		return -1;
 	if (opt->mq_framing && strcmp(opt->mq_framing, "lines") != 0 && strcmp(opt->mq_framing, "message") != 0) {
 		fs_complain("-o mq_framing=%s: it is message or lines", opt->mq_framing);
@@ -166,6 +197,8 @@ out:
 	free(fs.opt.mq_msgsize);
 	free(fs.opt.mq_framing);
 	free(fs.opt.spin);
+	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++)
+		free(fs.opt.quota[i]);
 	fuse_opt_free_args(&args);
 	return status;
 }

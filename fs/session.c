@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,9 +177,30 @@ static int session_loop(struct fs *fs)
 	return ipc_loop_run(fs->loop);
 }
 
+/* Every open channel is a descriptor of ours, so the soft limit is far too low for a file system. */
+static void session_raise_limit(void)
+{
+	struct rlimit limit;
+	unsigned long most;
+	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+
+	if (f && fscanf(f, "%lu", &most) == 1) {
+		limit.rlim_cur = limit.rlim_max = most;
+		setrlimit(RLIMIT_NOFILE, &limit); /* as root */
+	}
+	if (f)
+		fclose(f);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int session_start(struct fs *fs)
 {
 	int r;
+
+	session_raise_limit();
 
 	clock_gettime(CLOCK_REALTIME, &fs->started);
 	fs->loop = ipc_loop_new();

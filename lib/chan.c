@@ -1,5 +1,6 @@
 /* The channel table: what is remembered under a name, and the kinds whose names live nowhere else. */
 #include "core.h"
+#include "quota.h"
 
 #include <errno.h>
 #include <search.h>
@@ -74,6 +75,8 @@ void ipc_chan_drop(struct ipc_chan *chan)
 {
 	if (--chan->refs)
 		return;
+	if (chan->kind->named)
+		ipc_quota_give(chan->ipc, chan->charged_to, IPC_QUOTA_CHANNELS, 1);
 	if (chan->kind->chan_free)
 		chan->kind->chan_free(chan);
 	ipc_waitq_close(&chan->waitq, -EBADF);
@@ -138,12 +141,19 @@ int ipc_chan_create(struct ipc *ipc, const struct ipc_cred *cred, const struct i
 		    struct ipc_chan **out)
 {
 	struct ipc_chan *chan;
+	int r;
 
 	if (ipc_chan_find(ipc, ref->kind, ref->base))
 		return -EEXIST;
+	r = ipc_quota_take(ipc, cred, IPC_QUOTA_CHANNELS, 1, ipc_ref_path(ref));
+	if (r < 0)
+		return r;
 	chan = ipc_chan_get(ipc, ref->kind, ref->base, ++ipc->next_ino);
-	if (!chan)
+	if (!chan) {
+		ipc_quota_give(ipc, cred->uid, IPC_QUOTA_CHANNELS, 1);
 		return -ENOMEM;
+	}
+	chan->charged_to = cred->uid;
 	chan->st.st_mode = mode;
 	chan->st.st_nlink = 1;
 	chan->st.st_uid = cred->uid;

@@ -36,6 +36,7 @@ struct ipc_chan {
 	char *name;
 	bool listed; /* in the table: the name still means this object */
 	unsigned refs; /* handles, and one for the table */
+	uid_t charged_to; /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
 	struct ipc_list handles;
 	struct ipc_waitq waitq;
 	struct stat st; /* kinds whose names live here: all of it; others: st_ino */
@@ -98,7 +99,7 @@ struct ipc_kind {
 	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags); /* or NULL */
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
 	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf, size_t size); /* or NULL */
-	int (*list)(struct ipc *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 	int (*depth)(struct ipc *, const struct ipc_ref *, struct ipc_depth *);
 
 	/* The channel is about to be freed. Or NULL. */
@@ -143,6 +144,7 @@ struct ipc {
 	char *scratch;
 	size_t scratch_size;
 	struct ipc_refusals *refusals;
+	void *users, *last_user; /* quota.c */
 	void *kind_data[16]; /* by ipc_kind_index(); a kind's own state for the whole instance */
 };
 
@@ -183,7 +185,8 @@ int ipc_op_side(const struct ipc_op *);
 ssize_t ipc_op_try(struct ipc_op *);
 void ipc_op_finish(struct ipc_op *, ssize_t result);
 
-/* handle.c. reserve: room for n bytes in h->keep, NULL when out of memory. */
+/* handle.c. grow: room for need bytes in *buf, charged to the handle's owner. reserve: room for n bytes in h->keep, NULL when out of memory. */
+int ipc_handle_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);
 char *ipc_keep_reserve(struct ipc_handle *, size_t n);
 ssize_t ipc_handle_serve(struct ipc_handle *, struct ipc_op *); /* from what is kept; -ENODATA: nothing there */
 ssize_t ipc_handle_deliver(struct ipc_handle *, struct ipc_op *, ssize_t len);

@@ -2,7 +2,6 @@
 #include "core.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 int ipc_frame_delim(const struct ipc_handle *h, int none)
@@ -14,22 +13,12 @@ int ipc_frame_delim(const struct ipc_handle *h, int none)
 
 static int part_append(struct ipc_handle *h, const char *data, size_t n)
 {
-	size_t need = h->part_len + n;
+	int r = ipc_handle_grow(h, &h->part, &h->part_size, h->part_len + n);
 
-	if (need > h->part_size) {
-		size_t size = h->part_size ? h->part_size : 128;
-		char *grown;
-
-		while (size < need)
-			size *= 2;
-		grown = realloc(h->part, size);
-		if (!grown)
-			return -ENOMEM;
-		h->part = grown;
-		h->part_size = size;
-	}
+	if (r < 0)
+		return r;
 	memcpy(h->part + h->part_len, data, n);
-	h->part_len = need;
+	h->part_len += n;
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* Open files: their life, their position, and what is kept of the last message. */
 #include "core.h"
 #include "cred.h"
+#include "quota.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,8 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 
 static void handle_free(struct ipc_handle *h)
 {
+	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, h->keep_size + h->part_size);
+	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_HANDLES, 1);
 	free(h->keep);
 	free(h->part);
 	ipc_loop_free_later(h->ipc->loop, h);
@@ -75,11 +78,16 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 		   struct ipc_handle **out)
 {
 	bool ctl = ref->facets.set & IPC_F_CTL;
-	struct ipc_handle *h = handle_alloc(ipc, ctl ? &ipc_ctl : ref->kind, cred, ref, flags);
-	int r = 0;
+	struct ipc_handle *h;
+	int r = ipc_quota_take(ipc, cred, IPC_QUOTA_HANDLES, 1, ipc_ref_path(ref));
 
-	if (!h)
+	if (r < 0)
+		return r;
+	h = handle_alloc(ipc, ctl ? &ipc_ctl : ref->kind, cred, ref, flags);
+	if (!h) {
+		ipc_quota_give(ipc, cred->uid, IPC_QUOTA_HANDLES, 1);
 		return -ENOMEM;
+	}
 	ino = ipc_kind_ino(ino);
 	if (!ctl && ref->kind->named)
 		r = handle_attach(h, ref, ino);
@@ -178,21 +186,32 @@ void ipc_close(struct ipc_handle *h)
 		linger_complete(op, r);
 }
 
+int ipc_handle_grow(struct ipc_handle *h, char **buf, size_t *size, size_t need)
+{
+	size_t grown = *size ? *size : 128;
+	char *moved;
+	int r;
+
+	if (need <= *size)
+		return 0;
+	while (grown < need)
+		grown *= 2;
+	r = ipc_quota_take(h->ipc, &h->cred, IPC_QUOTA_BYTES, grown - *size, ipc_handle_path(h));
+	if (r < 0)
+		return r;
+	moved = realloc(*buf, grown);
+	if (!moved) {
+		ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, grown - *size);
+		return -ENOMEM;
+	}
+	*buf = moved;
+	*size = grown;
+	return 0;
+}
+
 char *ipc_keep_reserve(struct ipc_handle *h, size_t n)
 {
-	size_t size = h->keep_size ? h->keep_size : 128;
-	char *grown;
-
-	if (n <= h->keep_size)
-		return h->keep;
-	while (size < n)
-		size *= 2;
-	grown = realloc(h->keep, size);
-	if (!grown)
-		return NULL;
-	h->keep = grown;
-	h->keep_size = size;
-	return grown;
+	return ipc_handle_grow(h, &h->keep, &h->keep_size, n) < 0 ? NULL : h->keep;
 }
 
 ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "quota.h"
 #include "refusal.h"
 
 enum { HELPERS_MAX = 64, SCRATCH_MIN = 1 << 20 };
@@ -92,6 +93,7 @@ void ipc_free(struct ipc *ipc)
 		if (kinds[i]->stop)
 			kinds[i]->stop(ipc);
 	ipc_refusals_free(ipc->refusals);
+	ipc_quota_fini(ipc);
 	free((char *)ipc->opt.prefix);
 	free((char *)ipc->opt.mountpoint);
 	free(ipc->scratch);

@@ -29,12 +29,16 @@ struct ipc_cred {
 	pid_t pid;
 };
 
+/* What a user may have of, each: quota.h. */
+enum ipc_quota { IPC_QUOTA_HANDLES, IPC_QUOTA_PARKED, IPC_QUOTA_CHANNELS, IPC_QUOTA_BYTES, IPC_QUOTA_COUNT };
+
 struct ipc_options {
 	const char *prefix;	/* of kernel names; NULL: none */
 	const char *mountpoint; /* absolute; NULL: there is no mount, and what must go through it is EOPNOTSUPP */
 	int64_t mq_maxmsg, mq_msgsize; /* for new queues; 0: the kernel's default */
 	bool mq_lines;		       /* frame by lines unless a facet says otherwise */
 	bool shared;		       /* other users than our own may come */
+	size_t quota[IPC_QUOTA_COUNT]; /* 0: no limit */
 };
 
 /* What a name stands for. facets.set is 0 for a plain name. Copyable. */
@@ -105,6 +109,7 @@ struct ipc_op {
 	struct ipc_timer timer;
 	enum ipc_op_type type;
 	bool nonblock;
+	bool charged; /* to the caller, while parked */
 	struct ipc_cred cred;
 	struct ipc_handle *handle;
 	int64_t since;	  /* ipc_now() when it was parked */

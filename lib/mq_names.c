@@ -143,8 +143,8 @@ static void names_explain(int err, const struct mq_attr *attr, char *why, size_t
 	else if (err == EMFILE || err == ENOMEM)
 		snprintf(why, size,
 			 "maxmsg=%ld of msgsize=%ld bytes goes beyond what RLIMIT_MSGQUEUE=%llu leaves this user for all its "
-			 "queues; remove some, choose a smaller maxmsg or msgsize, or raise it for the daemon: ulimit -q BYTES "
-			 "before ipcfs starts",
+			 "queues; remove some, choose a smaller maxmsg or msgsize, or raise it by ulimit -q BYTES in the shell "
+			 "that starts ipcfs (in your own, where the mount is somebody else's)",
 			 attr->mq_maxmsg, attr->mq_msgsize, (unsigned long long)bytes.rlim_cur);
 	else if (err == ENOSPC)
 		snprintf(why, size, "the system has queues_max=%ld queues already; raise it: sysctl fs.mqueue.queues_max=N",

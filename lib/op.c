@@ -1,5 +1,6 @@
 /* Operations: tried at once, parked when they would wait, and completed exactly once. */
 #include "core.h"
+#include "quota.h"
 
 #include <errno.h>
 
@@ -100,6 +101,34 @@ static int64_t op_patience(const struct ipc_op *op)
 	return patience;
 }
 
+/* What waiting costs is the caller's: a place, and the data that is kept meanwhile. */
+static int op_take(struct ipc_op *op)
+{
+	struct ipc *ipc = op->handle->ipc;
+	size_t bytes = op->type == IPC_WRITE ? op->size : 0;
+	int r = ipc_quota_take(ipc, &op->cred, IPC_QUOTA_PARKED, 1, ipc_handle_path(op->handle));
+
+	if (r < 0)
+		return r;
+	r = ipc_quota_take(ipc, &op->cred, IPC_QUOTA_BYTES, bytes, ipc_handle_path(op->handle));
+	if (r < 0)
+		ipc_quota_give(ipc, op->cred.uid, IPC_QUOTA_PARKED, 1);
+	else
+		op->charged = true;
+	return r;
+}
+
+static void op_give(struct ipc_op *op)
+{
+	struct ipc *ipc = op->handle->ipc;
+
+	if (!op->charged)
+		return;
+	op->charged = false;
+	ipc_quota_give(ipc, op->cred.uid, IPC_QUOTA_PARKED, 1);
+	ipc_quota_give(ipc, op->cred.uid, IPC_QUOTA_BYTES, op->type == IPC_WRITE ? op->size : 0);
+}
+
 void ipc_park(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
@@ -109,7 +138,9 @@ void ipc_park(struct ipc_op *op)
 	op->since = ipc_now();
 	op->timer = (struct ipc_timer){0};
 	ipc_waitq_park(h->waitq, op, ipc_op_side(op));
-	r = ipc_waitq_arm(h->waitq, h);
+	r = op_take(op);
+	if (r == 0)
+		r = ipc_waitq_arm(h->waitq, h);
 	if (r == 0 && patience >= 0)
 		r = ipc_timer_start(h->ipc->loop, &op->timer, op->since + patience, op_expired);
 	if (r < 0)
@@ -124,6 +155,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	ipc_timer_stop(h->ipc->loop, &op->timer);
 	op->waitq = NULL;
 	h->parked--;
+	op_give(op);
 	if (op->complete(op, result) < 0)
 		ipc_undeliver(op, result);
 }

@@ -1,0 +1,97 @@
+/* What each user has: quota.h. */
+#include "quota.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core.h"
+
+struct user {
+	uid_t uid;
+	size_t used[IPC_QUOTA_COUNT];
+};
+
+static const struct {
+	const char *name, *option;
+	int err;
+} resources[IPC_QUOTA_COUNT] = {
+	[IPC_QUOTA_HANDLES] = {"open channels", "max_handles", EMFILE},
+	[IPC_QUOTA_PARKED] = {"waiting operations", "max_parked", EDQUOT},
+	[IPC_QUOTA_CHANNELS] = {"channels", "max_channels", EDQUOT},
+	[IPC_QUOTA_BYTES] = {"buffered bytes", "max_bytes", EDQUOT},
+};
+
+static int user_compare(const void *a, const void *b)
+{
+	const struct user *x = a, *y = b;
+
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+/* The last one asked for is most often the next one, too. */
+static struct user *user_find(struct ipc *ipc, uid_t uid)
+{
+	struct user key = {.uid = uid}, **found;
+
+	if (ipc->last_user && ((struct user *)ipc->last_user)->uid == uid)
+		return ipc->last_user;
+	found = tfind(&key, &ipc->users, user_compare);
+	if (found)
+		ipc->last_user = *found;
+	return found ? *found : NULL;
+}
+
+static struct user *user_new(struct ipc *ipc, uid_t uid)
+{
+	struct user *user = calloc(1, sizeof(*user));
+
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	if (!tsearch(user, &ipc->users, user_compare)) {
+		free(user);
+		return NULL;
+	}
+	ipc->last_user = user;
+	return user;
+}
+
+int ipc_quota_take(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_quota what, size_t n, const char *path)
+{
+	struct user *user = user_find(ipc, cred->uid);
+	size_t limit = ipc->opt.quota[what];
+
+	if (!user)
+		user = user_new(ipc, cred->uid);
+	if (!user)
+		return -ENOMEM;
+	if (limit && (n > limit || user->used[what] > limit - n))
+		return ipc_refuse(ipc, cred, resources[what].err, path,
+				  "user %u has %zu %s, and %zu more would exceed the limit of %zu (mount option %s=N)",
+				  (unsigned)cred->uid, user->used[what], resources[what].name, n, limit, resources[what].option);
+	user->used[what] += n;
+	return 0;
+}
+
+void ipc_quota_give(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)
+{
+	struct user *user = user_find(ipc, uid);
+
+	if (!user)
+		return;
+	user->used[what] -= n;
+	/* Our own user stays: he is the one who comes again and again. */
+	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++)
+		if (user->used[i] || uid == getuid())
+			return;
+	tdelete(user, &ipc->users, user_compare);
+	ipc->last_user = NULL;
+	free(user);
+}
+
+void ipc_quota_fini(struct ipc *ipc)
+{
+	tdestroy(ipc->users, free);
+}

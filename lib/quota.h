@@ -1,0 +1,19 @@
+/*
+ * What each user has of the daemon's own resources, so that one cannot starve another: open handles, parked operations,
+ * channels whose names we keep, and bytes that we hold for him. The limits are in struct ipc_options; nobody honest meets
+ * them. A user is forgotten when he has nothing.
+ */
+#ifndef IPC_QUOTA_H
+#define IPC_QUOTA_H
+
+#include "ipc.h"
+
+/*
+ * Takes n of a resource for the user, or returns `err` (as -err) with a line for MNT/errors when that would go beyond his
+ * limit; -ENOMEM. What was taken must be given back by ipc_quota_give() with the same uid.
+ */
+int ipc_quota_take(struct ipc *, const struct ipc_cred *, enum ipc_quota, size_t n, const char *path);
+void ipc_quota_give(struct ipc *, uid_t, enum ipc_quota, size_t n);
+void ipc_quota_fini(struct ipc *);
+
+#endif
