@@ -125,12 +125,13 @@ static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_hand
 	return mq_names_chattr(mq_dir(ipc), name, st, set);
 }
 
-static int mq_list(struct ipc *ipc, void (*emit)(void *, const char *, mode_t), void *arg)
+static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
 	struct dirent *e;
 	DIR *dir;
 	int fd;
 
+	(void)cred;
 	if (mq_dir(ipc) < 0)
 		return ipc_chan_list_live(ipc, &ipc_mq, emit, arg);
 	fd = openat(mq_dir(ipc), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -265,6 +266,7 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 		return -ESTALE;
 	if (m->fd < 0)
 		return m->fd;
+	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0;
 	r = mq_attach(m, ref, ino);
 	if (r < 0)
 		mq_close(m->fd);

@@ -358,10 +358,10 @@ Test(pipe, closing_an_empty_copy_waits_for_the_reader)
 	int fd;
 
 	cr_assert(ipc_handle_wants_flush(h));
-	START(flush, IPC_FLUSH, h);
-	cr_assert_not(flush.over);
+	START(closing, IPC_FLUSH, h);
+	cr_assert_not(closing.over);
 	fd = native(O_RDONLY);
-	cr_assert_eq(call_await(&flush), 0);
+	cr_assert_eq(call_await(&closing), 0);
 	ipc_close(h);
 	close(fd);
 }

@@ -293,29 +293,38 @@ Test(shm, what_is_no_shared_memory_is_not_here)
 	cr_assert_eq(lstat(path_of("", "link"), &st), 0);
 }
 
+/* What a listing named, each name with a space behind it. */
+struct names {
+	size_t len;
+	char text[65536];
+};
+
 static void collect(void *arg, const char *name, mode_t type)
 {
+	struct names *names = arg;
+
 	cr_assert_eq(type, S_IFLNK);
-	strcat(arg, name);
-	strcat(arg, " ");
+	names->len += (size_t)snprintf(names->text + names->len, sizeof(names->text) - names->len, "%s ", name);
+	cr_assert_lt(names->len, sizeof(names->text));
 }
 
 Test(shm, the_listing_shows_objects_without_the_prefix)
 {
 	struct ipc_cred cred = me();
-	char names[4096] = "";
+	struct names names = {0};
 
 	create("a");
 	cr_assert_eq(mkdir(path_of("", "dir"), 0700), 0);
 	cr_assert_eq(symlink("/etc/passwd", path_of("", "link")), 0);
-	cr_assert_eq(ipc_list(ipc, &cred, &ipc_shm, collect, names), 0);
-	cr_assert_str_eq(names, "a ");
+	cr_assert_eq(ipc_list(ipc, &cred, &ipc_shm, collect, &names), 0);
+	cr_assert_str_eq(names.text, "a ");
 }
 
 Test(shm, without_a_prefix_semaphores_are_found_but_not_listed)
 {
 	struct ipc_cred cred = me();
-	char names[65536] = " ", own[64];
+	struct names names = {.len = 1, .text = " "};
+	char own[64];
 	struct stat st;
 
 	create("a");
@@ -323,9 +332,9 @@ Test(shm, without_a_prefix_semaphores_are_found_but_not_listed)
 	close(open(path_of("sem.", "s"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	free((char *)ipc->opt.prefix);
 	ipc->opt.prefix = NULL;
-	cr_assert_eq(ipc_list(ipc, &cred, &ipc_shm, collect, names), 0);
-	cr_assert(strstr(names, own));
-	cr_assert_null(strstr(names, " sem."));
+	cr_assert_eq(ipc_list(ipc, &cred, &ipc_shm, collect, &names), 0);
+	cr_assert(strstr(names.text, own));
+	cr_assert_null(strstr(names.text, " sem."));
 	cr_assert_eq(stat_name(path_of("sem.", "s") + strlen("/dev/shm/"), &st), 0);
 }
 
@@ -345,6 +354,35 @@ Test(shm, unlink_of_another_users_object_is_not_done_for_the_caller)
 	create("a");
 	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -EPERM);
 	cr_assert_eq(access(path_of("", "a"), F_OK), 0);
+}
+
+Test(shm, rename_of_another_users_object_is_not_done_for_the_caller)
+{
+	struct ipc_cred cred = {.uid = 1234};
+	struct ipc_ref from = named("a"), to = named("b");
+
+	create("a");
+	cr_assert_eq(ipc_rename(ipc, &cred, &from, &to, 0), -EPERM);
+	cr_assert_eq(access(path_of("", "a"), F_OK), 0);
+}
+
+Test(shm, another_user_does_what_he_may_with_his_own_object)
+{
+	struct ipc_cred cred = {.uid = 1234, .gid = 1235};
+	struct ipc_ref ref = named("a"), to = named("b");
+	struct stat st = {.st_mode = 0440};
+	struct ipc_handle *h;
+
+	if (geteuid() != 0)
+		cr_skip("only root can act for others");
+	cr_assert_eq(ipc_create(ipc, &cred, &ref, S_IFREG | 0400), 0);
+	cr_assert_eq(ipc_handle_new(ipc, &cred, &ref, O_WRONLY, object("a").st_ino, &h), 0);
+	cr_assert_eq(write_at(h, 0, "x"), 1);
+	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), 0);
+	cr_assert_eq(object("a").st_mode, S_IFREG | 0440);
+	cr_assert_eq(ipc_rename(ipc, &cred, &ref, &to, 0), 0);
+	cr_assert_eq(ipc_unlink(ipc, &cred, &to), 0);
+	ipc_close(h);
 }
 
 Test(shm, rename_moves_the_object)
