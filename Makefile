@@ -20,6 +20,9 @@ LINK = $(CC) -pthread $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
 # Only fs/ gets libfuse's flags; that lib/ builds without them is the proof that it does not know FUSE.
 FUSE_CFLAGS = $(shell pkg-config --cflags fuse3) -DFUSE_USE_VERSION=314
 FUSE_LIBS = $(shell pkg-config --libs fuse3)
+# Optional: with it a root daemon drops the capabilities that it does not use.
+CAPNG_CFLAGS = $(shell pkg-config --exists libcap-ng && echo -DHAVE_CAPNG && pkg-config --cflags libcap-ng)
+CAPNG_LIBS = $(shell pkg-config --exists libcap-ng && pkg-config --libs libcap-ng)
 CRITERION_CFLAGS = $(shell pkg-config --cflags criterion)
 CRITERION_LIBS = $(shell pkg-config --libs criterion)
 
@@ -36,10 +39,12 @@ TESTS := $(if $(UNIT),$(B)/tests/unit) $(if $(MOUNT),$(B)/tests/mount) $(FUZZ:%=
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
 PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
 
-DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3
+DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev
 DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3
 DEPS_LINT := clang-format clang-tidy cppcheck shellcheck
 DEPS_FUZZ := clang
+# redis-server is compared with where there is one, but not installed: it would start a service.
+DEPS_BENCH := bash socat netcat-openbsd python3 gnuplot-nox
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -60,7 +65,7 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
 
-$(FS): KNOWS = -Ilib $(FUSE_CFLAGS)
+$(FS): KNOWS = -Ilib $(FUSE_CFLAGS) $(CAPNG_CFLAGS)
 $(UNIT): KNOWS = -Ilib $(CRITERION_CFLAGS)
 $(MOUNT): KNOWS = $(CRITERION_CFLAGS)
 
@@ -71,7 +76,7 @@ $(B)/libipc.a: $(LIB)
 	ar rcs $@ $(LIB)
 
 $(B)/ipcfs: $(FS) $(B)/libipc.a
-	$(LINK) -o $@ $(FS) $(B)/libipc.a $(FUSE_LIBS) $(LDLIBS)
+	$(LINK) -o $@ $(FS) $(B)/libipc.a $(FUSE_LIBS) $(CAPNG_LIBS) $(LDLIBS)
 
 $(B)/examples/%: $(B)/examples/%.o
 	$(LINK) -o $@ $< $(LDLIBS)
@@ -88,13 +93,13 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libipc.a
 	$(LINK) -o $@ $^ $(LDLIBS)
 $(B)/tests/fuzz/%.o: KNOWS = -Ilib
 
-$(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o
+$(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o $(B)/libipc.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $< $(FUSE_LIBS) $(LDLIBS)
+	$(LINK) -o $@ $^ $(FUSE_LIBS) $(LDLIBS)
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $< $(LDLIBS)
-$(B)/tests/bench/%_fuse.o: KNOWS = $(FUSE_CFLAGS)
+$(B)/tests/bench/%_fuse.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -120,7 +125,7 @@ add() { get install -y --no-install-recommends -o Dpkg::Use-Pty=0 $$missing; }; 
 { add || { get update; add; }; } >build/deps.log 2>&1 || { cat build/deps.log >&2; echo "deps: failed" >&2; exit 1; }
 endef
 
-.PHONY: deps deps-build deps-test deps-lint deps-fuzz
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench
 deps: ## install the Debian packages that building and testing need and that are missing
 	$(call install,$(DEPS_BUILD) $(DEPS_TEST))
 deps-build:
@@ -130,6 +135,8 @@ deps-lint:
 	$(call install,$(DEPS_BUILD) $(DEPS_TEST) $(DEPS_LINT))
 deps-fuzz:
 	$(call install,$(DEPS_BUILD) $(DEPS_FUZZ))
+deps-bench:
+	$(call install,$(DEPS_BUILD) $(DEPS_BENCH))
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
@@ -197,13 +204,10 @@ build/fuzz-clang/%: tests/fuzz/%.c $(wildcard lib/*.c lib/*.h)
 		-o $@ $< $(wildcard lib/*.c)
 
 .PHONY: bench
-bench: ## build and run the benchmarks; QUICK=1 for a short run
-	@$(SUBMAKE) deps
+bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock for some of them
+	@$(SUBMAKE) deps-bench
 	@$(SUBMAKE) all $(BENCH)
-	@export IPCFS=$(abspath $(B)/ipcfs) BENCH=$(abspath $(B)/bench) QUICK=$(QUICK); \
-	if [ -e tests/bench/run.sh ]; then bash tests/bench/run.sh; \
-	elif [ -e tests/bench/run.py ]; then python3 tests/bench/run.py; \
-	else echo "bench: tests/bench has nothing to run"; fi
+	@IPCFS=$(abspath $(B)/ipcfs) BENCH=$(abspath $(B)/bench) QUICK=$(QUICK) ONLY=$(ONLY) python3 -B tests/bench/run.py
 
 # --- lint ------------------------------------------------------------------------------------------------------------
 

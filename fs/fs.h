@@ -122,6 +122,8 @@ int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cach
 int fs_session_run(struct fs *, struct fuse_args *);
 /* mount.c. Each prints one line and returns -1 when a mount cannot work. */
 int fs_mount_check(struct fs *);
+/* privilege.c. After the mount; from here on the daemon can only act as its callers, and unmount. */
+void fs_drop_privileges(void);
 void fs_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 extern const struct fuse_lowlevel_ops fs_ops;

@@ -246,6 +246,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 		goto out; /* libfuse has said why */
 	if (fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
 		goto out_session;
+	fs_drop_privileges();
 	r = session_loop(fs);
 	if (r < 0)
 		fs_complain("%s", strerror(-r));
