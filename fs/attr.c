@@ -24,6 +24,17 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 	}
 }
 
+static void attr_remembered(const struct fs *fs, const struct fs_node *node, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_ino = node->ino;
+	st->st_mode = node->mode;
+	st->st_nlink = 1;
+	st->st_atim = st->st_mtim = st->st_ctim = fs->started;
+	st->st_uid = node->uid;
+	st->st_gid = node->gid;
+}
+
 int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_handle *h, struct stat *st)
 {
 	struct ipc_cred cred = fs_cred(req);
@@ -31,6 +42,11 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 
 	if (node->type != FS_CHAN) {
 		fs_attr_fixed(fs, node, st);
+		return 0;
+	}
+	/* A directory below a kind's own is but a part of names. */
+	if (S_ISDIR(node->mode)) {
+		attr_remembered(fs, node, st);
 		return 0;
 	}
 	if (!h)
@@ -52,11 +68,7 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
 	if (!node->live)
 		return -ESTALE;
-	memset(st, 0, sizeof(*st));
-	st->st_ino = node->ino;
-	st->st_mode = node->mode;
-	st->st_uid = node->uid;
-	st->st_gid = node->gid;
+	attr_remembered(fs, node, st);
 	return 0;
 }
 
@@ -107,7 +119,7 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	unsigned set = attr_set_bits(to_set);
 	int r = 0;
 
-	if (node->type != FS_CHAN) {
+	if (node->type != FS_CHAN || S_ISDIR(node->mode)) {
 		/* `> M/errors` and the like is no mistake worth an error; anything else would change what is not there. */
 		r = node->type == FS_TEXT && !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES)) ? 0 : -EPERM;
 	} else if (set) {

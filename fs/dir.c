@@ -5,32 +5,33 @@
 
 #include "fs.h"
 
-/* The kind whose directory parent is; otherwise refuses, with the reason for MNT/errors, and returns NULL. */
-static const struct ipc_kind *dir_kind(fuse_req_t req, fuse_ino_t parent, const char *name, int err)
+int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t ino, const char *name, bool change,
+		   struct ipc_ref *ref)
 {
-	struct fs *fs = fs_of(req);
-	const struct fs_node *dir = fs_node(fs, parent);
-	struct ipc_cred cred = fs_cred(req);
+	const struct fs_node *dir = fs_node(fs, ino);
+	char text[4 * IPC_NAME_MAX];
+	size_t len;
 
 	if (dir->type == FS_KIND)
-		return dir->kind;
-	fs_reply_err(req, err == ENOENT ? -err :
-					  ipc_refuse(fs->ipc, &cred, err, name,
-						     "channels live in the directories of their kinds: pipe, shm, mq, sock"));
-	return NULL;
+		return ipc_resolve(fs->ipc, cred, dir->kind, name, ref);
+	if (dir->type != FS_CHAN)
+		return change ? ipc_refuse(fs->ipc, cred, EPERM, name,
+					   "channels live in the directories of their kinds, which ls shows")
+			      : -ENOENT;
+	/* Should it be cut off, it is still too long for a name. */
+	fs_ref_text(&dir->ref, text, sizeof(text));
+	len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, "/%s", name);
+	return ipc_resolve(fs->ipc, cred, dir->ref.kind, text, ref);
 }
 
-/* Resolves a name for a request that changes it; answers the request itself when that fails. */
+/* For a request that changes the name; answers the request itself when that fails. */
 static bool dir_resolve(fuse_req_t req, fuse_ino_t parent, const char *name, struct ipc_ref *ref)
 {
-	const struct ipc_kind *kind = dir_kind(req, parent, name, EPERM);
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	int r;
+	int r = fs_dir_resolve(fs, &cred, parent, name, true, ref);
 
-	if (!kind)
-		return false;
-	r = ipc_resolve(fs->ipc, &cred, kind, name, ref);
 	if (r < 0)
 		fs_reply_err(req, r);
 	return r == 0;
@@ -40,7 +41,7 @@ static void dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const str
 {
 	struct fs *fs = fs_of(req);
 	bool cacheable;
-	struct fs_node *node = fs_node_get(fs, ref, st, &cacheable);
+	struct fs_node *node = fs_node_get(fs, ref, st, fs_cred(req).pid, &cacheable);
 
 	if (!node)
 		fs_reply_err(req, -ENOMEM);
@@ -48,11 +49,88 @@ static void dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const str
 		fs_node_forget(fs, node, 1);
 }
 
+/* A LOOKUP that a helper has to answer. Only its own directory is held up by it, and that is below the name in question. */
+struct dir_look {
+	struct ipc_look look;
+	struct ipc_list link;
+	fuse_req_t req; /* NULL: it has its answer */
+	bool starting, interrupted;
+};
+
+static void dir_look_give_up(struct dir_look *l, int err)
+{
+	fuse_req_t req = l->req;
+
+	if (!req)
+		return;
+	l->req = NULL;
+	ipc_look_cancel(&l->look);
+	fs_reply_err(req, err);
+}
+
+static void dir_look_interrupt(fuse_req_t req, void *arg)
+{
+	struct dir_look *l = arg;
+
+	(void)req;
+	if (l->starting)
+		l->interrupted = true;
+	else
+		dir_look_give_up(l, -EINTR);
+}
+
+static void dir_look_done(struct ipc_look *look)
+{
+	struct dir_look *l = ipc_container(look, struct dir_look, look);
+
+	if (l->req && look->result == 0)
+		dir_reply_entry(l->req, &look->ref, &look->st);
+	else if (l->req)
+		fs_reply_err(l->req, look->result);
+	ipc_list_remove(&l->link);
+	free(l);
+}
+
+static void dir_look(fuse_req_t req, const struct ipc_ref *ref)
+{
+	struct fs *fs = fs_of(req);
+	struct dir_look *l = calloc(1, sizeof(*l));
+	int r = -ENOMEM;
+
+	if (!l)
+		goto fail;
+	l->req = req;
+	l->look.cred = fs_cred(req);
+	l->look.ref = *ref;
+	l->look.done = dir_look_done;
+	r = ipc_look(fs->ipc, &l->look);
+	if (r < 0)
+		goto fail;
+	ipc_list_append(&fs->looks, &l->link);
+	/* libfuse may call it from within this call, where the request must not be answered. */
+	l->starting = true;
+	fuse_req_interrupt_func(req, dir_look_interrupt, l);
+	l->starting = false;
+	if (l->interrupted)
+		dir_look_give_up(l, -EINTR);
+	return;
+fail:
+	free(l);
+	fs_reply_err(req, r);
+}
+
+void fs_dir_shut_down(struct fs *fs)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each (pos, next, &fs->looks)
+		dir_look_give_up(ipc_container(pos, struct dir_look, link), -ENOTCONN);
+}
+
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
 	struct fs_node *fixed = fs_node_child(fs, fs_node(fs, parent), name);
-	const struct ipc_kind *kind;
 	struct ipc_cred cred = fs_cred(req);
 	struct ipc_ref ref;
 	struct stat st;
@@ -63,13 +141,12 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fs_reply_entry(req, fixed, &st, true);
 		return;
 	}
-	kind = dir_kind(req, parent, name, ENOENT);
-	if (!kind)
-		return;
-	r = ipc_resolve(fs->ipc, &cred, kind, name, &ref);
+	r = fs_dir_resolve(fs, &cred, parent, name, false, &ref);
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
-	if (r < 0)
+	if (r == -EINPROGRESS)
+		dir_look(req, &ref);
+	else if (r < 0)
 		fs_reply_err(req, r);
 	else
 		dir_reply_entry(req, &ref, &st);
@@ -133,7 +210,7 @@ void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	(void)parent;
 	(void)mode;
-	dir_refuse(req, name, "there are no subdirectories: a channel is a name in its kind's directory");
+	dir_refuse(req, name, "no directories can be made: a channel is a name in its kind's directory");
 }
 
 void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
@@ -228,6 +305,7 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct ipc_cred cred = fs_cred(req);
 	struct dir_list *list = calloc(1, sizeof(*list));
 	int r = 0;
+	char text[2 * IPC_NAME_MAX];
 
 	if (!list) {
 		fs_reply_err(req, -ENOMEM);
@@ -237,7 +315,10 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	list_add(list, ".", S_IFDIR);
 	list_add(list, "..", S_IFDIR);
 	if (dir->type == FS_KIND) {
-		r = ipc_list(fs->ipc, &cred, dir->kind, list_add, list);
+		r = ipc_list_dir(fs->ipc, &cred, dir->kind, "", list_add, list);
+	} else if (dir->type == FS_CHAN) {
+		fs_ref_text(&dir->ref, text, sizeof(text));
+		r = ipc_list_dir(fs->ipc, &cred, dir->ref.kind, text, list_add, list);
 	} else {
 		for (unsigned i = 1; i < fs->fixed_count; i++) {
 			const struct fs_node *node = &fs->fixed[i];

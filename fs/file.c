@@ -170,10 +170,10 @@ static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, 
 static int pending_complete(struct ipc_op *op, ssize_t result)
 {
 	struct fs_pending *p = ipc_container(op, struct fs_pending, op);
-	int r = file_answer(p->req, p->file, op, result);
 
+	/* Before the answer: that of a failed open frees the file. */
 	ipc_loop_free_later(p->file->fs->loop, p);
-	return r;
+	return file_answer(p->req, p->file, op, result);
 }
 
 static void pending_interrupt(fuse_req_t req, void *arg)
@@ -289,7 +289,7 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 
 	*cacheable = false;
 	if (S_ISREG(st->st_mode)) {
-		node = fs_node_get(fs, ref, st, cacheable);
+		node = fs_node_get(fs, ref, st, cred.pid, cacheable);
 	} else {
 		/* For this handle alone the object is a file that we serve. */
 		st->st_mode = S_IFREG | (st->st_mode & 07777);
@@ -330,7 +330,6 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
-	const struct fs_node *dir = fs_node(fs, parent);
 	struct ipc_cred cred = fs_cred(req);
 	struct fs_file *file = NULL;
 	struct ipc_ref ref;
@@ -338,12 +337,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	bool cacheable;
 	int r;
 
-	if (dir->type != FS_KIND) {
-		fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EPERM, name,
-					     "channels live in the directories of their kinds: pipe, shm, mq, sock"));
-		return;
-	}
-	r = ipc_resolve(fs->ipc, &cred, dir->kind, name, &ref);
+	r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
 	if (r == 0)
 		r = ipc_create(fs->ipc, &cred, &ref, S_IFREG | (mode & 07777));
 	if (r == -EEXIST && !(fi->flags & O_EXCL))

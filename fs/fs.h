@@ -14,6 +14,7 @@
 struct fs_options {
 	bool foreground, help, version;
 	bool shared; /* allow_other */
+	bool net;
 	char *mountpoint;
 	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *quota[IPC_QUOTA_COUNT];
 	int64_t spin_ns;
@@ -35,7 +36,7 @@ struct fs_node {
 	struct ipc_handle *served; /* the handle; the kernel's own stat of an open file names none */
 	bool private;	      /* given to one caller who is about to open it */
 	ino_t ino;	      /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
-	mode_t mode;
+	mode_t mode;	      /* FS_CHAN; S_IFDIR: others' names begin with this one */
 	uid_t uid;
 	gid_t gid;
 	const struct ipc_kind *kind; /* FS_KIND */
@@ -55,6 +56,7 @@ struct fs {
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
 	struct ipc_list files;
+	struct ipc_list looks; /* LOOKUPs that helpers have */
 	void *names; /* tree of struct fs_name */
 };
 
@@ -64,13 +66,15 @@ void fs_inode_fini(struct fs *);
 struct fs_node *fs_node(struct fs *, fuse_ino_t);
 fuse_ino_t fs_nodeid(const struct fs *, const struct fs_node *);
 struct fs_node *fs_node_child(struct fs *, const struct fs_node *parent, const char *name); /* fixed ones; or NULL */
-struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct stat *, bool *cacheable);
+struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct stat *, pid_t caller, bool *cacheable);
 /* A node for the handle of an exclusive creator alone; counted. */
 struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const struct stat *);
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
 bool fs_node_claim(struct fs_node *, pid_t pid);
 void fs_node_release(struct fs_node *);
+/* The name as it is written in the kind's directory. */
+void fs_ref_text(const struct ipc_ref *, char *text, size_t size);
 void fs_name_gone(struct fs *, const struct ipc_ref *);
 void fs_name_moved(struct fs *, const struct ipc_ref *from, const struct ipc_ref *to);
 
@@ -82,6 +86,12 @@ void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_f
 void fs_readlink(fuse_req_t, fuse_ino_t);
 
 /* dir.c */
+/*
+ * Resolves a name in a directory. Where no channel can be the answer is -ENOENT, or -EPERM with a line for MNT/errors if the
+ * name is to be made or changed.
+ */
+int fs_dir_resolve(struct fs *, const struct ipc_cred *, fuse_ino_t dir, const char *name, bool change, struct ipc_ref *);
+void fs_dir_shut_down(struct fs *); /* answers the LOOKUPs that helpers have */
 void fs_lookup(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_forget(fuse_req_t, fuse_ino_t, uint64_t lookups);
 void fs_forget_multi(fuse_req_t, size_t count, struct fuse_forget_data *);

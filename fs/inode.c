@@ -3,8 +3,10 @@
  *
  * A write to a file holds its inode's lock, and waiting for that lock cannot be killed. So a channel that is served by us
  * must not have two open handles on one inode: a node that is taken answers OPEN with ESTALE, the kernel looks the name up
- * again, and here a fresh node is made for the same channel. While a name is contended every answer is a node of its own
- * that must not be cached; the retry after ESTALE is the only one, and must not meet a node that somebody else can take.
+ * again, and here a free node is found, or made, for the same channel.
+ *
+ * The kernel tries again only once, so that second lookup must lead to a node that nobody else can take: who has just been
+ * refused gets one of his own, which is not cached, and others who find it in the cache must ask and get a different one.
  */
 #include <errno.h>
 #include <search.h>
@@ -13,17 +15,25 @@
 
 #include "fs.h"
 
-/* How long after a collision every LOOKUP still gets a node of its own: longer than any retry is under way. */
-#define CONTENDED_NS ((int64_t)2000000000)
+/* For how long a refused caller is expected back. */
+#define RETRY_NS INT64_C(2000000000)
+
+enum { REFUSED_MAX = 32 };
+
+/* A caller who was refused a node and is looking the name up again. */
+struct refused {
+	pid_t pid; /* 0: none */
+	const struct fs_node *node;
+	int64_t until;
+};
 
 struct fs_name {
 	struct fs *fs;
 	const struct ipc_kind *kind;
 	char *text; /* as looked up, facets included */
 	struct fs_node *nodes;
-	int64_t contended_until;
-	const struct fs_node *refused; /* the last node that was refused, and to whom */
-	pid_t refused_to;
+	struct refused *refused;  /* REFUSED_MAX of them, or NULL */
+	int64_t crowded_until; /* more were refused than we remember: treat everybody as if he were */
 };
 
 static int name_compare(const void *a, const void *b)
@@ -35,7 +45,7 @@ static int name_compare(const void *a, const void *b)
 	return strcmp(x->text, y->text);
 }
 
-static void ref_text(const struct ipc_ref *ref, char *text, size_t size)
+void fs_ref_text(const struct ipc_ref *ref, char *text, size_t size)
 {
 	snprintf(text, size, "%s%s%s", ref->base, ref->facet_at ? "@" : "", ref->facet_at ? ref->base + ref->facet_at : "");
 }
@@ -46,7 +56,7 @@ static struct fs_name *name_find(struct fs *fs, const struct ipc_ref *ref)
 	struct fs_name key = {.kind = ref->kind, .text = text};
 	struct fs_name **found;
 
-	ref_text(ref, text, sizeof(text));
+	fs_ref_text(ref, text, sizeof(text));
 	found = tfind(&key, &fs->names, name_compare);
 	return found ? *found : NULL;
 }
@@ -61,7 +71,7 @@ static struct fs_name *name_get(struct fs *fs, const struct ipc_ref *ref)
 	name = calloc(1, sizeof(*name));
 	if (!name)
 		return NULL;
-	ref_text(ref, text, sizeof(text));
+	fs_ref_text(ref, text, sizeof(text));
 	name->fs = fs;
 	name->kind = ref->kind;
 	name->text = strdup(text);
@@ -76,6 +86,7 @@ static struct fs_name *name_get(struct fs *fs, const struct ipc_ref *ref)
 static void name_free(struct fs_name *name)
 {
 	tdelete(name, &name->fs->names, name_compare);
+	free(name->refused);
 	free(name->text);
 	free(name);
 }
@@ -91,8 +102,9 @@ static void node_detach(struct fs_node *node)
 		;
 	*at = node->next;
 	node->name = NULL;
-	if (name->refused == node)
-		name->refused = NULL;
+	for (unsigned i = 0; name->refused && i < REFUSED_MAX; i++)
+		if (name->refused[i].node == node)
+			name->refused[i].node = NULL;
 	if (!name->nodes)
 		name_free(name);
 }
@@ -124,30 +136,58 @@ static void node_remember(struct fs_node *node, const struct stat *st)
 	node->lookups++;
 }
 
-static bool name_contended(const struct fs_name *name)
+static struct refused *refused_find(const struct fs_name *name, pid_t pid)
 {
-	if (name->contended_until && name->contended_until > ipc_now())
-		return true;
-	for (const struct fs_node *node = name->nodes; node; node = node->next)
-		if (node->live)
-			return true;
-	return false;
+	for (unsigned i = 0; name->refused && i < REFUSED_MAX; i++)
+		if (name->refused[i].pid == pid && name->refused[i].until > ipc_now())
+			return &name->refused[i];
+	return NULL;
 }
 
-struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const struct stat *st, bool *cacheable)
+static void refused_add(struct fs_name *name, const struct fs_node *node, pid_t pid)
+{
+	int64_t now = ipc_now();
+
+	if (!name->refused)
+		name->refused = calloc(REFUSED_MAX, sizeof(*name->refused));
+	for (unsigned i = 0; name->refused && i < REFUSED_MAX; i++) {
+		struct refused *r = &name->refused[i];
+
+		if (r->pid && r->pid != pid && r->until > now)
+			continue;
+		*r = (struct refused){.pid = pid, .node = node, .until = now + RETRY_NS};
+		return;
+	}
+	name->crowded_until = now + RETRY_NS;
+}
+
+static bool name_is_retried(const struct fs_name *name, pid_t pid)
+{
+	return refused_find(name, pid) || (name->crowded_until && name->crowded_until > ipc_now());
+}
+
+/* A node that anybody may open, and that nobody has open if it is one for us to serve. */
+static struct fs_node *name_free_node(const struct fs_name *name, const struct stat *st)
+{
+	for (struct fs_node *node = name->nodes; node; node = node->next)
+		if (!node->private && node->ino == st->st_ino && ((node->mode ^ st->st_mode) & S_IFMT) == 0 &&
+		    !(node->live && S_ISREG(st->st_mode)))
+			return node;
+	return NULL;
+}
+
+struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const struct stat *st, pid_t pid, bool *cacheable)
 {
 	struct fs_name *name = name_find(fs, ref);
-	struct fs_node *node = NULL;
-	bool own = S_ISREG(st->st_mode) && name && name_contended(name);
+	bool own = S_ISREG(st->st_mode) && name && name_is_retried(name, pid);
+	struct fs_node *node = own || !name ? NULL : name_free_node(name, st);
 
-	for (node = own || !name ? NULL : name->nodes; node; node = node->next)
-		if (!node->private && node->ino == st->st_ino && ((node->mode ^ st->st_mode) & S_IFMT) == 0)
-			break;
-	if (!node)
+	if (!node) {
 		node = node_new(fs, ref, st);
-	if (!node)
-		return NULL;
-	node->private = own;
+		if (!node)
+			return NULL;
+		node->private = own;
+	}
 	node_remember(node, st);
 	*cacheable = !own;
 	return node;
@@ -178,20 +218,18 @@ void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups)
 
 bool fs_node_claim(struct fs_node *node, pid_t pid)
 {
-	struct fs_name *name = node->name;
+	struct refused *before = node->name ? refused_find(node->name, pid) : NULL;
 
-	if (node->live && name && !(name->refused == node && name->refused_to == pid)) {
-		name->refused = node;
-		name->refused_to = pid;
-		name->contended_until = ipc_now() + CONTENDED_NS;
-		return false;
-	}
 	/*
 	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up again.
 	 * Sharing the inode is better than an error.
 	 */
-	if (name && name->refused == node)
-		name->refused = NULL;
+	if (node->live && node->name && !(before && before->node == node)) {
+		refused_add(node->name, node, pid);
+		return false;
+	}
+	if (before)
+		before->pid = 0;
 	node->live++;
 	return true;
 }
@@ -270,21 +308,23 @@ int fs_inode_init(struct fs *fs)
 {
 	unsigned kinds = 0, texts = 0;
 
-	while (ipc_kind_at(kinds))
-		kinds++;
+	for (unsigned i = 0; ipc_kind_at(i); i++)
+		kinds += ipc_kind_shown(fs->ipc, ipc_kind_at(i));
 	while (fs_text_name(texts))
 		texts++;
 	fs->fixed_count = 1 + kinds + texts;
 	fs->fixed = calloc(fs->fixed_count, sizeof(*fs->fixed));
 	if (!fs->fixed)
 		return -ENOMEM;
-	for (unsigned i = 0; i < fs->fixed_count; i++) {
+	for (unsigned i = 0, kind = 0; i < fs->fixed_count; i++) {
 		struct fs_node *node = &fs->fixed[i];
 
 		node->ino = i + 1;
 		node->type = !i ? FS_ROOT : i <= kinds ? FS_KIND : FS_TEXT;
+		while (node->type == FS_KIND && !ipc_kind_shown(fs->ipc, ipc_kind_at(kind)))
+			kind++;
 		if (node->type == FS_KIND)
-			node->kind = ipc_kind_at(i - 1);
+			node->kind = ipc_kind_at(kind++);
 		else if (node->type == FS_TEXT)
 			node->text = i - 1 - kinds;
 	}
@@ -301,6 +341,7 @@ static void name_drop(void *arg)
 		name->nodes = node->next;
 		free(node);
 	}
+	free(name->refused);
 	free(name->text);
 	free(name);
 }

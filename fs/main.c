@@ -26,6 +26,7 @@ static const struct fuse_opt options[] = {
 	OPTION("-V", version),
 	OPTION("--version", version),
 	OPTION("allow_other", shared),
+	OPTION("net", net),
 	OPTION("prefix=%s", prefix),
 	OPTION("mq_maxmsg=%s", mq_maxmsg),
 	OPTION("mq_msgsize=%s", mq_msgsize),
@@ -52,6 +53,7 @@ static const char usage[] =
 	"  -V, --version          version numbers\n"
 	"  -o OPTION[,OPTION...]  mount options; those of mount.fuse3(8), and:\n"
 	"     allow_other         let other users in, each with the rights of their own native calls\n"
+	"     net                 lend them our network too: without it their mount has no /net\n"
 	"     prefix=P            only kernel objects whose names begin with P, which is not shown\n"
 	"     mq_maxmsg=N         messages that a new queue holds, unless @maxmsg says otherwise\n"
 	"     mq_msgsize=BYTES    longest message of a new queue, unless @msgsize says otherwise\n"
@@ -131,6 +133,7 @@ static int take_values(struct fs_options *opt)
 	}
 	opt->ipc.prefix = opt->prefix;
 	opt->ipc.shared = opt->shared;
+	opt->ipc.net = opt->net;
 	return 0;
 }
 

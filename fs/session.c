@@ -235,6 +235,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 
 	fs->device.fd = fs->signals.fd = -1;
 	ipc_list_init(&fs->files);
+	ipc_list_init(&fs->looks);
 	umask(0); /* the kernel has applied the caller's */
 	r = session_start(fs);
 	if (r < 0) {
@@ -252,6 +253,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 		fs_complain("%s", strerror(-r));
 	status = r < 0;
 	ipc_shut_down(fs->ipc);
+	fs_dir_shut_down(fs);
 	ipc_watch_remove(&fs->device);
 	fuse_session_unmount(fs->se);
 	fs_file_close_all(fs);

@@ -56,7 +56,7 @@ struct ipc_handle {
 	bool plain;	 /* a plain file: reads and writes go by op->offset, and nothing is kept */
 	bool flushes;	 /* the kind's flush() has something to say for this handle */
 	uint8_t open_side; /* which side an IPC_OPEN waits on */
-	unsigned parked;
+	struct ipc_list ops; /* parked, wherever they wait */
 
 	char *keep; /* the last message delivered, for a read at an earlier offset and for the rest of a long one */
 	size_t keep_len, keep_size;
@@ -85,14 +85,26 @@ struct ipc_kind {
 	const char *name;
 	uint32_t facets;
 	bool named; /* its names live in the channel table and nowhere else */
+	bool transient; /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
 
 	/* Sets up, and takes down, the kind's own state in ipc->kind_data. Or NULL. stop() may follow a failed start(). */
 	int (*start)(struct ipc *);
 	void (*stop)(struct ipc *);
 
-	/* Fills st for the object or its facet; -ENOENT. st_ino must differ between objects of this kind. */
+	/* Whether this instance does without it. Or NULL: never. */
+	bool (*hidden)(const struct ipc *);
+
+	/*
+	 * Fills st for the object or its facet; -ENOENT. st_ino must differ between objects of this kind. S_IFDIR: names may
+	 * go on behind a '/', and then come here whole.
+	 */
 	int (*stat)(struct ipc *, const struct ipc_ref *, struct stat *st);
+	/*
+	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as ipc_cred_enter() lets
+	 * it be the caller. Or NULL.
+	 */
+	int (*look)(const struct ipc_look *);
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
@@ -100,7 +112,7 @@ struct ipc_kind {
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
 	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf, size_t size); /* or NULL */
 	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
-	int (*depth)(struct ipc *, const struct ipc_ref *, struct ipc_depth *);
+	int (*depth)(struct ipc *, const struct ipc_ref *, struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 
 	/* The channel is about to be freed. Or NULL. */
 	void (*chan_free)(struct ipc_chan *);
@@ -149,7 +161,7 @@ struct ipc {
 };
 
 /* The kinds' tables; kinds.c lists them. */
-extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock;
+extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock, ipc_sem, ipc_bcast, ipc_sig, ipc_net;
 
 /* chan.c. find: NULL if none. get: finds or makes; NULL when out of memory. Neither takes a reference. */
 struct ipc_chan *ipc_chan_find(struct ipc *, const struct ipc_kind *, const char *name);
@@ -177,8 +189,8 @@ unsigned ipc_waitq_run(struct ipc_waitq *, int side);
 void ipc_waitq_wake(struct ipc_waitq *);
 void ipc_waitq_park(struct ipc_waitq *, struct ipc_op *, int side);
 int ipc_waitq_arm(struct ipc_waitq *, struct ipc_handle *);
-/* h waits on another queue from now on, with what it has parked and who polls it. */
-void ipc_waitq_switch(struct ipc_handle *, struct ipc_waitq *to);
+/* h waits on another queue from now on, with what it has parked and who polls it. 0 or -errno. */
+int ipc_waitq_switch(struct ipc_handle *, struct ipc_waitq *to);
 
 /* op.c */
 int ipc_op_side(const struct ipc_op *);
@@ -209,10 +221,18 @@ int ipc_frame_delim(const struct ipc_handle *, int none);
 /* ctl.c. waiters: operations parked on the channel's handles. */
 unsigned ipc_chan_waiters(const struct ipc_chan *);
 extern const struct ipc_kind ipc_ctl;
+/* The name of a process, escaped; "?" where there is none. */
+void ipc_command(pid_t, char *out, size_t size);
 
 /* name of ref below the mount ("mq/jobs@lines"), for messages; in a static buffer. */
 const char *ipc_ref_path(const struct ipc_ref *);
 const char *ipc_handle_path(const struct ipc_handle *);
+/* Fills st for a directory below a kind's own: a number for its name, and owner and mode as the kind's own has them. */
+void ipc_dir_stat(struct ipc *, const struct ipc_ref *, struct stat *);
+/* A number for what has but a name. */
+ino_t ipc_name_ino(const char *name);
+/* What ipc_stat() shows for the number a kind gave. */
+ino_t ipc_ref_ino(const struct ipc_kind *, ino_t ino);
 /* The number a kind gave, out of ipc_stat()'s. */
 ino_t ipc_kind_ino(ino_t ino);
 /* Kernel name: prefix and base, with `lead` in front; -ENAMETOOLONG beyond NAME_MAX. */

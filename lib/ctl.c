@@ -22,7 +22,7 @@ static struct ctl_handle *ctl_handle(struct ipc_handle *h)
 	return ipc_container(h, struct ctl_handle, h);
 }
 
-static void ctl_command(pid_t pid, char *out, size_t size)
+void ipc_command(pid_t pid, char *out, size_t size)
 {
 	char path[32], name[32] = "?";
 	int fd;
@@ -47,20 +47,18 @@ static const char *ctl_verb(const struct ipc_op *op)
 	return verbs[op->type];
 }
 
-static void ctl_waiters_of(const struct ipc_waitq *wq, FILE *out)
+static void ctl_show_waiters(const struct ipc_handle *h, FILE *out)
 {
-	for (int side = IPC_IN; side <= IPC_OUT; side++) {
-		struct ipc_list *pos, *next;
+	struct ipc_list *pos, *next;
 
-		ipc_list_each(pos, next, &wq->ops[side])
-		{
-			const struct ipc_op *op = ipc_container(pos, struct ipc_op, link);
-			char command[128];
+	ipc_list_each(pos, next, &h->ops)
+	{
+		const struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
+		char command[128];
 
-			ctl_command(op->cred.pid, command, sizeof(command));
-			fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)op->cred.pid, command,
-				ctl_verb(op), (double)(ipc_now() - op->since) / 1e9);
-		}
+		ipc_command(op->cred.pid, command, sizeof(command));
+		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)op->cred.pid, command, ctl_verb(op),
+			(double)(ipc_now() - op->since) / 1e9);
 	}
 }
 
@@ -79,23 +77,18 @@ static void ctl_show_chan(struct ipc_chan *chan, FILE *out)
 	fprintf(out, "readers=%u\nwriters=%u\nwaiters=%u\n", readers, writers, ipc_chan_waiters(chan));
 	fprintf(out, "in_messages=%" PRIu64 "\nin_bytes=%" PRIu64 "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
 		chan->in_messages, chan->in_bytes, chan->out_messages, chan->out_bytes);
-	ctl_waiters_of(&chan->waitq, out);
 	ipc_list_each(pos, next, &chan->handles)
-	{
-		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
-
-		if (h->waitq && h->waitq != &chan->waitq)
-			ctl_waiters_of(h->waitq, out);
-	}
+		ctl_show_waiters(ipc_container(pos, struct ipc_handle, link), out);
 }
 
 unsigned ipc_chan_waiters(const struct ipc_chan *chan)
 {
-	struct ipc_list *pos, *next;
+	struct ipc_list *pos, *next, *op, *after;
 	unsigned waiters = 0;
 
 	ipc_list_each(pos, next, &chan->handles)
-		waiters += ipc_container(pos, struct ipc_handle, link)->parked;
+		ipc_list_each(op, after, &ipc_container(pos, struct ipc_handle, link)->ops)
+			waiters++;
 	return waiters;
 }
 
@@ -105,6 +98,7 @@ static int ctl_make(struct ctl_handle *c)
 	const struct ipc_kind *kind = c->ref.kind;
 	struct ipc_chan *chan = ipc_chan_find(ipc, kind, c->ref.base);
 	FILE *out = open_memstream(&c->text, &c->len);
+	struct stat st;
 
 	if (!out)
 		return -ENOMEM;
@@ -114,7 +108,7 @@ static int ctl_make(struct ctl_handle *c)
 	/* The kernel serves what has no read(): who opens it never reaches us. */
 	if (chan && !ipc_list_empty(&chan->handles))
 		ctl_show_chan(chan, out);
-	else if (kind->watch_fd || kind->connect)
+	else if (kind->watch_fd || kind->connect || (kind->stat(ipc, &c->ref, &st) == 0 && S_ISREG(st.st_mode)))
 		fprintf(out, "readers=0\nwriters=0\nwaiters=0\nin_messages=%" PRIu64 "\nin_bytes=%" PRIu64
 			     "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
 			chan ? chan->in_messages : 0, chan ? chan->in_bytes : 0, chan ? chan->out_messages : 0,

@@ -28,6 +28,7 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 	ipc_list_init(&h->link);
 	ipc_list_init(&h->poll_link);
 	ipc_list_init(&h->all_link);
+	ipc_list_init(&h->ops);
 	return h;
 }
 
@@ -44,9 +45,16 @@ static void handle_free(struct ipc_handle *h)
 static int handle_attach(struct ipc_handle *h, const struct ipc_ref *ref, ino_t ino)
 {
 	struct ipc_chan *chan;
+	int r;
 
 	if (ref->kind->named) {
 		chan = ipc_chan_find(h->ipc, ref->kind, ref->base);
+		if (!chan && ref->kind->transient) {
+			r = ipc_chan_create(h->ipc, &h->cred, ref, S_IFREG, &chan);
+			if (r < 0)
+				return r;
+			chan->st.st_ino = ino;
+		}
 		if (!chan || chan->st.st_ino != ino)
 			return -ESTALE;
 	} else {
@@ -136,17 +144,10 @@ static void handle_destroy(struct ipc_handle *h)
 
 void ipc_handle_cancel(struct ipc_handle *h, int result)
 {
-	for (int side = IPC_IN; h->parked && h->waitq && side <= IPC_OUT; side++) {
-		struct ipc_list *pos, *next;
+	struct ipc_list *pos, *next;
 
-		ipc_list_each(pos, next, &h->waitq->ops[side])
-		{
-			struct ipc_op *op = ipc_container(pos, struct ipc_op, link);
-
-			if (op->handle == h)
-				ipc_op_finish(op, result);
-		}
-	}
+	ipc_list_each(pos, next, &h->ops)
+		ipc_op_finish(ipc_container(pos, struct ipc_op, handle_link), result);
 }
 
 /* An unfinished line outlives its handle until there is room for it. */

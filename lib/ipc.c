@@ -11,7 +11,8 @@
 
 enum { HELPERS_MAX = 64, SCRATCH_MIN = 1 << 20 };
 
-static const struct ipc_kind *const kinds[] = {&ipc_pipe, &ipc_shm, &ipc_mq, &ipc_sock, NULL};
+static const struct ipc_kind *const kinds[] = {&ipc_pipe, &ipc_shm, &ipc_mq, &ipc_sock, &ipc_sem, &ipc_bcast, &ipc_sig,
+					       &ipc_net, NULL};
 
 const struct ipc_kind *ipc_kind_at(unsigned i)
 {
@@ -30,6 +31,11 @@ unsigned ipc_kind_index(const struct ipc_kind *kind)
 const char *ipc_kind_name(const struct ipc_kind *kind)
 {
 	return kind->name;
+}
+
+bool ipc_kind_shown(const struct ipc *ipc, const struct ipc_kind *kind)
+{
+	return !kind->hidden || !kind->hidden(ipc);
 }
 
 static bool copy_string(const char **to)

@@ -15,6 +15,7 @@
 
 #include "loop.h"
 #include "name.h"
+#include "pool.h"
 
 struct ipc;
 struct ipc_chan;
@@ -38,6 +39,7 @@ struct ipc_options {
 	int64_t mq_maxmsg, mq_msgsize; /* for new queues; 0: the kernel's default */
 	bool mq_lines;		       /* frame by lines unless a facet says otherwise */
 	bool shared;		       /* other users than our own may come */
+	bool net;		       /* and may have our network */
 	size_t quota[IPC_QUOTA_COUNT]; /* 0: no limit */
 };
 
@@ -60,19 +62,37 @@ void ipc_shut_down(struct ipc *);
 const struct ipc_kind *ipc_kind_at(unsigned i);
 unsigned ipc_kind_index(const struct ipc_kind *);
 const char *ipc_kind_name(const struct ipc_kind *);
+/* Whether the instance offers it. */
+bool ipc_kind_shown(const struct ipc *, const struct ipc_kind *);
 
 /*
  * The namespace. Each call returns 0 or -errno; those that a user could not guess leave a line for MNT/errors.
  *
  * resolve: -ENAMETOOLONG, -EINVAL for bad facets and for an empty name. Does not say whether the object exists.
- * stat: st_mode's type tells how it is used: S_IFREG through ipc_open(), all others by the kernel itself. st_ino is unique
- *   over all kinds and changes when another object appears under the name.
+ * stat: st_mode's type tells how it is used: S_IFREG through ipc_open(), S_IFDIR as a part of longer names, DIR/NAME, all
+ *   others by the kernel itself. st_ino is unique over all kinds and changes when another object appears under the name.
  * create: makes the object as `mode`'s type asks (S_IFREG: whatever the kind makes on O_CREAT); -EEXIST when there is one.
  * chattr: `set` has IPC_SET_ bits. rename: `flags` as renameat2(2).
  */
 int ipc_resolve(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name, struct ipc_ref *);
 int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct stat *);
 int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
+/*
+ * ipc_stat() says -EINPROGRESS where the answer lies in the real file system, which the loop's thread must not ask. Then the
+ * caller fills cred, ref and done in a look of his own and starts it: 0, or -errno (-EAGAIN: too many). done() runs once, with
+ * what ipc_stat() would have said, and may free the look. cancel: soon, and with any result.
+ */
+struct ipc_look {
+	struct ipc_job job;
+	struct ipc *ipc;
+	struct ipc_cred cred;
+	struct ipc_ref ref;
+	void (*done)(struct ipc_look *);
+	int result;
+	struct stat st;
+};
+int ipc_look(struct ipc *, struct ipc_look *);
+void ipc_look_cancel(struct ipc_look *);
 int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_rename(struct ipc *, const struct ipc_cred *, const struct ipc_ref *from, const struct ipc_ref *to,
 	       unsigned flags);
@@ -81,9 +101,11 @@ enum { IPC_SET_MODE = 1, IPC_SET_OWNER = 2, IPC_SET_TIMES = 4, IPC_SET_SIZE = 8 
 /* `st` carries the values; (uid_t)-1 and UTIME_OMIT leave as they are, as in fchown(2) and futimens(2). */
 int ipc_chattr(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct ipc_handle *,
 	       const struct stat *st, unsigned set);
-/* Calls emit for each name; st_mode's type in `type`. */
+/* Calls emit for each name; st_mode's type in `type`. list: whole names. list_dir: those in one directory, "" for the kind's. */
 int ipc_list(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
 	     void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+int ipc_list_dir(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *dir,
+		 void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 
 /* The texts of MNT/README, MNT/status, MNT/status@json, MNT/errors (for that uid), written to out. */
 void ipc_text_readme(struct ipc *, FILE *out);
@@ -104,7 +126,7 @@ enum ipc_op_type { IPC_OPEN, IPC_READ, IPC_WRITE, IPC_FLUSH };
  * written, set complete, and ipc_park() the copy; complete() is then called exactly once.
  */
 struct ipc_op {
-	struct ipc_list link;
+	struct ipc_list link, handle_link; /* of those who wait for the same, of the handle's */
 	struct ipc_waitq *waitq;
 	struct ipc_timer timer;
 	enum ipc_op_type type;

@@ -53,6 +53,9 @@ ssize_t ipc_submit(struct ipc_op *op)
 
 	op->waitq = NULL;
 	op->done = 0;
+	/* Without connect() there is nothing to wait for: a writer's open must not queue behind the readers it will feed. */
+	if (op->type == IPC_OPEN && !h->kind->connect)
+		return 0;
 	/* The rest of a message is nobody else's: it need not queue behind those who wait for a new one. */
 	if (op->type == IPC_READ) {
 		r = ipc_handle_serve(h, op);
@@ -154,7 +157,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	ipc_list_remove(&op->link);
 	ipc_timer_stop(h->ipc->loop, &op->timer);
 	op->waitq = NULL;
-	h->parked--;
+	ipc_list_remove(&op->handle_link);
 	op_give(op);
 	if (op->complete(op, result) < 0)
 		ipc_undeliver(op, result);

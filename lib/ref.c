@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "cred.h"
@@ -86,7 +87,7 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 /* The kinds number their objects on their own; the top bits keep them apart. */
 enum { KIND_SHIFT = 56 };
 
-static ino_t ref_ino(const struct ipc_kind *kind, ino_t ino)
+ino_t ipc_ref_ino(const struct ipc_kind *kind, ino_t ino)
 {
 	return ino | (ino_t)(ipc_kind_index(kind) + 1) << KIND_SHIFT;
 }
@@ -94,6 +95,25 @@ static ino_t ref_ino(const struct ipc_kind *kind, ino_t ino)
 ino_t ipc_kind_ino(ino_t ino)
 {
 	return ino & (((ino_t)1 << KIND_SHIFT) - 1);
+}
+
+/* FNV-1a. The bit at the top keeps it apart from numbers that count. */
+ino_t ipc_name_ino(const char *name)
+{
+	ino_t hash = 0xcbf29ce484222325;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
+	return ipc_kind_ino(hash ^ hash >> KIND_SHIFT) | (ino_t)1 << (KIND_SHIFT - 1);
+}
+
+void ipc_dir_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_mode = S_IFDIR | (ipc->opt.shared ? 01777 : 0755);
+	st->st_uid = geteuid();
+	st->st_gid = getegid();
+	st->st_ino = ipc_name_ino(ipc_ref_path(ref));
 }
 
 int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct stat *st)
@@ -109,10 +129,12 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 		plain.facets.set = 0;
 		plain.facet_at = 0;
 		r = ref->kind->stat(ipc, &plain, st);
+		if (r == 0 && S_ISDIR(st->st_mode))
+			r = -ENOENT;
 		st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
 	}
 	if (r == 0) {
-		st->st_ino = ref_ino(ref->kind, st->st_ino);
+		st->st_ino = ipc_ref_ino(ref->kind, st->st_ino);
 		if (S_ISREG(st->st_mode))
 			st->st_size = 0;
 		st->st_nlink = 1;
@@ -216,6 +238,39 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
 	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	(void)cred;
-	return kind->list(ipc, emit, arg);
+	return kind->list(ipc, cred, emit, arg);
+}
+
+struct dir_lister {
+	const char *dir;
+	size_t dir_len;
+	void (*emit)(void *, const char *, mode_t);
+	void *arg;
+	char last[IPC_NAME_MAX + 1];
+};
+
+/* The next part of a name below the directory; once, as the names that share it come one after another. */
+static void dir_emit(void *arg, const char *name, mode_t type)
+{
+	struct dir_lister *lister = arg;
+	size_t len;
+
+	if (lister->dir_len) {
+		if (strncmp(name, lister->dir, lister->dir_len) != 0 || name[lister->dir_len] != '/')
+			return;
+		name += lister->dir_len + 1;
+	}
+	len = strcspn(name, "/");
+	if (!len || (strncmp(lister->last, name, len) == 0 && !lister->last[len]))
+		return;
+	snprintf(lister->last, sizeof(lister->last), "%.*s", (int)len, name);
+	lister->emit(lister->arg, lister->last, name[len] ? S_IFDIR : type);
+}
+
+int ipc_list_dir(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
+		 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	struct dir_lister lister = {.dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
+
+	return ipc_list(ipc, cred, kind, dir_emit, &lister);
 }

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sem_held.h"
+
 enum { NAME_LEN = 6, NUMBER_MAX = 20, CANDIDATES = 2, TRIES = 16 };
 
 struct ipc_rundir {
@@ -103,7 +105,7 @@ static int base_open(const char *path, char *why, size_t why_size)
 	return fd;
 }
 
-/* Takes `fd`. Only sockets are ever in there, so one level is all. */
+/* Takes `fd`. No directories are ever in there, so one level is all. */
 static void rundir_empty(int fd)
 {
 	DIR *dir = fdopendir(fd);
@@ -128,6 +130,7 @@ static void leftover_remove(int base, const char *name)
 	if (fd < 0)
 		return;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		sem_held_recover(fd);
 		list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (list >= 0)
 			rundir_empty(list);
@@ -283,9 +286,16 @@ static int rundir_make(struct ipc_rundir *rd, char *why, size_t why_size)
 	return r == -EAGAIN ? -EBUSY : r;
 }
 
-int ipc_rundir_address(struct ipc_rundir *rd, char address[static IPC_RUNDIR_ADDRESS_MAX], char *why, size_t why_size)
+int ipc_rundir_open(struct ipc_rundir *rd, char *why, size_t why_size)
 {
 	int r = rd->fd < 0 ? rundir_make(rd, why, why_size) : 0;
+
+	return r < 0 ? r : rd->fd;
+}
+
+int ipc_rundir_address(struct ipc_rundir *rd, char address[static IPC_RUNDIR_ADDRESS_MAX], char *why, size_t why_size)
+{
+	int r = ipc_rundir_open(rd, why, why_size);
 
 	if (r < 0)
 		return r;

@@ -1,6 +1,6 @@
 /*
- * The runtime directory: where the addresses of the sockets are that file users make. Root's is /run/ipcfs, a user's
- * $XDG_RUNTIME_DIR/ipcfs (not if `shared`: nobody else would get there) or else /tmp/ipcfs-UID.
+ * The runtime directory: where the addresses of the sockets are that file users make, and a record of held permits. Root's
+ * is /run/ipcfs, a user's $XDG_RUNTIME_DIR/ipcfs (not if `shared`: nobody else would get there) or else /tmp/ipcfs-UID.
  *
  * In it each instance has a directory of its own, made when the first address is wanted, and locked by flock(2) for as long
  * as it is used: one that is not locked was left by a crash.
@@ -16,8 +16,8 @@ enum { IPC_RUNDIR_ADDRESS_MAX = 108 }; /* sun_path of unix(7), with a NUL */
 struct ipc_rundir;
 
 /*
- * Removes what crashes left behind. mountpoint: a directory that must not be used, because resolving a path in it would ask
- * the caller itself; or NULL. Returns NULL when out of memory.
+ * Removes what crashes left behind, and gives back the permits held then. mountpoint: a directory that must not be used,
+ * because resolving a path in it would ask the caller itself; or NULL. Returns NULL when out of memory.
  */
 struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared);
 /* Removes the directory with all that is in it. Accepts NULL. */
@@ -28,6 +28,9 @@ void ipc_rundir_free(struct ipc_rundir *);
  * or the one there belongs to somebody else (-EPERM).
  */
 int ipc_rundir_address(struct ipc_rundir *, char address[static IPC_RUNDIR_ADDRESS_MAX], char *why, size_t why_size);
+
+/* The instance's directory, made if there is none yet; errors as above. The descriptor stays the rundir's. */
+int ipc_rundir_open(struct ipc_rundir *, char *why, size_t why_size);
 
 /* The instance's directory, for the calls relative to it, and an address's name there. */
 int ipc_rundir_fd(const struct ipc_rundir *);

@@ -57,7 +57,10 @@ static struct sock_chan *sock_find(struct ipc *ipc, const struct ipc_ref *ref)
 static int sock_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
 	struct sock_chan *c = sock_find(ipc, ref);
+	int r = sock_path_stat(ipc, ref, c, st);
 
+	if (r <= 0)
+		return r;
 	if (!c)
 		return -ENOENT;
 	*st = c->chan.st;
@@ -160,7 +163,7 @@ static int sock_create_check(struct ipc *ipc, const struct ipc_cred *cred, const
 
 static int sock_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
-	struct ipc_chan *chan;
+	struct ipc_chan *chan = NULL;
 	struct sock_chan *c;
 	int r;
 
@@ -277,8 +280,10 @@ static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 	return ipc_chan_chattr(&c->chan, st, set);
 }
 
-static int sock_list(struct ipc *ipc, void (*emit)(void *, const char *, mode_t), void *arg)
+static int sock_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+		     void *arg)
 {
+	(void)cred;
 	return ipc_chan_list(ipc, &ipc_sock, emit, arg);
 }
 
@@ -349,6 +354,7 @@ const struct ipc_kind ipc_sock = {
 	.start = sock_start,
 	.stop = sock_stop,
 	.stat = sock_stat,
+	.look = sock_look,
 	.create = sock_create,
 	.unlink = sock_unlink,
 	.rename = sock_rename,

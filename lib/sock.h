@@ -39,6 +39,7 @@ struct sock_handle {
 	struct ipc_waitq own; /* for the connection */
 	enum sock_role role;
 	bool accepts; /* counted in sock_chan.acceptors */
+	bool late;    /* connects when it is used first */
 	int fd;	      /* the connection; -1: none yet */
 	int type;
 	struct sock_dial *dial; /* under way */
@@ -64,8 +65,10 @@ const char *sock_type_name(int type);
 int sock_open(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
 int sock_connect(struct ipc_op *);
 void sock_close(struct ipc_handle *);
-/* Gives s its connection. Takes fd. */
-void sock_attach(struct sock_handle *s, int fd, int type);
+/* Gives s its connection. Takes fd. 0, or -errno: nobody could wait on it. */
+int sock_attach(struct sock_handle *s, int fd, int type);
+/* Connects what is late. 0: s has its connection, or -errno; -EAGAIN: not yet. */
+int sock_connect_late(struct sock_handle *s);
 /* 0: s has its connection. -EAGAIN: nobody is there. -ENOENT: nor will be, as the name is gone. */
 int sock_accept(struct sock_handle *s);
 
@@ -74,6 +77,13 @@ int sock_dial_start(struct sock_handle *s);
 void sock_dial_cancel(struct sock_handle *s);
 /* Makes a socket that can be written to and, if `answers`, be answered. Returns it, or -errno. */
 int sock_make(int type, bool answers);
+
+/*
+ * sock_path.c: NAME@connect=/PATH, a name with directories in it. stat: 0, or -errno (-EINPROGRESS: ask sock_look()), or 1: it
+ * is a plain name, or one of c, which may be NULL.
+ */
+int sock_path_stat(struct ipc *, const struct ipc_ref *, const struct sock_chan *c, struct stat *);
+int sock_look(const struct ipc_look *);
 
 /* sock_io.c */
 ssize_t sock_read(struct ipc_op *);

@@ -50,7 +50,6 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	bool listen = ref->facets.set & IPC_F_LISTEN;
 	int r = sock_check_facets(h, ref, c);
 
-	(void)flags;
 	(void)ino;
 	if (r < 0)
 		return r;
@@ -76,6 +75,8 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 		c->acceptors++;
 	}
 	h->open_side = listen ? IPC_IN : IPC_OUT;
+	/* This is how touch(1) opens, which must leave no connection behind for a reader to find empty. */
+	s->late = !h->readable && (flags & O_NONBLOCK);
 	s->type = c->type			      ? c->type
 		  : ref->facets.set & IPC_F_DGRAM     ? SOCK_DGRAM
 		  : ref->facets.set & IPC_F_SEQPACKET ? SOCK_SEQPACKET
@@ -84,11 +85,11 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	return 0;
 }
 
-void sock_attach(struct sock_handle *s, int fd, int type)
+int sock_attach(struct sock_handle *s, int fd, int type)
 {
 	s->fd = s->own.fd = fd;
 	s->type = type;
-	ipc_waitq_switch(&s->h, &s->own);
+	return ipc_waitq_switch(&s->h, &s->own);
 }
 
 /* Behind the last who can accept from a name that is gone, the rest of the backlog is told. */
@@ -107,6 +108,7 @@ int sock_accept(struct sock_handle *s)
 {
 	struct sock_chan *c = sock_chan(s->h.chan);
 	int fd = (int)IPC_RETRY(accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+	int r;
 
 	if (fd == -EAGAIN && !c->chan.listed)
 		return -ENOENT;
@@ -115,10 +117,10 @@ int sock_accept(struct sock_handle *s)
 	if (fd < 0)
 		return ipc_refuse(s->h.ipc, &s->h.cred, -fd, ipc_handle_path(&s->h), "a connection waits, but: %s",
 				  strerror(-fd));
-	sock_attach(s, fd, c->type);
+	r = sock_attach(s, fd, c->type);
 	sock_leave_acceptors(s);
 	ipc_waitq_wake(&c->room);
-	return 0;
+	return r;
 }
 
 /* -EAGAIN: the backlog is full. */
@@ -133,10 +135,8 @@ static int sock_connect_own(struct sock_handle *s)
 	memcpy(sa.sun_path, c->address, sizeof(sa.sun_path));
 	fd = sock_make(c->type, s->h.readable);
 	r = fd < 0 ? fd : (int)IPC_RETRY(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
-	if (r == 0) {
-		sock_attach(s, fd, c->type);
-		return 0;
-	}
+	if (r == 0)
+		return sock_attach(s, fd, c->type);
 	if (fd >= 0)
 		close(fd);
 	return r == -EAGAIN ? r
@@ -144,29 +144,37 @@ static int sock_connect_own(struct sock_handle *s)
 					 c->address, strerror(-r));
 }
 
-/* An open that must not wait succeeds, and reads and writes tell how it went: what a helper does takes time. */
-static int sock_connect_foreign(struct ipc_op *op, struct sock_handle *s)
+/* -EAGAIN: under way. */
+static int sock_connect_foreign(struct sock_handle *s)
 {
-	int r = 0;
+	int r = s->error;
 
-	if (s->fd < 0 && !s->error && !s->dial)
+	if (r == 0 && !s->dial)
 		r = sock_dial_start(s);
-	if (r == 0 && s->fd < 0)
-		r = s->error ? s->error : op->nonblock ? 0 : -EAGAIN;
-	return r;
+	return r == 0 ? -EAGAIN : r;
+}
+
+int sock_connect_late(struct sock_handle *s)
+{
+	if (s->fd >= 0)
+		return 0;
+	return s->role == SOCK_CONNECTS ? sock_connect_own(s) : sock_connect_foreign(s);
 }
 
 int sock_connect(struct ipc_op *op)
 {
 	struct sock_handle *s = sock_handle(op->handle);
+	int r;
 
 	switch (s->role) {
 	case SOCK_ACCEPTS:
 		return sock_accept(s);
 	case SOCK_CONNECTS:
-		return sock_connect_own(s);
+		return s->late ? 0 : sock_connect_late(s);
 	case SOCK_DIALS:
-		return sock_connect_foreign(op, s);
+		r = s->late ? 0 : sock_connect_late(s);
+		/* What a helper does takes time: an open that must not wait succeeds, and reads and writes tell how it went. */
+		return r == -EAGAIN && op->nonblock ? 0 : r;
 	default:
 		return 0;
 	}

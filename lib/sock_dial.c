@@ -6,19 +6,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cred.h"
 #include "sock.h"
 
 /* A full backlog gives no event: it is tried again after such times. */
 #define DELAY_FIRST INT64_C(1000000)
 #define DELAY_LAST INT64_C(128000000)
-
-enum { GROUPS_MAX = 65536, STATUS_MAX = 16384 };
 
 /* Owned by its handle, or by itself when the handle is closed while a helper has it. */
 struct sock_dial {
@@ -43,7 +40,7 @@ int sock_make(int type, bool answers)
 	if (fd < 0)
 		return -errno;
 	/* A packet must fit into it; as much of that as we may. */
-	if (type != SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+	if (type != SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (answers && type == SOCK_DGRAM && bind(fd, (const struct sockaddr *)&sa, sizeof(sa.sun_family)) < 0) {
 		int r = -errno;
@@ -55,84 +52,6 @@ int sock_make(int type, bool answers)
 }
 
 /* In the helper's thread */
-
-/* The supplementary groups of a process, which FUSE does not tell; none where they are not to be learnt. */
-static size_t groups_of(pid_t pid, gid_t *groups, size_t max)
-{
-	char path[32], *text = malloc(STATUS_MAX), *at, *end;
-	size_t n = 0;
-	ssize_t len = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	fd = text && pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd >= 0) {
-		len = read(fd, text, STATUS_MAX - 1);
-		close(fd);
-	}
-	if (len > 0) {
-		text[len] = '\0';
-		at = strstr(text, "\nGroups:");
-		at = at ? at + strlen("\nGroups:") : text + len;
-		while (n < max && *at != '\n') {
-			unsigned long id = strtoul(at, &end, 10);
-
-			if (end == at || *end == '\0') /* no number, or one that may be cut off */
-				break;
-			groups[n++] = (gid_t)id;
-			at = end + strspn(end, " \t");
-		}
-	}
-	free(text);
-	return n;
-}
-
-struct identity {
-	bool taken;
-	int ngroups;
-	gid_t gid;
-	uid_t uid;
-	gid_t *groups;
-};
-
-/* The bare system calls change this thread alone; glibc's functions would change them all. */
-static int identity_set(uid_t uid, gid_t gid, size_t n, const gid_t *groups)
-{
-	if (syscall(SYS_setgroups, n, groups) < 0 || syscall(SYS_setresgid, -1, gid, -1) < 0 ||
-	    syscall(SYS_setresuid, -1, uid, -1) < 0)
-		return -errno;
-	return 0;
-}
-
-static void identity_restore(struct identity *own)
-{
-	/* The user first: only root may do the rest. A thread that stays somebody else must serve nobody. */
-	if (own->taken && (syscall(SYS_setresuid, -1, own->uid, -1) < 0 ||
-			   identity_set(own->uid, own->gid, (size_t)own->ngroups, own->groups) < 0))
-		abort();
-	free(own->groups);
-}
-
-static int identity_take(struct identity *own, const struct ipc_cred *cred)
-{
-	gid_t *theirs;
-	int r;
-
-	*own = (struct identity){.uid = geteuid(), .gid = getegid()};
-	if (own->uid != 0 || cred->uid == 0)
-		return 0;
-	theirs = calloc(GROUPS_MAX, sizeof(*theirs));
-	own->groups = calloc(GROUPS_MAX, sizeof(*own->groups));
-	own->ngroups = own->groups ? getgroups(GROUPS_MAX, own->groups) : -1;
-	if (theirs && own->ngroups >= 0) {
-		own->taken = true;
-		r = identity_set(cred->uid, cred->gid, groups_of(cred->pid, theirs, GROUPS_MAX), theirs);
-	} else {
-		r = -ENOMEM;
-	}
-	free(theirs);
-	return r;
-}
 
 /* A path of any length becomes an address by way of a descriptor. Returns it, -1 for an abstract name, or -errno. */
 static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, socklen_t *len)
@@ -207,14 +126,14 @@ static void dial_connect(struct sock_dial *d)
 static void dial_work(struct ipc_job *job)
 {
 	struct sock_dial *d = ipc_container(job, struct sock_dial, job);
-	struct identity own;
-	int r = identity_take(&own, &d->cred);
+	int r = ipc_cred_enter(&d->cred);
 
-	if (r == 0)
-		dial_connect(d);
-	else
+	if (r < 0) {
 		d->fd = r;
-	identity_restore(&own);
+		return;
+	}
+	dial_connect(d);
+	ipc_cred_leave(&d->cred);
 }
 
 /* In the loop's thread */
@@ -247,25 +166,26 @@ static void dial_finish(struct sock_dial *d)
 	struct sock_handle *s = d->s;
 
 	s->dial = NULL;
-	if (d->fd >= 0) {
-		sock_attach(s, d->fd, d->type);
-	} else {
+	if (d->fd >= 0)
+		s->error = sock_attach(s, d->fd, d->type);
+	else
 		s->error = ipc_refuse(d->ipc, &d->cred, -d->fd, ipc_handle_path(&s->h), "connect to %s: %s", d->target,
 				      strerror(-d->fd));
-		ipc_waitq_wake(&s->own);
-	}
+	ipc_waitq_wake(&s->own);
 	free(d);
 }
 
 static void dial_done(struct ipc_job *job)
 {
 	struct sock_dial *d = ipc_container(job, struct sock_dial, job);
+	int r = d->s && d->fd == -EAGAIN ? dial_retry(d) : d->fd;
 
 	if (!d->s) {
 		if (d->fd >= 0)
 			close(d->fd);
 		free(d);
-	} else if (d->fd != -EAGAIN || (d->fd = dial_retry(d)) < 0) {
+	} else if (d->fd != -EAGAIN || r < 0) {
+		d->fd = r;
 		dial_finish(d);
 	}
 }
@@ -280,55 +200,71 @@ static int dial_submit(struct sock_dial *d)
 	return r == -EAGAIN ? dial_retry(d) : r;
 }
 
-static int dial_check(const struct sock_handle *s, const char *target)
-{
-	const struct ipc_cred *cred = &s->h.cred;
-
-	if (!target)
-		return ipc_refuse(s->h.ipc, cred, EOPNOTSUPP, ipc_handle_path(&s->h),
-				  "a server's socket is reached by the mount");
-	if (geteuid() != 0 && cred->uid != geteuid() && cred->uid != 0)
-		return ipc_refuse(s->h.ipc, cred, EACCES, ipc_handle_path(&s->h),
-				  "%s would take uid %u for uid %u, whose mount this is; connect to it yourself",
-				  target, (unsigned)cred->uid, (unsigned)geteuid());
-	return 0;
-}
-
-int sock_dial_start(struct sock_handle *s)
+/* Where to connect to, to be freed; or NULL, with the reason in err. */
+static char *dial_target(const struct sock_handle *s, int *err)
 {
 	const struct sock_chan *c = sock_chan(s->h.chan);
 	const char *mount = s->h.ipc->opt.mountpoint;
 	char *target = NULL;
-	struct sock_dial *d;
+
+	*err = -ENOMEM;
+	if (!c->chan.listed)
+		*err = -ENOENT;
+	else if (c->target)
+		target = strdup(c->target);
+	else if (!mount)
+		*err = ipc_refuse(s->h.ipc, &s->h.cred, EOPNOTSUPP, ipc_handle_path(&s->h),
+				  "a server's socket is reached through the mount, and there is none");
+	else if (asprintf(&target, "%s/%s/%s", mount, ipc_sock.name, c->chan.name) < 0)
+		target = NULL;
+	return target;
+}
+
+static int dial_permit(const struct sock_handle *s, const char *target)
+{
+	const struct ipc_cred *cred = &s->h.cred;
+
+	if (getuid() == 0 || cred->uid == getuid())
+		return 0;
+	return ipc_refuse(s->h.ipc, cred, EACCES, ipc_handle_path(&s->h),
+			  "%s would take uid %u for uid %u, whose mount this is; connect to it yourself", target,
+			  (unsigned)cred->uid, (unsigned)getuid());
+}
+
+static int dial_start(struct sock_handle *s, const char *target)
+{
+	size_t size = strlen(target) + 1;
+	struct sock_dial *d = calloc(1, sizeof(*d) + size);
 	int r;
 
-	if (!c->chan.listed)
-		return -ENOENT;
-	if (c->target)
-		target = strdup(c->target);
-	else if (mount && asprintf(&target, "%s/%s/%s", mount, ipc_sock.name, c->chan.name) < 0)
-		target = NULL;
-	if (!target && (c->target || mount))
+	if (!d)
 		return -ENOMEM;
-	r = dial_check(s, target);
-	d = r == 0 ? calloc(1, sizeof(*d) + strlen(target) + 1) : NULL;
-	if (d) {
-		d->ipc = s->h.ipc;
-		d->s = s;
-		d->cred = s->h.cred;
-		d->answers = s->h.readable;
-		d->delay = DELAY_FIRST;
-		d->type = s->type;
-		memcpy(d->target, target, strlen(target) + 1);
-		r = dial_submit(d);
-	} else if (r == 0) {
-		r = -ENOMEM;
-	}
-	free(target);
+	d->ipc = s->h.ipc;
+	d->s = s;
+	d->cred = s->h.cred;
+	d->answers = s->h.readable;
+	d->delay = DELAY_FIRST;
+	d->type = s->type;
+	memcpy(d->target, target, size);
+	r = dial_submit(d);
 	if (r < 0)
 		free(d);
 	else
 		s->dial = d;
+	return r;
+}
+
+int sock_dial_start(struct sock_handle *s)
+{
+	int r;
+	char *target = dial_target(s, &r);
+
+	if (!target)
+		return r;
+	r = dial_permit(s, target);
+	if (r == 0)
+		r = dial_start(s, target);
+	free(target);
 	return r;
 }
 

@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "sock.h"
-
-/* What one read of a stream takes at most: a descriptor that can be read again keeps that much. */
-enum { STREAM_READ_MAX = 256 * 1024 };
+#include "socket.h"
 
 struct returned {
 	struct ipc_list link;
@@ -21,33 +19,6 @@ static ssize_t sock_end_of_file(struct ipc_op *op)
 	return 0;
 }
 
-static char *sock_buffer(struct ipc_op *op, size_t n)
-{
-	struct ipc_handle *h = op->handle;
-	char *buf = h->duplex ? ipc_scratch(h->ipc, n) : ipc_keep_reserve(h, n ? n : 1);
-
-	op->data = buf;
-	return buf;
-}
-
-static void sock_count_read(struct ipc_handle *h, size_t n)
-{
-	h->chan->out_messages++;
-	h->chan->out_bytes += n;
-	h->taken++;
-}
-
-static ssize_t sock_read_stream(struct ipc_op *op, int fd)
-{
-	size_t room = op->size < STREAM_READ_MAX ? op->size : STREAM_READ_MAX;
-	char *buf = sock_buffer(op, room);
-	ssize_t n = buf ? IPC_RETRY(recv(fd, buf, room, MSG_DONTWAIT)) : -ENOMEM;
-
-	if (n > 0)
-		sock_count_read(op->handle, (size_t)n);
-	return n == 0 ? sock_end_of_file(op) : n;
-}
-
 /* The length is asked for first, as what does not fit would be lost. */
 static ssize_t sock_read_packet(struct ipc_op *op, int fd)
 {
@@ -56,12 +27,12 @@ static ssize_t sock_read_packet(struct ipc_op *op, int fd)
 
 	if (n < 0)
 		return n;
-	buf = sock_buffer(op, (size_t)n);
+	buf = ipc_socket_buffer(op, (size_t)n);
 	if (!buf)
 		return -ENOMEM;
 	n = IPC_RETRY(recv(fd, buf, n ? (size_t)n : 1, MSG_DONTWAIT));
 	if (n >= 0)
-		sock_count_read(op->handle, (size_t)n);
+		ipc_socket_count_read(op->handle, (size_t)n);
 	return n == 0 ? sock_end_of_file(op) : n;
 }
 
@@ -75,14 +46,14 @@ static ssize_t sock_read_shared(struct ipc_op *op)
 	if (ipc_list_empty(&c->returned))
 		return sock_read_packet(op, c->fd);
 	r = ipc_container(c->returned.next, struct returned, link);
-	buf = sock_buffer(op, r->size);
+	buf = ipc_socket_buffer(op, r->size);
 	if (!buf)
 		return -ENOMEM;
 	n = (ssize_t)r->size;
 	memcpy(buf, r->data, r->size);
 	ipc_list_remove(&r->link);
 	free(r);
-	sock_count_read(op->handle, (size_t)n);
+	ipc_socket_count_read(op->handle, (size_t)n);
 	return n;
 }
 
@@ -94,12 +65,12 @@ ssize_t sock_read(struct ipc_op *op)
 	if (s->role == SOCK_RECEIVES)
 		return sock_read_shared(op);
 	if (s->fd < 0)
-		r = s->role == SOCK_READS ? sock_accept(s) : s->error ? s->error : -EAGAIN;
+		r = s->role == SOCK_READS ? sock_accept(s) : sock_connect_late(s);
 	if (r == -ENOENT && s->role == SOCK_READS)
 		return sock_end_of_file(op);
 	if (r < 0)
 		return r;
-	return s->type == SOCK_STREAM ? sock_read_stream(op, s->fd) : sock_read_packet(op, s->fd);
+	return s->type == SOCK_STREAM ? ipc_socket_read_stream(op, s->fd) : sock_read_packet(op, s->fd);
 }
 
 /* Before the next message, or instead of one that nobody can look at any more. */
@@ -131,43 +102,19 @@ void sock_undo(struct ipc_op *op, ssize_t len)
 		h->chan->out_messages--;
 		h->chan->out_bytes -= h->keep_len;
 		h->keep_len = 0;
-	} else if (!kept && ipc_keep_reserve(h, (size_t)len)) {
-		memcpy(h->keep, op->data, (size_t)len);
-		h->keep_len = (size_t)len;
-		h->keep_at = op->offset;
+		h->pos = op->offset;
+	} else {
+		ipc_socket_undo(op, len);
 	}
-	h->pos = op->offset;
 }
 
 void sock_forget_returned(struct sock_chan *c)
 {
-	while (!ipc_list_empty(&c->returned)) {
-		struct returned *r = ipc_container(c->returned.next, struct returned, link);
+	struct ipc_list *pos, *next;
 
-		ipc_list_remove(&r->link);
-		free(r);
-	}
-}
-
-static void sock_count_written(struct ipc_handle *h, size_t n)
-{
-	h->chan->in_messages++;
-	h->chan->in_bytes += n;
-}
-
-static ssize_t sock_write_stream(struct ipc_op *op, int fd)
-{
-	while (op->done < op->size) {
-		ssize_t n = IPC_RETRY(send(fd, op->data + op->done, op->size - op->done, MSG_NOSIGNAL | MSG_DONTWAIT));
-
-		if (n == -EAGAIN)
-			return n;
-		if (n < 0)
-			return op->done ? (ssize_t)op->done : n;
-		op->done += (size_t)n;
-	}
-	sock_count_written(op->handle, op->size);
-	return (ssize_t)op->size;
+	ipc_list_each(pos, next, &c->returned)
+		free(ipc_container(pos, struct returned, link));
+	ipc_list_init(&c->returned);
 }
 
 static ssize_t sock_refuse_size(const struct ipc_op *op, int fd)
@@ -187,52 +134,35 @@ static ssize_t sock_refuse_size(const struct ipc_op *op, int fd)
 
 static ssize_t sock_write_packet(struct ipc_op *op, int fd)
 {
-	ssize_t n = -EMSGSIZE;
+	ssize_t n = ipc_socket_write_packet(op, fd);
 
-	if (op->size <= IPC_MESSAGE_MAX)
-		n = IPC_RETRY(send(fd, op->data, op->size, MSG_NOSIGNAL | MSG_DONTWAIT));
-	if (n == -EMSGSIZE)
-		return sock_refuse_size(op, fd);
-	if (n >= 0)
-		sock_count_written(op->handle, (size_t)n);
-	return n;
+	return n == -EMSGSIZE ? sock_refuse_size(op, fd) : n;
 }
 
 ssize_t sock_write(struct ipc_op *op)
 {
-	const struct sock_handle *s = sock_handle(op->handle);
+	struct sock_handle *s = sock_handle(op->handle);
+	int r = sock_connect_late(s);
 
-	if (s->fd < 0)
-		return s->error ? s->error : -EAGAIN;
-	return s->type == SOCK_STREAM ? sock_write_stream(op, s->fd) : sock_write_packet(op, s->fd);
-}
-
-static unsigned sock_poll_fd(const struct ipc_handle *h, int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
-	unsigned events;
-
-	if (IPC_RETRY(poll(&p, 1, 0)) < 0)
-		return POLLERR;
-	events = (unsigned)p.revents & (POLLERR | POLLHUP);
-	if (h->readable)
-		events |= ((unsigned)p.revents & POLLRDHUP) | (p.revents & POLLIN ? POLLIN | POLLRDNORM : 0);
-	if (h->writable)
-		events |= p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0;
-	return events;
+	if (r < 0)
+		return r;
+	return s->type == SOCK_STREAM ? ipc_socket_write_stream(op, s->fd) : sock_write_packet(op, s->fd);
 }
 
 unsigned sock_poll(struct ipc_handle *h)
 {
-	const struct sock_handle *s = sock_handle(h);
+	struct sock_handle *s = sock_handle(h);
 	const struct sock_chan *c = sock_chan(h->chan);
 	unsigned events;
+	int r = 0;
 
+	if (s->role == SOCK_CONNECTS || s->role == SOCK_DIALS)
+		r = sock_connect_late(s);
+	if (r < 0)
+		return r == -EAGAIN ? 0 : POLLERR | POLLIN | POLLOUT;
 	if (s->fd >= 0)
-		return sock_poll_fd(h, s->fd);
-	if (s->role == SOCK_DIALS)
-		return s->error ? POLLERR | POLLIN | POLLOUT : 0;
-	events = sock_poll_fd(h, c->fd);
+		return ipc_socket_poll(h, s->fd);
+	events = ipc_socket_poll(h, c->fd);
 	if (s->role == SOCK_RECEIVES && !ipc_list_empty(&c->returned))
 		events |= POLLIN | POLLRDNORM;
 	if (s->role == SOCK_READS && !c->chan.listed && !(events & POLLIN))

@@ -26,8 +26,7 @@ static void status_look(struct status *s, const struct ipc_ref *ref, struct stat
 
 	memset(line, 0, sizeof(*line));
 	line->depth.value = -1;
-	if (ref->kind->depth)
-		ref->kind->depth(s->ipc, ref, &line->depth);
+	ref->kind->depth(s->ipc, ref, &line->depth);
 	line->mediated = ref->kind->stat(s->ipc, ref, &st) == 0 && S_ISREG(st.st_mode);
 	if (!chan)
 		return;
@@ -101,7 +100,8 @@ static void status_emit(void *arg, const char *name, mode_t type)
 	struct ipc_ref ref = {.kind = s->kind};
 	struct status_line line;
 
-	(void)type;
+	if (S_ISDIR(type))
+		return;
 	snprintf(ref.base, sizeof(ref.base), "%s", name);
 	status_look(s, &ref, &line);
 	(s->json ? status_json : status_text)(s, name, &line);
@@ -113,7 +113,8 @@ static void status_all(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, 
 	struct status s = {.ipc = ipc, .out = out, .json = json, .first = true};
 
 	for (unsigned i = 0; (s.kind = ipc_kind_at(i)); i++)
-		ipc_list(ipc, cred, s.kind, status_emit, &s);
+		if (s.kind->depth)
+			ipc_list(ipc, cred, s.kind, status_emit, &s);
 }
 
 void ipc_text_status(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)

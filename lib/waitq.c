@@ -106,49 +106,28 @@ void ipc_waitq_wake(struct ipc_waitq *wq)
 void ipc_waitq_park(struct ipc_waitq *wq, struct ipc_op *op, int side)
 {
 	op->waitq = wq;
-	op->handle->parked++;
+	ipc_list_append(&op->handle->ops, &op->handle_link);
 	ipc_list_append(&wq->ops[side], &op->link);
 }
 
-void ipc_waitq_switch(struct ipc_handle *h, struct ipc_waitq *to)
+int ipc_waitq_switch(struct ipc_handle *h, struct ipc_waitq *to)
 {
-	struct ipc_waitq *from = h->waitq;
 	struct ipc_list *pos, *next;
-	int r;
 
 	h->waitq = to;
-	for (int side = IPC_IN; from && from != to && h->parked && side <= IPC_OUT; side++) {
-		ipc_list_each (pos, next, &from->ops[side]) {
-			struct ipc_op *op = ipc_container(pos, struct ipc_op, link);
+	ipc_list_each (pos, next, &h->ops) {
+		struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
 
-			if (op->handle != h)
-				continue;
-			op->waitq = to;
-			ipc_list_remove(&op->link);
-			ipc_list_append(&to->ops[ipc_op_side(op)], &op->link);
-		}
+		op->waitq = to;
+		ipc_list_remove(&op->link);
+		ipc_list_append(&to->ops[ipc_op_side(op)], &op->link);
 	}
 	if (!ipc_list_empty(&h->poll_link)) {
 		ipc_list_remove(&h->poll_link);
 		ipc_list_append(&to->pollers, &h->poll_link);
 	}
-	r = waitq_idle(to) ? 0 : ipc_waitq_arm(to, h);
-	if (r < 0)
-		ipc_waitq_close(to, r);
 	ipc_waitq_wake(to);
-}
-
-/* What the operation found made it wait for another object (accept, then read): behind those who wait there already. */
-static void waitq_move(struct ipc_op *op)
-{
-	int r;
-
-	ipc_list_remove(&op->link);
-	op->waitq = op->handle->waitq;
-	ipc_list_append(&op->waitq->ops[ipc_op_side(op)], &op->link);
-	r = ipc_waitq_arm(op->waitq, op->handle);
-	if (r < 0)
-		ipc_op_finish(op, r);
+	return waitq_idle(to) ? 0 : ipc_waitq_arm(to, h);
 }
 
 unsigned ipc_waitq_run(struct ipc_waitq *wq, int side)
@@ -171,8 +150,7 @@ unsigned ipc_waitq_run(struct ipc_waitq *wq, int side)
 			moved++;
 			continue;
 		}
-		if (op->handle->waitq != wq) {
-			waitq_move(op);
+		if (op->waitq != wq) { /* it found something else to wait for: ipc_waitq_switch() */
 			moved++;
 			continue;
 		}

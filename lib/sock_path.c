@@ -1,0 +1,164 @@
+/*
+ * NAME@connect=/run/x.sock: a name with an address of the file system in it. To the kernel its parts are directories and a
+ * file, and it asks for each without saying which is the last. So what is a directory in reality is one here, and all
+ * else is a face of NAME, to be opened or made.
+ *
+ * A helper looks, because reality can block. It goes step by step and stops before our own mount: a link that leads
+ * into it could make this lookup wait for itself, in the kernel, where nothing ends it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sock.h"
+
+enum { LINKS_MAX = 40 };
+
+static const char *path_target(const struct ipc_ref *ref)
+{
+	return ref->facets.set & IPC_F_CONNECT ? ref->base + ref->facet_at + ref->facets.connect : "";
+}
+
+/* "NAME@connect=" and "NAME@dgram,connect=", below which an absolute path goes on. */
+static bool path_begins(const struct ipc_ref *ref)
+{
+	static const char last[] = "connect=";
+	size_t n = strlen(ref->base), m = strlen(last);
+	const char *at = strchr(ref->base, '@');
+
+	return !ref->facet_at && at && at > ref->base && n > m && strcmp(ref->base + n - m, last) == 0 &&
+	       (ref->base[n - m - 1] == '@' || ref->base[n - m - 1] == ',');
+}
+
+int sock_path_stat(struct ipc *ipc, const struct ipc_ref *ref, const struct sock_chan *c, struct stat *st)
+{
+	const char *target = path_target(ref);
+	size_t n = strlen(target);
+	bool dir = path_begins(ref);
+
+	if (target[0] == '/' && c && c->target) {
+		if (strcmp(c->target, target) == 0)
+			return 1;
+		dir = strncmp(c->target, target, n) == 0 && c->target[n] == '/';
+	}
+	if (dir) {
+		ipc_dir_stat(ipc, ref, st);
+		return 0;
+	}
+	return target[0] == '/' ? -EINPROGRESS : 1;
+}
+
+/* In the helper's thread */
+
+struct walk {
+	const struct ipc_look *look;
+	dev_t own;
+	int fd; /* of where we are */
+	unsigned links;
+	char rest[PATH_MAX]; /* the way from there */
+};
+
+static int walk_open(const struct walk *w, int dir, const char *name)
+{
+	int fd;
+
+	do
+		fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR && !atomic_load(&w->look->job.cancelled));
+	return fd < 0 ? -errno : fd;
+}
+
+/* Moves on to fd, which it takes. */
+static void walk_to(struct walk *w, int fd)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = fd;
+}
+
+/* The link's text goes before the rest of the way. */
+static int walk_link(struct walk *w, int link)
+{
+	char text[PATH_MAX];
+	ssize_t n = readlinkat(link, "", text, sizeof(text));
+	size_t rest = strlen(w->rest);
+
+	if (n < 0)
+		return -errno;
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	if ((size_t)n + 1 + rest >= sizeof(w->rest))
+		return -ENAMETOOLONG;
+	memmove(w->rest + n + 1, w->rest, rest + 1);
+	memcpy(w->rest, text, (size_t)n);
+	w->rest[n] = '/';
+	if (text[0] == '/') {
+		int root = walk_open(w, AT_FDCWD, "/");
+
+		if (root < 0)
+			return root;
+		walk_to(w, root);
+	}
+	return 0;
+}
+
+/* Takes the next name off the way; empty at its end. */
+static void walk_next(struct walk *w, char name[NAME_MAX + 2])
+{
+	size_t skip = strspn(w->rest, "/"), n = strcspn(w->rest + skip, "/");
+
+	snprintf(name, NAME_MAX + 2, "%.*s", (int)n, w->rest + skip);
+	memmove(w->rest, w->rest + skip + n, strlen(w->rest + skip + n) + 1);
+}
+
+static int walk_step(struct walk *w, const char *name)
+{
+	int fd = walk_open(w, w->fd, name), r = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (st.st_dev == w->own)
+		r = -ENOTDIR;
+	else if (S_ISLNK(st.st_mode))
+		r = walk_link(w, fd);
+	else if (!S_ISDIR(st.st_mode))
+		r = -ENOTDIR;
+	else
+		walk_to(w, fd);
+	if (fd != w->fd)
+		close(fd);
+	return r;
+}
+
+static int walk_all(struct walk *w)
+{
+	char name[NAME_MAX + 2];
+	int r = 0;
+
+	w->fd = walk_open(w, AT_FDCWD, "/");
+	if (w->fd < 0)
+		return w->fd;
+	for (walk_next(w, name); r == 0 && name[0]; walk_next(w, name))
+		r = walk_step(w, name);
+	close(w->fd);
+	return r;
+}
+
+int sock_look(const struct ipc_look *look)
+{
+	struct walk w = {.look = look, .fd = -1};
+	const char *mount = look->ipc->opt.mountpoint;
+	struct stat st;
+
+	if (mount && stat(mount, &st) < 0)
+		return -errno;
+	w.own = mount ? st.st_dev : 0;
+	snprintf(w.rest, sizeof(w.rest), "%s", path_target(&look->ref));
+	return walk_all(&w);
+}

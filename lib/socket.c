@@ -1,0 +1,98 @@
+#include "socket.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* What one read of a stream takes at most: a descriptor that can be read again keeps that much. */
+enum { STREAM_READ_MAX = 256 * 1024 };
+
+char *ipc_socket_buffer(struct ipc_op *op, size_t n)
+{
+	struct ipc_handle *h = op->handle;
+	char *buf = h->duplex ? ipc_scratch(h->ipc, n) : ipc_keep_reserve(h, n ? n : 1);
+
+	op->data = buf;
+	return buf;
+}
+
+void ipc_socket_count_read(struct ipc_handle *h, size_t n)
+{
+	h->chan->out_messages++;
+	h->chan->out_bytes += n;
+	h->taken++;
+}
+
+ssize_t ipc_socket_read_stream(struct ipc_op *op, int fd)
+{
+	size_t room = op->size < STREAM_READ_MAX ? op->size : STREAM_READ_MAX;
+	char *buf = ipc_socket_buffer(op, room);
+	ssize_t n = buf ? IPC_RETRY(recv(fd, buf, room, MSG_DONTWAIT)) : -ENOMEM;
+
+	if (n > 0)
+		ipc_socket_count_read(op->handle, (size_t)n);
+	if (n == 0)
+		op->data = op->handle->keep;
+	return n;
+}
+
+static void count_written(struct ipc_handle *h, size_t n)
+{
+	h->chan->in_messages++;
+	h->chan->in_bytes += n;
+}
+
+ssize_t ipc_socket_write_stream(struct ipc_op *op, int fd)
+{
+	while (op->done < op->size) {
+		ssize_t n = IPC_RETRY(send(fd, op->data + op->done, op->size - op->done, MSG_NOSIGNAL | MSG_DONTWAIT));
+
+		if (n == -EAGAIN)
+			return n;
+		if (n < 0)
+			return op->done ? (ssize_t)op->done : n;
+		op->done += (size_t)n;
+	}
+	count_written(op->handle, op->size);
+	return (ssize_t)op->size;
+}
+
+ssize_t ipc_socket_write_packet(struct ipc_op *op, int fd)
+{
+	ssize_t n = -EMSGSIZE;
+
+	if (op->size <= IPC_MESSAGE_MAX)
+		n = IPC_RETRY(send(fd, op->data, op->size, MSG_NOSIGNAL | MSG_DONTWAIT));
+	if (n >= 0)
+		count_written(op->handle, (size_t)n);
+	return n;
+}
+
+void ipc_socket_undo(struct ipc_op *op, ssize_t len)
+{
+	struct ipc_handle *h = op->handle;
+	bool kept = op->offset >= h->keep_at && op->offset + len <= h->keep_at + (off_t)h->keep_len;
+
+	if (!kept && ipc_keep_reserve(h, (size_t)len)) {
+		memcpy(h->keep, op->data, (size_t)len);
+		h->keep_len = (size_t)len;
+		h->keep_at = op->offset;
+	}
+	h->pos = op->offset;
+}
+
+unsigned ipc_socket_poll(const struct ipc_handle *h, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
+	unsigned events;
+
+	if (IPC_RETRY(poll(&p, 1, 0)) < 0)
+		return POLLERR;
+	events = (unsigned)p.revents & (POLLERR | POLLHUP);
+	if (h->readable)
+		events |= ((unsigned)p.revents & POLLRDHUP) | (p.revents & POLLIN ? POLLIN | POLLRDNORM : 0);
+	if (h->writable)
+		events |= p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0;
+	return events;
+}
