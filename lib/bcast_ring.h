@@ -1,0 +1,33 @@
+/* The last messages of a broadcast, numbered from 0 on; adding one drops the oldest for which there is no more room. */
+#ifndef IPC_BCAST_RING_H
+#define IPC_BCAST_RING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A message is taken to be this long on average: a ring of N bytes holds at most N / 16 messages, however short. */
+enum { BCAST_RING_AVERAGE = 16 };
+
+struct bcast_ring {
+	size_t size;	      /* of bytes */
+	char *bytes;	      /* NULL: no memory yet, and no messages */
+	uint64_t *starts;     /* of the messages, in bytes since the beginning of all */
+	uint64_t first, next; /* kept is [first, next) */
+	uint64_t end;	      /* bytes since the beginning of all */
+};
+
+/* The memory that a ring of `size` bytes takes. */
+size_t bcast_ring_memory(size_t size);
+/* Sets another size; the newest messages that fit stay. Returns 0 or -ENOMEM. */
+int bcast_ring_resize(struct bcast_ring *, size_t size);
+/* n must not be above size, and the ring must have its memory (bcast_ring_resize()). */
+void bcast_ring_add(struct bcast_ring *, const char *data, size_t n);
+/* seq must be kept. */
+size_t bcast_ring_len(const struct bcast_ring *, uint64_t seq);
+/* Returns the end of what was written to `to`. seq must be kept. */
+char *bcast_ring_copy(const struct bcast_ring *, uint64_t seq, char *to);
+/* Bytes of the messages kept. */
+size_t bcast_ring_bytes(const struct bcast_ring *);
+void bcast_ring_free(struct bcast_ring *);
+
+#endif
