@@ -1,0 +1,294 @@
+/* Open files of /sem: posting, waiting, and holding a permit for as long as the file is open. */
+#include "sem.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* As the caller, who needs what he would need for sem_open(3). */
+static int open_file(struct ipc_handle *h, const struct ipc_ref *ref, ino_t ino, struct stat *st)
+{
+	char name[NAME_MAX + 1];
+	int fd = sem_file_name(h->ipc, ref, name);
+
+	if (fd == 0)
+		fd = sem_file_open(sem_kind(h->ipc)->dir, name, st);
+	if (fd == -EACCES)
+		return ipc_refuse(
+			h->ipc, &h->cred, EACCES, ipc_ref_path(ref),
+			"waiting changes a semaphore as posting does: the right to read it and the right to write it "
+			"are needed for both");
+	if (fd == -EINVAL)
+		return sem_refuse_damaged(h->ipc, &h->cred, ipc_ref_path(ref), st);
+	if (fd >= 0 && st->st_ino != ino) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd == -ENOENT ? -ESTALE : fd;
+}
+
+int sem_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct sem_handle *s = sem_handle(h);
+	struct stat st;
+	int fd = open_file(h, ref, ino, &st);
+	int r;
+
+	(void)flags;
+	if (fd < 0)
+		return fd;
+	r = sem_map_get(h, ref, fd, ino, &s->map);
+	close(fd);
+	s->place = -1;
+	s->dev = st.st_dev;
+	/* Only a holder's open waits, and nobody else's must queue behind those who wait for a permit. */
+	h->open_side = h->facets.set & IPC_F_HOLD ? IPC_IN : IPC_OUT;
+	/* A count without a newline is complete at close, where a program can still be told what was wrong with it. */
+	h->flushes = h->writable;
+	return r;
+}
+
+/* The file was whole when it was opened. */
+static int refuse_op(struct ipc_handle *h, const struct ipc_cred *cred, int r)
+{
+	return r == -EFAULT || r == -EINVAL ? sem_refuse_damaged(h->ipc, cred, ipc_handle_path(h), NULL) : r;
+}
+
+/* Returns the value left. */
+static int sem_take(struct ipc_op *op, atomic_uint *mark)
+{
+	struct sem_handle *s = sem_handle(op->handle);
+	int r = sem_file_take(sem_map_sem(s->map), mark);
+
+	if (r == -EAGAIN && !op->nonblock) {
+		r = sem_map_await(s->map);
+		if (r == -ENOSYS)
+			return ipc_refuse(
+				s->h.ipc, &op->cred, ENOSYS, ipc_handle_path(&s->h),
+				"waiting needs futex_waitv(2), which this kernel (before 5.16) or a sandbox does not give");
+		/* Nothing to take is what -EAGAIN means to our caller. */
+		if (r == 0 || r == -EAGAIN)
+			return r == 0 ? -EAGAIN : -ENOMEM;
+	}
+	if (r < 0)
+		return refuse_op(&s->h, &op->cred, r);
+	s->h.chan->out_messages++;
+	s->left = r;
+	return r;
+}
+
+static int reserve_place(struct sem_handle *s)
+{
+	struct ipc *ipc = s->h.ipc;
+	char why[256];
+
+	s->place = sem_held_reserve(sem_kind(ipc)->held, s->dev, s->h.chan->st.st_ino, why, sizeof(why));
+	return s->place >= 0 ? 0
+			     : ipc_refuse(ipc, &s->h.cred, -s->place, ipc_handle_path(&s->h),
+					  "a permit cannot be held where a crash could not give it back: %s", why);
+}
+
+int sem_connect(struct ipc_op *op)
+{
+	struct sem_handle *s = sem_handle(op->handle);
+	int r = 0;
+
+	if (!(s->h.facets.set & IPC_F_HOLD))
+		return 0;
+	if (s->place < 0)
+		r = reserve_place(s);
+	if (r == 0)
+		r = sem_take(op, sem_held_mark(sem_kind(s->h.ipc)->held, s->place));
+	if (r < 0)
+		return r;
+	s->holds = true;
+	s->since = ipc_now();
+	return 0;
+}
+
+ssize_t sem_read(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	struct sem_handle *s = sem_handle(h);
+	char *line = ipc_keep_reserve(h, 16);
+	int n;
+
+	if (!line)
+		return -ENOMEM;
+	if (s->spent)
+		return 0;
+	if (!s->holds) {
+		int r = sem_take(op, NULL);
+
+		if (r < 0)
+			return r;
+	}
+	s->spent = true;
+	n = snprintf(line, 16, "%d\n", s->left);
+	h->chan->out_bytes += (uint64_t)n;
+	op->data = line;
+	return n;
+}
+
+/* Posts, and lets those who wait here have it at once. */
+static int sem_give(struct sem_handle *s, unsigned n)
+{
+	int r = sem_file_post(sem_map_sem(s->map), n);
+
+	if (r == 0)
+		ipc_waitq_wake(s->h.waitq);
+	return r;
+}
+
+void sem_undo(struct ipc_op *op, ssize_t len)
+{
+	struct sem_handle *s = sem_handle(op->handle);
+
+	(void)len;
+	if (!s->spent || s->holds)
+		return;
+	sem_give(s, 1);
+	s->spent = false;
+	s->h.keep_len = 0;
+	s->h.pos = s->h.keep_at;
+}
+
+void sem_close_handle(struct ipc_handle *h)
+{
+	struct sem_handle *s = sem_handle(h);
+	struct sem_held *held = sem_kind(h->ipc)->held;
+
+	if (s->holds) {
+		int r;
+
+		atomic_store(sem_held_mark(held, s->place), 0);
+		r = sem_give(s, 1);
+		if (r < 0)
+			ipc_refuse(h->ipc, &h->cred, -r, ipc_handle_path(h), "the permit could not be given back: %s",
+				   strerror(-r));
+	}
+	if (s->place >= 0)
+		sem_held_release(held, s->place);
+	sem_map_put(s->map);
+}
+
+unsigned sem_poll(struct ipc_handle *h)
+{
+	struct sem_handle *s = sem_handle(h);
+	unsigned events = h->writable ? POLLOUT | POLLWRNORM : 0u;
+	int value;
+
+	if (!h->readable)
+		return events;
+	if (s->spent || s->holds)
+		return events | POLLIN | POLLRDNORM;
+	/* Before the look, so that no post falls in between. */
+	if (!ipc_list_empty(&h->poll_link) && sem_map_await(s->map) < 0)
+		return events | POLLERR;
+	value = sem_file_value(sem_map_sem(s->map));
+	if (value < 0)
+		return events | POLLERR | POLLIN | POLLRDNORM;
+	return value ? events | POLLIN | POLLRDNORM : events;
+}
+
+/* --- posting ------------------------------------------------------------------------------------------------------- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void trim(const char **line, size_t *n)
+{
+	for (; *n && is_blank((*line)[0]); (*line)++)
+		(*n)--;
+	while (*n && is_blank((*line)[*n - 1]))
+		(*n)--;
+}
+
+static int refuse_count(struct ipc_handle *h, const char *line, size_t n)
+{
+	char shown[64];
+
+	ipc_escape(shown, sizeof(shown), line, n);
+	return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_handle_path(h),
+			  "'%s' is no count: each line posts so many permits, 1 or more; an empty line posts 1", shown);
+}
+
+/* -EINVAL, or -ERANGE for a number that no semaphore can have. */
+static int parse_count(const char *line, size_t n, unsigned *count)
+{
+	int64_t number = 1;
+	int r = 0;
+
+	if (n)
+		r = ipc_number_parse(line, n, 0, 0, SEM_VALUE_MAX, &number);
+	*count = (unsigned)number;
+	return r == 0 && !number ? -EINVAL : r;
+}
+
+/* A line, posted as a whole or not at all. */
+static int post_line(struct ipc_handle *h, const char *line, size_t n)
+{
+	struct sem_handle *s = sem_handle(h);
+	size_t bytes = n;
+	unsigned count;
+	int r;
+
+	trim(&line, &n);
+	r = parse_count(line, n, &count);
+	if (r == -EINVAL)
+		return refuse_count(h, line, n);
+	r = r == 0 ? sem_give(s, count) : -EOVERFLOW;
+	if (r == -EOVERFLOW)
+		return ipc_refuse(h->ipc, &h->cred, EOVERFLOW, ipc_handle_path(h),
+				  "%.*s more would be above the most that a semaphore can have, %d; none was posted",
+				  n ? (int)(n < 64 ? n : 64) : 1, n ? line : "1", SEM_VALUE_MAX);
+	if (r < 0)
+		return refuse_op(h, &h->cred, r);
+	h->chan->in_messages += count;
+	h->chan->in_bytes += bytes;
+	return 0;
+}
+
+/* Whether what has been written of a line can still become a count. */
+static bool may_become_count(const char *line, size_t n)
+{
+	trim(&line, &n);
+	for (size_t i = 0; i < n; i++)
+		if (line[i] < '0' || line[i] > '9')
+			return false;
+	return true;
+}
+
+ssize_t sem_write(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	ssize_t r = ipc_frame_write(op, '\n', IPC_MESSAGE_MAX, post_line);
+	const char *last;
+	size_t tail;
+
+	/* What was begun by an earlier write falls with the line that it was the beginning of. */
+	if (r < 0)
+		h->part_len = 0;
+	if (r <= 0 || !h->part_len || may_become_count(h->part, h->part_len))
+		return r;
+	/* A line without an end is refused here, because nobody hears what happens after close. */
+	last = memrchr(op->data, '\n', op->size);
+	tail = last ? (size_t)(op->data + op->size - last - 1) : op->size;
+	op->done = op->size - tail;
+	r = op->done ? (ssize_t)op->done : refuse_count(h, h->part, h->part_len);
+	h->part_len = 0;
+	return r;
+}
+
+int sem_flush(struct ipc_op *op)
+{
+	int r = ipc_frame_flush(op, post_line);
+
+	/* Once is enough to be told. */
+	op->handle->part_len = 0;
+	return r;
+}
