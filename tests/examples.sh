@@ -1,0 +1,135 @@
+#!/bin/sh
+# Runs every example against a mount of its own and compares what it prints, byte for byte.
+# IPCFS is the program (build/ipcfs); the examples are beside it. Names carry our pid, as queues and shared memory are
+# the whole system's.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+IPCFS=${IPCFS:-$PWD/build/ipcfs}
+BUILD=$(dirname "$IPCFS")
+export BUILD
+bin=$BUILD/examples
+id=ipcfs-examples-$$
+failed=0
+passed=0
+server=
+
+dir=$(mktemp -d) || exit 1
+M=$dir/mnt
+
+cleanup() {
+	trap - EXIT HUP INT TERM
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	rm -f "$M/mq/$id" "$M/shm/$id"
+	fusermount3 -u "$M"
+	rm -rf "${dir:?}"
+}
+trap cleanup EXIT
+trap 'cleanup; exit 1' HUP INT TERM
+
+mkdir "$M" "$dir/out" && "$IPCFS" "$M" || exit 1
+
+# result NAME EXPECTED ACTUAL
+result() {
+	if [ "$2" = "$3" ]; then
+		passed=$((passed + 1))
+		return
+	fi
+	failed=$((failed + 1))
+	printf 'examples: %s: FAILED\nexpected:\n%s\nprinted:\n%s\n' "$1" "$2" "$3" >&2
+}
+
+# once NAME EXPECTED COMMAND...
+once() {
+	name=$1
+	expected=$2
+	shift 2
+	result "$name" "$expected" "$(timeout 10 "$@" 2>&1)"
+}
+
+# start COMMAND...: a server in the background; returns when it has printed "ready".
+start() {
+	mkfifo "$dir/out/fifo"
+	timeout 10 "$@" >"$dir/out/fifo" 2>&1 &
+	server=$!
+	exec 3<"$dir/out/fifo"
+	rm "$dir/out/fifo"
+	IFS= read -r line <&3
+	result "$1 is ready" ready "$line"
+}
+
+# stop NAME EXPECTED: what the server has printed since; it ends by itself.
+stop() {
+	result "$1" "$2" "$(cat <&3)"
+	exec 3<&-
+	wait "$server"
+	result "$1, exit status" 0 $?
+	server=
+}
+
+start "$bin/pipe_server" "$M" "$id"
+once pipe_client '5 letters' "$bin/pipe_client" "$M" hello "$id"
+once pipe_client '8 letters' "$bin/pipe_client" "$M" 'two word' "$id"
+once pipe_client '4 letters' "$bin/pipe_client" "$M" quit "$id"
+stop pipe_server 'request: hello
+request: two word
+request: quit'
+
+once pipe_child 'child, pipe(2): hello, child
+child, pipe(2): end of file
+child, M/pipe: hello, child
+child, M/pipe: end of file' "$bin/pipe_child" "$M"
+
+start "$bin/shm_server" "$id"
+once shm_client HELLO "$bin/shm_client" "$M" hello "$id"
+once shm_client QUIT "$bin/shm_client" "$M" quit "$id"
+stop shm_server 'request: hello
+request: quit'
+
+once mq_sender '' "$bin/mq_sender" "$id" first 2:urgent 'with space' 1:soon
+once mq_receiver 'urgent
+soon
+first
+with space' "$bin/mq_receiver" "$M" 4 "$id"
+
+# The receiver first: it waits for a sender that comes later.
+mkfifo "$dir/out/fifo"
+timeout 10 "$bin/mq_receiver" "$M" 2 "$id" >"$dir/out/fifo" 2>&1 &
+server=$!
+exec 3<"$dir/out/fifo"
+rm "$dir/out/fifo"
+once mq_sender '' "$bin/mq_sender" "$id" one
+IFS= read -r line <&3
+result 'mq_receiver before mq_sender' one "$line"
+once mq_sender '' "$bin/mq_sender" "$id" two
+stop mq_receiver two
+
+start "$bin/sock_server" "$M" "$id"
+once sock_client HELLO "$bin/sock_client" "$M" hello "$id"
+once 'sock_client.sh to a native server' 'BY FILE' examples/sock_client.sh "$M" 'by file' "$id@io"
+once sock_client QUIT "$bin/sock_client" "$M" quit "$id"
+stop sock_server 'request: hello
+request: by file
+request: quit'
+
+start examples/sock_server.sh "$M" "$id"
+once sock_client.sh 'you said: hello' examples/sock_client.sh "$M" hello "$id"
+once 'sock_client to a script' 'you said: native' "$bin/sock_client" "$M" native "$id@addr"
+once sock_client.sh 'you said: quit' examples/sock_client.sh "$M" quit "$id"
+stop sock_server.sh 'request: hello
+request: native
+request: quit'
+
+once job_queue.sh '1000 jobs done, 1000 of them right' examples/job_queue.sh "$M" 4 1000 "$id"
+once native_producer.sh '300 jobs done, 300 in their place' examples/native_producer.sh "$M" 300 "$id"
+once priority.sh '9	urgent, sent third
+5	soon, sent fourth
+0	routine, sent first
+0	routine, sent second' examples/priority.sh "$M" "$id"
+
+for kind in pipe shm mq sock; do
+	once "$kind: nothing is left" '' find "$M/$kind/" -name "*$id*"
+done
+once 'pipe and sock: nothing at all is left' '' find "$M/pipe/" "$M/sock/" -mindepth 1
+
+echo "examples: $passed passed, $failed failed"
+[ "$failed" = 0 ]
