@@ -253,7 +253,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs_file *file;
 	int r;
 
-	if (node->type == FS_CHAN && !fs_node_claim(node, cred.pid)) {
+	if (node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid)) {
 		fs_reply_err(req, -ESTALE);
 		return;
 	}

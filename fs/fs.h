@@ -29,6 +29,7 @@ enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_CHAN };
  */
 struct fs_node {
 	enum fs_node_type type;
+	uint64_t serial;  /* never used twice, unlike the address */
 	uint64_t lookups; /* that the kernel will forget; FS_CHAN only */
 	struct fs_name *name; /* FS_CHAN: the name it was looked up under; NULL once that is gone */
 	struct fs_node *next; /* of the same name */
@@ -44,6 +45,15 @@ struct fs_node {
 	struct ipc_ref ref;	     /* FS_CHAN */
 };
 
+/* A caller who was refused a node and is looking its name up again. */
+struct fs_refused {
+	pid_t pid; /* 0: none */
+	uint64_t serial; /* the node's */
+	int64_t until;
+};
+
+enum { FS_REFUSED_MAX = 1024 };
+
 struct fs {
 	struct fs_options opt;
 	struct ipc_loop *loop;
@@ -58,6 +68,9 @@ struct fs {
 	struct ipc_list files;
 	struct ipc_list looks; /* LOOKUPs that helpers have */
 	void *names; /* tree of struct fs_name */
+	uint64_t serial;
+	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
+	int64_t crowded_until;
 };
 
 /* inode.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. */
@@ -71,7 +84,7 @@ struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct st
 struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const struct stat *);
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
-bool fs_node_claim(struct fs_node *, pid_t pid);
+bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(const struct ipc_ref *, char *text, size_t size);

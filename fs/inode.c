@@ -18,22 +18,11 @@
 /* For how long a refused caller is expected back. */
 #define RETRY_NS INT64_C(2000000000)
 
-enum { REFUSED_MAX = 32 };
-
-/* A caller who was refused a node and is looking the name up again. */
-struct refused {
-	pid_t pid; /* 0: none */
-	const struct fs_node *node;
-	int64_t until;
-};
-
 struct fs_name {
 	struct fs *fs;
 	const struct ipc_kind *kind;
 	char *text; /* as looked up, facets included */
 	struct fs_node *nodes;
-	struct refused *refused;  /* REFUSED_MAX of them, or NULL */
-	int64_t crowded_until; /* more were refused than we remember: treat everybody as if he were */
 };
 
 static int name_compare(const void *a, const void *b)
@@ -86,7 +75,6 @@ static struct fs_name *name_get(struct fs *fs, const struct ipc_ref *ref)
 static void name_free(struct fs_name *name)
 {
 	tdelete(name, &name->fs->names, name_compare);
-	free(name->refused);
 	free(name->text);
 	free(name);
 }
@@ -102,9 +90,6 @@ static void node_detach(struct fs_node *node)
 		;
 	*at = node->next;
 	node->name = NULL;
-	for (unsigned i = 0; name->refused && i < REFUSED_MAX; i++)
-		if (name->refused[i].node == node)
-			name->refused[i].node = NULL;
 	if (!name->nodes)
 		name_free(name);
 }
@@ -119,6 +104,7 @@ static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const 
 		return NULL;
 	}
 	node->type = FS_CHAN;
+	node->serial = ++fs->serial;
 	node->ref = *ref;
 	node->ino = st->st_ino;
 	node->mode = st->st_mode;
@@ -136,34 +122,33 @@ static void node_remember(struct fs_node *node, const struct stat *st)
 	node->lookups++;
 }
 
-static struct refused *refused_find(const struct fs_name *name, pid_t pid)
+/* Callers are remembered apart from names and nodes, which may all be gone before the retry comes. */
+static struct fs_refused *refused_slot(struct fs *fs, pid_t pid)
 {
-	for (unsigned i = 0; name->refused && i < REFUSED_MAX; i++)
-		if (name->refused[i].pid == pid && name->refused[i].until > ipc_now())
-			return &name->refused[i];
-	return NULL;
+	return &fs->refused[(unsigned)pid % FS_REFUSED_MAX];
 }
 
-static void refused_add(struct fs_name *name, const struct fs_node *node, pid_t pid)
+static struct fs_refused *refused_find(struct fs *fs, pid_t pid)
 {
+	struct fs_refused *slot = refused_slot(fs, pid);
+
+	return slot->pid == pid && slot->until > ipc_now() ? slot : NULL;
+}
+
+static void refused_add(struct fs *fs, const struct fs_node *node, pid_t pid)
+{
+	struct fs_refused *slot = refused_slot(fs, pid);
 	int64_t now = ipc_now();
 
-	if (!name->refused)
-		name->refused = calloc(REFUSED_MAX, sizeof(*name->refused));
-	for (unsigned i = 0; name->refused && i < REFUSED_MAX; i++) {
-		struct refused *r = &name->refused[i];
-
-		if (r->pid && r->pid != pid && r->until > now)
-			continue;
-		*r = (struct refused){.pid = pid, .node = node, .until = now + RETRY_NS};
-		return;
-	}
-	name->crowded_until = now + RETRY_NS;
+	/* A collision: for a while everybody is treated as if he had been refused, which costs lookups and nothing else. */
+	if (slot->pid && slot->pid != pid && slot->until > now)
+		fs->crowded_until = now + RETRY_NS;
+	*slot = (struct fs_refused){.pid = pid, .serial = node->serial, .until = now + RETRY_NS};
 }
 
-static bool name_is_retried(const struct fs_name *name, pid_t pid)
+static bool is_retry(struct fs *fs, pid_t pid)
 {
-	return refused_find(name, pid) || (name->crowded_until && name->crowded_until > ipc_now());
+	return refused_find(fs, pid) || (fs->crowded_until && fs->crowded_until > ipc_now());
 }
 
 /* A node that anybody may open, and that nobody has open if it is one for us to serve. */
@@ -179,7 +164,7 @@ static struct fs_node *name_free_node(const struct fs_name *name, const struct s
 struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const struct stat *st, pid_t pid, bool *cacheable)
 {
 	struct fs_name *name = name_find(fs, ref);
-	bool own = S_ISREG(st->st_mode) && name && name_is_retried(name, pid);
+	bool own = S_ISREG(st->st_mode) && is_retry(fs, pid);
 	struct fs_node *node = own || !name ? NULL : name_free_node(name, st);
 
 	if (!node) {
@@ -216,16 +201,16 @@ void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups)
 	free(node);
 }
 
-bool fs_node_claim(struct fs_node *node, pid_t pid)
+bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid)
 {
-	struct refused *before = node->name ? refused_find(node->name, pid) : NULL;
+	struct fs_refused *before = refused_find(fs, pid);
 
 	/*
 	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up again.
 	 * Sharing the inode is better than an error.
 	 */
-	if (node->live && node->name && !(before && before->node == node)) {
-		refused_add(node->name, node, pid);
+	if (node->live && !(before && before->serial == node->serial)) {
+		refused_add(fs, node, pid);
 		return false;
 	}
 	if (before)
@@ -341,7 +326,6 @@ static void name_drop(void *arg)
 		name->nodes = node->next;
 		free(node);
 	}
-	free(name->refused);
 	free(name->text);
 	free(name);
 }

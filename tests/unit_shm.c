@@ -286,7 +286,6 @@ Test(shm, what_is_no_shared_memory_is_not_here)
 	cr_assert_eq(symlink("/etc/passwd", path_of("", "link")), 0);
 	cr_assert_eq(stat_name("dir", &st), -ENOENT);
 	cr_assert_eq(stat_name("link", &st), -ENOENT);
-	cr_assert_eq(follow("link", target, sizeof(target)), -ENOENT);
 	cr_assert_eq(remove_name("link"), -ENOENT);
 	cr_assert_eq(create_type("link", S_IFREG | 0600), -EEXIST);
 	cr_assert_eq(change("link", NULL, &(struct stat){.st_mode = 0666}, IPC_SET_MODE), -ENOENT);
