@@ -1,6 +1,7 @@
 /* Open files: open, read, write, poll, close. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "closer.h"
 #include "fs.h"
 
 /* What fi->fh points to. */
@@ -18,6 +20,7 @@ struct fs_file {
 	struct fs_node *node;
 	struct ipc_handle *handle;	 /* NULL: a text */
 	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
+	pid_t opener;
 	char *text;
 	size_t text_len;
 };
@@ -78,7 +81,7 @@ static void file_ready(void *arg)
 	file->waiting = NULL;
 }
 
-static struct fs_file *file_new(struct fs *fs, struct fs_node *node)
+static struct fs_file *file_new(struct fs *fs, struct fs_node *node, pid_t opener)
 {
 	struct fs_file *file = calloc(1, sizeof(*file));
 
@@ -86,6 +89,7 @@ static struct fs_file *file_new(struct fs *fs, struct fs_node *node)
 		return NULL;
 	file->fs = fs;
 	file->node = node;
+	file->opener = opener;
 	ipc_list_append(&fs->files, &file->link);
 	return file;
 }
@@ -257,15 +261,15 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_err(req, -ESTALE);
 		return;
 	}
-	file = file_new(fs, node);
+	file = file_new(fs, node, cred.pid);
 	if (!file) {
 		if (node->type == FS_CHAN)
 			fs_node_release(node);
 		fs_reply_err(req, -ENOMEM);
 		return;
 	}
-	r = node->type == FS_TEXT ? file_open_text(file, req) :
-				    ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
+	r = node->type == FS_TEXT ? file_open_text(file, req)
+				  : ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
 	if (r < 0) {
 		file_free(file);
 		fs_reply_err(req, r);
@@ -299,7 +303,7 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 	if (!node)
 		return -ENOMEM;
 	node->live++;
-	file = file_new(fs, node);
+	file = file_new(fs, node, cred.pid);
 	if (!file) {
 		node->live--;
 		fs_node_forget(fs, node, 1);
@@ -389,13 +393,26 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		fs_reply_err(req, -EACCES);
 }
 
+/* Whether this close has to end a line, or must leave it to a later one. */
+static bool flush_is_due(fuse_req_t req, const struct fs_file *file)
+{
+	const struct ipc_ref *ref = &file->node->ref;
+	char path[PATH_MAX];
+
+	if (!ipc_handle_has_unfinished(file->handle))
+		return true;
+	snprintf(path, sizeof(path), "%s/%s/%s%s%s", file->fs->opt.mountpoint, ipc_kind_name(ref->kind), ref->base,
+		 ref->facet_at ? "@" : "", ref->facet_at ? ref->base + ref->facet_at : "");
+	return fs_closer_is_last(file->opener, fs_cred(req).pid, path);
+}
+
 void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs_file *file = file_of(fi);
 	struct ipc_op op = {.type = IPC_FLUSH};
 
 	(void)ino;
-	if (file->handle && ipc_handle_wants_flush(file->handle))
+	if (file->handle && ipc_handle_wants_flush(file->handle) && flush_is_due(req, file))
 		file_submit(req, file, &op);
 	else
 		fs_reply_err(req, 0);

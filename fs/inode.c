@@ -36,7 +36,8 @@ static int name_compare(const void *a, const void *b)
 
 void fs_ref_text(const struct ipc_ref *ref, char *text, size_t size)
 {
-	snprintf(text, size, "%s%s%s", ref->base, ref->facet_at ? "@" : "", ref->facet_at ? ref->base + ref->facet_at : "");
+	snprintf(text, size, "%s%s%s", ref->base, ref->facet_at ? "@" : "",
+		 ref->facet_at ? ref->base + ref->facet_at : "");
 }
 
 static struct fs_name *name_find(struct fs *fs, const struct ipc_ref *ref)

@@ -13,10 +13,10 @@
 /*
  * SETUID, SETGID: to act as the caller. DAC_OVERRIDE, CHOWN, FOWNER: objects made for callers, and seen for listings.
  * KILL: SIGPIPE to a writer. SYS_ADMIN: the unmount at the end. SYS_RESOURCE: limits, read and set as the caller has them.
- * NET_BIND_SERVICE: /net on ports below 1024.
+ * NET_BIND_SERVICE: /net on ports below 1024. SYS_PTRACE: to see whether a process that closes a file has it open still.
  */
-static const int kept[] = {CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE, CAP_CHOWN,		  CAP_FOWNER,
-			   CAP_KILL,   CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_NET_BIND_SERVICE};
+static const int kept[] = {CAP_SETUID,	  CAP_SETGID,	    CAP_DAC_OVERRIDE,	  CAP_CHOWN,	 CAP_FOWNER, CAP_KILL,
+			   CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE};
 
 static int drop_capabilities(void)
 {
@@ -28,7 +28,8 @@ static int drop_capabilities(void)
 		for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 			keep |= kept[i] == cap;
 		if (!keep)
-			capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET,
+			capng_update(CAPNG_DROP,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET,
 				     (unsigned)cap);
 	}
 	/* The bounding set needs SETPCAP, which may be missing already; what counts is that we have none of them. */

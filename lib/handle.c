@@ -302,6 +302,11 @@ bool ipc_handle_is_duplex(const struct ipc_handle *h)
 	return h->duplex;
 }
 
+bool ipc_handle_has_unfinished(const struct ipc_handle *h)
+{
+	return h->part_len > 0;
+}
+
 bool ipc_handle_wants_flush(const struct ipc_handle *h)
 {
 	return h->flushes;

@@ -173,6 +173,8 @@ void ipc_handle_on_ready(struct ipc_handle *, void (*ready)(void *arg), void *ar
 bool ipc_handle_is_duplex(const struct ipc_handle *);
 /* Whether closing a descriptor has something to report (an IPC_FLUSH operation). */
 bool ipc_handle_wants_flush(const struct ipc_handle *);
+/* Whether a line has been begun that only the last close can end. */
+bool ipc_handle_has_unfinished(const struct ipc_handle *);
 /* The size that stat should show, for handles that are plain files; 0 for channels. */
 int ipc_handle_stat(struct ipc_handle *, struct stat *);
 

@@ -1,0 +1,51 @@
+/* Whose close ends an unfinished line: closer.h. */
+#include "closer.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The process a thread belongs to; -1 where we may not know. */
+static pid_t process_of(pid_t thread)
+{
+	char path[32], line[128];
+	FILE *status;
+	int pid = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
+	status = thread > 0 ? fopen(path, "re") : NULL;
+	if (!status)
+		return -1;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "Tgid: %d", &pid) == 1)
+			break;
+	fclose(status);
+	return pid;
+}
+
+bool fs_closer_is_last(pid_t opener, pid_t closer, const char *path)
+{
+	pid_t process = process_of(closer);
+	char name[PATH_MAX];
+	struct dirent *e;
+	bool last = true;
+	DIR *fds;
+
+	if (process < 0 || process != process_of(opener))
+		return false;
+	snprintf(name, sizeof(name), "/proc/%d/fd", (int)process);
+	fds = opendir(name);
+	if (!fds)
+		return false;
+	while (last && (e = readdir(fds))) {
+		char target[PATH_MAX];
+		ssize_t n = e->d_name[0] == '.' ? 0 : readlinkat(dirfd(fds), e->d_name, target, sizeof(target));
+
+		/* What cannot be read could be the file. */
+		last = n >= 0 && !((size_t)n >= strlen(path) && memcmp(target, path, strlen(path)) == 0);
+	}
+	closedir(fds);
+	return last;
+}
