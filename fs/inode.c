@@ -15,8 +15,8 @@
 
 #include "fs.h"
 
-/* For how long a refused caller is expected back. */
-#define RETRY_NS INT64_C(2000000000)
+/* For how long a refused caller is expected back, on however busy a machine. */
+#define RETRY_NS INT64_C(30000000000)
 
 struct fs_name {
 	struct fs *fs;

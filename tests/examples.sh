@@ -119,6 +119,19 @@ stop sock_server.sh 'request: hello
 request: native
 request: quit'
 
+# A port that nobody has at the moment.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
+for server_is in "$bin/tcp_server" examples/tcp_server.sh; do
+	start "$server_is" "$M" "$port"
+	once tcp_client 'got: hello' "$bin/tcp_client" "$M" hello 127.0.0.1 "$port"
+	once tcp_client.sh 'got: one line' examples/tcp_client.sh "$M" 'one line' 127.0.0.1 "$port"
+	once tcp_client 'got: quit' "$bin/tcp_client" "$M" quit localhost "$port"
+	stop "$server_is" 'hello
+one line
+quit'
+	rm -f "$M/net/tcp/*/$port"
+done
+
 once job_queue.sh '1000 jobs done, 1000 of them right' examples/job_queue.sh "$M" 4 1000 "$id"
 once native_producer.sh '300 jobs done, 300 in their place' examples/native_producer.sh "$M" 300 "$id"
 once priority.sh '9	urgent, sent third

@@ -1,4 +1,4 @@
-/* What the tests of /sock share: an instance without a mount, operations on its handles, and native peers. */
+/* What the tests of /sock and /net (UNIT_KIND) share: an instance without a mount, operations on its handles, and native peers. */
 #ifndef UNIT_SOCK_H
 #define UNIT_SOCK_H
 
@@ -16,6 +16,10 @@
 #include <unistd.h>
 
 #include "core.h"
+
+#ifndef UNIT_KIND
+#define UNIT_KIND ipc_sock
+#endif
 
 static struct ipc_loop *loop;
 static struct ipc *ipc;
@@ -130,7 +134,7 @@ static inline struct ipc_ref resolve(const char *name)
 	struct ipc_cred cred = me();
 	struct ipc_ref ref;
 
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_sock, name, &ref), 0, "%s", name);
+	cr_assert_eq(ipc_resolve(ipc, &cred, &UNIT_KIND, name, &ref), 0, "%s", name);
 	return ref;
 }
 
