@@ -49,3 +49,26 @@ bool fs_closer_is_last(pid_t opener, pid_t closer, const char *path)
 	closedir(fds);
 	return last;
 }
+
+bool fs_closer_is_exiting(pid_t closer)
+{
+	enum { EXITING = 0x4 }; /* PF_EXITING: proc(5), "flags" of /proc/PID/stat */
+	char path[32], text[1024];
+	unsigned flags = EXITING;
+	const char *at;
+	FILE *stat;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)closer);
+	stat = closer > 0 ? fopen(path, "re") : NULL;
+	if (!stat)
+		return true;
+	n = fread(text, 1, sizeof(text) - 1, stat);
+	fclose(stat);
+	text[n] = '\0';
+	/* The command's name stands in parentheses and may hold any byte. */
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+		return true;
+	return flags & EXITING;
+}

@@ -13,4 +13,10 @@
 /* Whether the thread `closer` is of the process of the thread `opener`, which has the file `path` open no more. */
 bool fs_closer_is_last(pid_t opener, pid_t closer, const char *path);
 
+/*
+ * Whether the thread's process is on its way out, closing what it left open. Nothing can wake or kill it any more, so that
+ * close must not wait.
+ */
+bool fs_closer_is_exiting(pid_t closer);
+
 #endif

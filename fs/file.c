@@ -132,7 +132,7 @@ static uint32_t file_flags(const struct fs_file *file)
 		return flags | FOPEN_NOFLUSH;
 	if (ipc_handle_is_duplex(file->handle))
 		flags |= FOPEN_STREAM;
-	if (!ipc_handle_wants_flush(file->handle))
+	if (ipc_handle_wants_flush(file->handle) == IPC_FLUSH_NEVER)
 		flags |= FOPEN_NOFLUSH;
 	return flags;
 }
@@ -393,14 +393,14 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		fs_reply_err(req, -EACCES);
 }
 
-/* Whether this close has to end a line, or must leave it to a later one. */
+/* Whether this close has something to do, which it must not leave to a later one. */
 static bool flush_is_due(fuse_req_t req, const struct fs_file *file)
 {
 	const struct ipc_ref *ref = &file->node->ref;
 	char path[PATH_MAX];
 
 	if (!ipc_handle_has_unfinished(file->handle))
-		return true;
+		return ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS;
 	snprintf(path, sizeof(path), "%s/%s/%s%s%s", file->fs->opt.mountpoint, ipc_kind_name(ref->kind), ref->base,
 		 ref->facet_at ? "@" : "", ref->facet_at ? ref->base + ref->facet_at : "");
 	return fs_closer_is_last(file->opener, fs_cred(req).pid, path);
@@ -412,10 +412,12 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct ipc_op op = {.type = IPC_FLUSH};
 
 	(void)ino;
-	if (file->handle && ipc_handle_wants_flush(file->handle) && flush_is_due(req, file))
+	if (file->handle && flush_is_due(req, file)) {
+		op.nonblock = fs_closer_is_exiting(fs_cred(req).pid);
 		file_submit(req, file, &op);
-	else
+	} else {
 		fs_reply_err(req, 0);
+	}
 }
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

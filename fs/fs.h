@@ -85,6 +85,8 @@ struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const s
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
 bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid);
+/* The caller is told -ESTALE for another reason, and comes back all the same. */
+void fs_expect_retry(struct fs *, pid_t pid);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(const struct ipc_ref *, char *text, size_t size);

@@ -136,7 +136,7 @@ static struct fs_refused *refused_find(struct fs *fs, pid_t pid)
 	return slot->pid == pid && slot->until > ipc_now() ? slot : NULL;
 }
 
-static void refused_add(struct fs *fs, const struct fs_node *node, pid_t pid)
+static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
 {
 	struct fs_refused *slot = refused_slot(fs, pid);
 	int64_t now = ipc_now();
@@ -144,7 +144,7 @@ static void refused_add(struct fs *fs, const struct fs_node *node, pid_t pid)
 	/* A collision: for a while everybody is treated as if he had been refused, which costs lookups and nothing else. */
 	if (slot->pid && slot->pid != pid && slot->until > now)
 		fs->crowded_until = now + RETRY_NS;
-	*slot = (struct fs_refused){.pid = pid, .serial = node->serial, .until = now + RETRY_NS};
+	*slot = (struct fs_refused){.pid = pid, .serial = serial, .until = now + RETRY_NS};
 }
 
 static bool is_retry(struct fs *fs, pid_t pid)
@@ -211,13 +211,18 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid)
 	 * Sharing the inode is better than an error.
 	 */
 	if (node->live && !(before && before->serial == node->serial)) {
-		refused_add(fs, node, pid);
+		refused_add(fs, node->serial, pid);
 		return false;
 	}
 	if (before)
 		before->pid = 0;
 	node->live++;
 	return true;
+}
+
+void fs_expect_retry(struct fs *fs, pid_t pid)
+{
+	refused_add(fs, 0, pid);
 }
 
 void fs_node_release(struct fs_node *node)

@@ -54,7 +54,7 @@ struct ipc_handle {
 	struct ipc_cred cred; /* who opened it */
 	bool readable, writable, duplex;
 	bool plain;	 /* a plain file: reads and writes go by op->offset, and nothing is kept */
-	bool flushes;	 /* the kind's flush() has something to say for this handle */
+	enum ipc_flush flushes; /* what the kind's flush() has to say for this handle */
 	uint8_t open_side; /* which side an IPC_OPEN waits on */
 	struct ipc_list ops; /* parked, wherever they wait */
 

@@ -132,7 +132,7 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	if (h->writable && !ref->kind->ctl_set)
 		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "nothing of a %s channel can be set here",
 				  ref->kind->name);
-	h->flushes = h->writable;
+	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	return 0;
 }
 

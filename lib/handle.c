@@ -307,7 +307,7 @@ bool ipc_handle_has_unfinished(const struct ipc_handle *h)
 	return h->part_len > 0;
 }
 
-bool ipc_handle_wants_flush(const struct ipc_handle *h)
+enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *h)
 {
 	return h->flushes;
 }

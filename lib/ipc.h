@@ -171,8 +171,9 @@ void ipc_handle_on_ready(struct ipc_handle *, void (*ready)(void *arg), void *ar
 
 /* Whether reads and writes are independent of any offset (both directions are open). */
 bool ipc_handle_is_duplex(const struct ipc_handle *);
-/* Whether closing a descriptor has something to report (an IPC_FLUSH operation). */
-bool ipc_handle_wants_flush(const struct ipc_handle *);
+/* Whether closing a descriptor can have something to report (an IPC_FLUSH operation): only for an unfinished line, or always. */
+enum ipc_flush { IPC_FLUSH_NEVER, IPC_FLUSH_UNFINISHED, IPC_FLUSH_ALWAYS };
+enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *);
 /* Whether a line has been begun that only the last close can end. */
 bool ipc_handle_has_unfinished(const struct ipc_handle *);
 /* The size that stat should show, for handles that are plain files; 0 for channels. */

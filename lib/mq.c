@@ -266,7 +266,7 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 		return -ESTALE;
 	if (m->fd < 0)
 		return m->fd;
-	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0;
+	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0 ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	r = mq_attach(m, ref, ino);
 	if (r < 0)
 		mq_close(m->fd);

@@ -165,7 +165,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	p->fd = -EAGAIN;
 	ipc_waitq_init(&p->waitq, h->ipc, -1);
 	h->waitq = &p->waitq;
-	h->flushes = h->writable;
+	h->flushes = h->writable ? IPC_FLUSH_ALWAYS : IPC_FLUSH_NEVER;
 	return 0;
 }
 

@@ -46,7 +46,7 @@ int sem_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	/* Only a holder's open waits, and nobody else's must queue behind those who wait for a permit. */
 	h->open_side = h->facets.set & IPC_F_HOLD ? IPC_IN : IPC_OUT;
 	/* A count without a newline is complete at close, where a program can still be told what was wrong with it. */
-	h->flushes = h->writable;
+	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	return r;
 }
 

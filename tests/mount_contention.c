@@ -163,13 +163,13 @@ static void check_crowd(const char *path, int flags, int rounds)
 t_test(contention, hundreds_open_a_queue_at_once)
 {
 	q = queue_make("q", 1, 16);
-	check_crowd(queue_path(), O_RDONLY | O_NONBLOCK, 50);
+	check_crowd(queue_path(), O_RDONLY | O_NONBLOCK, 10);
 }
 
 t_test(contention, hundreds_open_a_queue_as_a_shell_writes)
 {
 	q = queue_make("q", 1, 16);
-	check_crowd(queue_path(), O_WRONLY | O_CREAT | O_TRUNC, 50);
+	check_crowd(queue_path(), O_WRONLY | O_CREAT | O_TRUNC, 10);
 }
 
 t_test(contention, hundreds_open_a_cached_entry_at_once)
@@ -187,27 +187,43 @@ t_test(contention, hundreds_open_while_one_handle_stays)
 {
 	q = queue_make("q", 1, 16);
 	cr_assert_geq(open(queue_path(), O_RDONLY), 0);
-	check_crowd(queue_path(), O_WRONLY | O_APPEND, 50);
+	check_crowd(queue_path(), O_WRONLY | O_APPEND, 10);
 }
 
 t_test(contention, hundreds_make_one_queue_at_once)
 {
-	check_crowd(t_path(M, "mq/%s", t_name("new")), O_WRONLY | O_CREAT, 1);
+	for (int i = 0; i < 10; i++)
+		check_crowd(t_path(M, "mq/%s%d@maxmsg=1,msgsize=16", t_name("new"), i), O_WRONLY | O_CREAT, 1);
+}
+
+t_test(contention, hundreds_write_behind_a_native_unlink)
+{
+	struct stat st;
+
+	for (int i = 0; i < 10; i++) {
+		q = queue_make(t_format("q%d", i), 1, 16);
+		cr_assert_eq(stat(t_path(M, "mq/%s@msgsize=16", q.name), &st), 0);
+		queue_unlink(&q);
+		check_crowd(t_path(M, "mq/%s@msgsize=16", q.name), O_WRONLY | O_CREAT, 1);
+	}
 }
 
 t_test(contention, hundreds_make_one_fifo_at_once)
 {
-	check_crowd(t_path(M, "pipe/%s", t_name("new")), O_RDWR | O_CREAT, 1);
+	for (int i = 0; i < 10; i++)
+		check_crowd(t_path(M, "pipe/%s%d", t_name("new"), i), O_RDWR | O_CREAT, 1);
 }
 
 t_test(contention, hundreds_make_one_shared_memory_at_once)
 {
-	check_crowd(t_path(M, "shm/%s", t_name("new")), O_RDWR | O_CREAT, 1);
+	for (int i = 0; i < 10; i++)
+		check_crowd(t_path(M, "shm/%s%d", t_name("new"), i), O_RDWR | O_CREAT, 1);
 }
 
 t_test(contention, hundreds_make_one_socket_at_once)
 {
-	check_crowd(t_path(M, "sock/%s", t_name("new")), O_RDONLY | O_CREAT, 1);
+	for (int i = 0; i < 10; i++)
+		check_crowd(t_path(M, "sock/%s%d", t_name("new"), i), O_RDONLY | O_CREAT, 1);
 }
 
 t_test(contention, hundreds_of_threads_of_one_process)
@@ -218,7 +234,7 @@ t_test(contention, hundreds_of_threads_of_one_process)
 			     "start = threading.Barrier(200)\n"
 			     "def work():\n"
 			     "    start.wait()\n"
-			     "    for i in range(20):\n"
+			     "    for i in range(5):\n"
 			     "        try: os.close(os.open(sys.argv[1], os.O_WRONLY))\n"
 			     "        except OSError as e: failed.append(e)\n"
 			     "threads = [threading.Thread(target=work) for i in range(200)]\n"

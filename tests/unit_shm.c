@@ -280,7 +280,6 @@ Test(shm, an_object_belongs_to_its_creator)
 Test(shm, what_is_no_shared_memory_is_not_here)
 {
 	struct stat st;
-	char target[128];
 
 	cr_assert_eq(mkdir(path_of("", "dir"), 0700), 0);
 	cr_assert_eq(symlink("/etc/passwd", path_of("", "link")), 0);
