@@ -5,10 +5,10 @@
 
 #include "fs.h"
 
-int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t ino, const char *name, bool change,
+int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent, const char *name, bool change,
 		   struct ipc_ref *ref)
 {
-	const struct fs_node *dir = fs_node(fs, ino);
+	const struct fs_node *dir = fs_node(fs, parent);
 	char text[4 * IPC_NAME_MAX];
 	size_t len;
 
@@ -123,7 +123,7 @@ void fs_dir_shut_down(struct fs *fs)
 {
 	struct ipc_list *pos, *next;
 
-	ipc_list_each (pos, next, &fs->looks)
+	ipc_list_each(pos, next, &fs->looks)
 		dir_look_give_up(ipc_container(pos, struct dir_look, link), -ENOTCONN);
 }
 
@@ -190,7 +190,8 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	/* The kernel wants exactly the type it asked for. */
 	if (r == 0 && ((st.st_mode ^ mode) & S_IFMT)) {
 		ipc_unlink(fs->ipc, &cred, &ref);
-		r = ipc_refuse(fs->ipc, &cred, EPERM, name, "mknod makes no regular file here: use mkfifo, or open with O_CREAT");
+		r = ipc_refuse(fs->ipc, &cred, EPERM, name,
+			       "mknod makes no regular file here: use mkfifo, or open with O_CREAT");
 	}
 	if (r < 0)
 		fs_reply_err(req, r);
@@ -294,7 +295,8 @@ static void list_add(void *arg, const char *name, mode_t type)
 		list->size = size;
 	}
 	/* The offset of an entry is where the next one begins. */
-	fuse_add_direntry(list->req, list->buf + list->len, list->size - list->len, name, &st, (off_t)(list->len + need));
+	fuse_add_direntry(list->req, list->buf + list->len, list->size - list->len, name, &st,
+			  (off_t)(list->len + need));
 	list->len += need;
 }
 

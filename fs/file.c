@@ -270,6 +270,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	r = node->type == FS_TEXT ? file_open_text(file, req)
 				  : ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
+	if (r == -ESTALE)
+		fs_expect_retry(fs, cred.pid);
 	if (r < 0) {
 		file_free(file);
 		fs_reply_err(req, r);
@@ -328,6 +330,22 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 }
 
 /*
+ * Whether the caller, who has used up his retry, may have what somebody else has just made. The kernel takes it for new and
+ * does not check its mode: so ours is the check that is surely no laxer, for want of the caller's other groups.
+ */
+static bool created_by_another(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags)
+{
+	static const unsigned wants[] = {[O_RDONLY] = 4, [O_WRONLY] = 2, [O_RDWR] = 6};
+	unsigned want = (flags & O_ACCMODE) < 3 ? wants[flags & O_ACCMODE] : 7, have;
+	struct stat st;
+
+	if (!fs_is_retry(fs, cred->pid) || ipc_stat(fs->ipc, cred, ref, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	have = cred->uid == st.st_uid ? st.st_mode >> 6 : st.st_mode >> 3 & st.st_mode;
+	return cred->uid == 0 || (have & want) == want;
+}
+
+/*
  * Makes a channel and opens it. Where the kernel itself should open what was made (a FIFO, a link), the answer is ESTALE:
  * it then walks the path again, finds the new object and opens that. Only with O_EXCL it would see EEXIST.
  */
@@ -345,7 +363,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	if (r == 0)
 		r = ipc_create(fs->ipc, &cred, &ref, S_IFREG | (mode & 07777));
 	if (r == -EEXIST && !(fi->flags & O_EXCL))
-		r = -ESTALE;
+		r = created_by_another(fs, &cred, &ref, fi->flags) ? 0 : -ESTALE;
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
 	if (r == 0 && !S_ISREG(st.st_mode) && !(fi->flags & O_EXCL))
@@ -354,6 +372,8 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		r = create_handle(req, fs, &ref, &st, fi, &file, &cacheable);
 	if (r == -EAGAIN && !(fi->flags & O_EXCL))
 		r = -ESTALE;
+	if (r == -ESTALE)
+		fs_expect_retry(fs, cred.pid);
 	if (r < 0) {
 		fs_reply_err(req, r);
 	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, file_flags(file)) < 0) {

@@ -29,15 +29,15 @@ enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_CHAN };
  */
 struct fs_node {
 	enum fs_node_type type;
-	uint64_t serial;  /* never used twice, unlike the address */
-	uint64_t lookups; /* that the kernel will forget; FS_CHAN only */
-	struct fs_name *name; /* FS_CHAN: the name it was looked up under; NULL once that is gone */
-	struct fs_node *next; /* of the same name */
-	unsigned live;	      /* handles, and opens under way */
+	uint64_t serial;	   /* never used twice, unlike the address */
+	uint64_t lookups;	   /* that the kernel will forget; FS_CHAN only */
+	struct fs_name *name;	   /* FS_CHAN: the name it was looked up under; NULL once that is gone */
+	struct fs_node *next;	   /* of the same name */
+	unsigned live;		   /* handles, and opens under way */
 	struct ipc_handle *served; /* the handle; the kernel's own stat of an open file names none */
-	bool private;	      /* given to one caller who is about to open it */
-	ino_t ino;	      /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
-	mode_t mode;	      /* FS_CHAN; S_IFDIR: others' names begin with this one */
+	bool private;		   /* given to one caller who is about to open it */
+	ino_t ino;		   /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
+	mode_t mode;		   /* FS_CHAN; S_IFDIR: others' names begin with this one */
 	uid_t uid;
 	gid_t gid;
 	const struct ipc_kind *kind; /* FS_KIND */
@@ -47,7 +47,7 @@ struct fs_node {
 
 /* A caller who was refused a node and is looking its name up again. */
 struct fs_refused {
-	pid_t pid; /* 0: none */
+	pid_t pid;	 /* 0: none */
 	uint64_t serial; /* the node's */
 	int64_t until;
 };
@@ -67,7 +67,7 @@ struct fs {
 	unsigned fixed_count;
 	struct ipc_list files;
 	struct ipc_list looks; /* LOOKUPs that helpers have */
-	void *names; /* tree of struct fs_name */
+	void *names;	       /* tree of struct fs_name */
 	uint64_t serial;
 	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
 	int64_t crowded_until;
@@ -87,6 +87,7 @@ void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid);
 /* The caller is told -ESTALE for another reason, and comes back all the same. */
 void fs_expect_retry(struct fs *, pid_t pid);
+bool fs_is_retry(struct fs *, pid_t pid);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(const struct ipc_ref *, char *text, size_t size);
@@ -105,7 +106,8 @@ void fs_readlink(fuse_req_t, fuse_ino_t);
  * Resolves a name in a directory. Where no channel can be the answer is -ENOENT, or -EPERM with a line for MNT/errors if the
  * name is to be made or changed.
  */
-int fs_dir_resolve(struct fs *, const struct ipc_cred *, fuse_ino_t dir, const char *name, bool change, struct ipc_ref *);
+int fs_dir_resolve(struct fs *, const struct ipc_cred *, fuse_ino_t parent, const char *name, bool change,
+		   struct ipc_ref *);
 void fs_dir_shut_down(struct fs *); /* answers the LOOKUPs that helpers have */
 void fs_lookup(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_forget(fuse_req_t, fuse_ino_t, uint64_t lookups);
@@ -116,7 +118,8 @@ void fs_symlink(fuse_req_t, const char *link, fuse_ino_t parent, const char *nam
 void fs_link(fuse_req_t, fuse_ino_t, fuse_ino_t parent, const char *name);
 void fs_unlink(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_rmdir(fuse_req_t, fuse_ino_t parent, const char *name);
-void fs_rename(fuse_req_t, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname, unsigned flags);
+void fs_rename(fuse_req_t, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
+	       unsigned flags);
 void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
@@ -130,7 +133,7 @@ void fs_write(fuse_req_t, fuse_ino_t, const char *, size_t, off_t, struct fuse_f
 void fs_flush(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_release(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_poll(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct fuse_pollhandle *);
-void fs_file_close_all(struct fs *); /* what no RELEASE will close any more */
+void fs_file_close_all(struct fs *);				  /* what no RELEASE will close any more */
 struct ipc_handle *fs_file_handle(const struct fuse_file_info *); /* NULL: a text */
 
 /* reply.c: the only place where a negative errno becomes an answer. */
@@ -141,7 +144,8 @@ void fs_reply_attr(fuse_req_t, const struct stat *, double timeout);
 int fs_reply_entry(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable);
 /* Returns 0, or -errno when the caller has gone and the handle must be closed. open_flags: FOPEN_ of <linux/fuse.h>. */
 int fs_reply_open(fuse_req_t, uint64_t fh, uint32_t open_flags);
-int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable, uint64_t fh, uint32_t open_flags);
+int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable, uint64_t fh,
+		    uint32_t open_flags);
 
 /* session.c. Returns the process's exit status. */
 int fs_session_run(struct fs *, struct fuse_args *);

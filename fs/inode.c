@@ -147,7 +147,7 @@ static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
 	*slot = (struct fs_refused){.pid = pid, .serial = serial, .until = now + RETRY_NS};
 }
 
-static bool is_retry(struct fs *fs, pid_t pid)
+bool fs_is_retry(struct fs *fs, pid_t pid)
 {
 	return refused_find(fs, pid) || (fs->crowded_until && fs->crowded_until > ipc_now());
 }
@@ -165,7 +165,7 @@ static struct fs_node *name_free_node(const struct fs_name *name, const struct s
 struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const struct stat *st, pid_t pid, bool *cacheable)
 {
 	struct fs_name *name = name_find(fs, ref);
-	bool own = S_ISREG(st->st_mode) && is_retry(fs, pid);
+	bool own = S_ISREG(st->st_mode) && fs_is_retry(fs, pid);
 	struct fs_node *node = own || !name ? NULL : name_free_node(name, st);
 
 	if (!node) {

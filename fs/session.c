@@ -61,7 +61,8 @@ static void session_no_lock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_inf
 	(void)fi;
 	(void)op;
 	/* Two handles have two inodes here, so the kernel's own locks would exclude nobody. */
-	fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, "lock", "channels cannot be locked; lock a regular file"));
+	fs_reply_err(req,
+		     ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, "lock", "channels cannot be locked; lock a regular file"));
 }
 
 static void session_no_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep)

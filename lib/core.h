@@ -34,8 +34,8 @@ struct ipc_chan {
 	struct ipc *ipc;
 	const struct ipc_kind *kind;
 	char *name;
-	bool listed; /* in the table: the name still means this object */
-	unsigned refs; /* handles, and one for the table */
+	bool listed;	  /* in the table: the name still means this object */
+	unsigned refs;	  /* handles, and one for the table */
 	uid_t charged_to; /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
 	struct ipc_list handles;
 	struct ipc_waitq waitq;
@@ -53,10 +53,10 @@ struct ipc_handle {
 	struct ipc_facets facets;
 	struct ipc_cred cred; /* who opened it */
 	bool readable, writable, duplex;
-	bool plain;	 /* a plain file: reads and writes go by op->offset, and nothing is kept */
+	bool plain;		/* a plain file: reads and writes go by op->offset, and nothing is kept */
 	enum ipc_flush flushes; /* what the kind's flush() has to say for this handle */
-	uint8_t open_side; /* which side an IPC_OPEN waits on */
-	struct ipc_list ops; /* parked, wherever they wait */
+	uint8_t open_side;	/* which side an IPC_OPEN waits on */
+	struct ipc_list ops;	/* parked, wherever they wait */
 
 	char *keep; /* the last message delivered, for a read at an earlier offset and for the rest of a long one */
 	size_t keep_len, keep_size;
@@ -84,8 +84,8 @@ struct ipc_depth {
 struct ipc_kind {
 	const char *name;
 	uint32_t facets;
-	bool named; /* its names live in the channel table and nowhere else */
-	bool transient; /* and an entry appears when a name is opened; forgetting it is the kind's */
+	bool named;		       /* its names live in the channel table and nowhere else */
+	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
 
 	/* Sets up, and takes down, the kind's own state in ipc->kind_data. Or NULL. stop() may follow a failed start(). */
@@ -110,9 +110,12 @@ struct ipc_kind {
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags); /* or NULL */
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
-	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf, size_t size); /* or NULL */
-	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
-	int (*depth)(struct ipc *, const struct ipc_ref *, struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
+	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
+			size_t size); /* or NULL */
+	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
+		    void *arg);
+	int (*depth)(struct ipc *, const struct ipc_ref *,
+		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 
 	/* The channel is about to be freed. Or NULL. */
 	void (*chan_free)(struct ipc_chan *);
@@ -140,7 +143,8 @@ struct ipc_kind {
 	/* key=value lines behind those the core writes. chan is NULL where nobody has used it yet. */
 	void (*ctl_show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
 	/* -EINVAL: unknown key or bad value, with a line in why. Or NULL: nothing can be set. */
-	int (*ctl_set)(struct ipc *, const struct ipc_ref *, const char *key, const char *value, char *why, size_t size);
+	int (*ctl_set)(struct ipc *, const struct ipc_ref *, const char *key, const char *value, char *why,
+		       size_t size);
 };
 
 /* The instance. */
@@ -157,7 +161,7 @@ struct ipc {
 	size_t scratch_size;
 	struct ipc_refusals *refusals;
 	void *users, *last_user; /* quota.c */
-	void *kind_data[16]; /* by ipc_kind_index(); a kind's own state for the whole instance */
+	void *kind_data[16];	 /* by ipc_kind_index(); a kind's own state for the whole instance */
 };
 
 /* The kinds' tables; kinds.c lists them. */
@@ -212,7 +216,8 @@ char *ipc_scratch(struct ipc *, size_t n);
  * frame.c: lines and nul. Cuts op's data at delim and gives each message to send(); keeps an unfinished one on the handle.
  * max: the longest message. send: 0, or -errno.
  */
-ssize_t ipc_frame_write(struct ipc_op *, char delim, size_t max, int (*send)(struct ipc_handle *, const char *, size_t));
+ssize_t ipc_frame_write(struct ipc_op *, char delim, size_t max,
+			int (*send)(struct ipc_handle *, const char *, size_t));
 /* Sends the unfinished line; op->type is IPC_FLUSH. */
 int ipc_frame_flush(struct ipc_op *, int (*send)(struct ipc_handle *, const char *, size_t));
 /* The delimiter that h's facets ask for, or `none`. */

@@ -51,14 +51,13 @@ static void ctl_show_waiters(const struct ipc_handle *h, FILE *out)
 {
 	struct ipc_list *pos, *next;
 
-	ipc_list_each(pos, next, &h->ops)
-	{
+	ipc_list_each(pos, next, &h->ops) {
 		const struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
 		char command[128];
 
 		ipc_command(op->cred.pid, command, sizeof(command));
-		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)op->cred.pid, command, ctl_verb(op),
-			(double)(ipc_now() - op->since) / 1e9);
+		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)op->cred.pid, command,
+			ctl_verb(op), (double)(ipc_now() - op->since) / 1e9);
 	}
 }
 
@@ -67,8 +66,7 @@ static void ctl_show_chan(struct ipc_chan *chan, FILE *out)
 	struct ipc_list *pos, *next;
 	unsigned readers = 0, writers = 0;
 
-	ipc_list_each(pos, next, &chan->handles)
-	{
+	ipc_list_each(pos, next, &chan->handles) {
 		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
 
 		readers += h->readable;
@@ -109,8 +107,9 @@ static int ctl_make(struct ctl_handle *c)
 	if (chan && !ipc_list_empty(&chan->handles))
 		ctl_show_chan(chan, out);
 	else if (kind->watch_fd || kind->connect || (kind->stat(ipc, &c->ref, &st) == 0 && S_ISREG(st.st_mode)))
-		fprintf(out, "readers=0\nwriters=0\nwaiters=0\nin_messages=%" PRIu64 "\nin_bytes=%" PRIu64
-			     "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
+		fprintf(out,
+			"readers=0\nwriters=0\nwaiters=0\nin_messages=%" PRIu64 "\nin_bytes=%" PRIu64
+			"\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
 			chan ? chan->in_messages : 0, chan ? chan->in_bytes : 0, chan ? chan->out_messages : 0,
 			chan ? chan->out_bytes : 0);
 	return fclose(out) == 0 ? 0 : -ENOMEM;
@@ -130,8 +129,8 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	if (r < 0 || st.st_ino != ino)
 		return -ESTALE;
 	if (h->writable && !ref->kind->ctl_set)
-		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "nothing of a %s channel can be set here",
-				  ref->kind->name);
+		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref),
+				  "nothing of a %s channel can be set here", ref->kind->name);
 	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	return 0;
 }

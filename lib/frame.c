@@ -33,8 +33,8 @@ static int frame_too_long(struct ipc_op *op, size_t len, size_t max)
 	if (h->part_len)
 		h->part_refused = true;
 	return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
-			  "a line of %s%zu bytes is longer than a message may be (%zu)", h->part_refused ? "more than " : "",
-			  len, max);
+			  "a line of %s%zu bytes is longer than a message may be (%zu)",
+			  h->part_refused ? "more than " : "", len, max);
 }
 
 /* Sends the n bytes that end a message, behind what was kept. */
@@ -53,7 +53,8 @@ static int frame_send(struct ipc_handle *h, const char *data, size_t n,
 	return r;
 }
 
-ssize_t ipc_frame_write(struct ipc_op *op, char delim, size_t max, int (*send)(struct ipc_handle *, const char *, size_t))
+ssize_t ipc_frame_write(struct ipc_op *op, char delim, size_t max,
+			int (*send)(struct ipc_handle *, const char *, size_t))
 {
 	struct ipc_handle *h = op->handle;
 

@@ -227,10 +227,11 @@ ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)
 	if (op->offset >= end)
 		return -ENODATA;
 	if (op->offset < h->keep_at)
-		return ipc_refuse(h->ipc, &op->cred, EINVAL, ipc_handle_path(h),
-				  "offset %lld is before the last message that this descriptor read, which begins at %lld: "
-				  "a channel cannot go back further",
-				  (long long)op->offset, (long long)h->keep_at);
+		return ipc_refuse(
+			h->ipc, &op->cred, EINVAL, ipc_handle_path(h),
+			"offset %lld is before the last message that this descriptor read, which begins at %lld: "
+			"a channel cannot go back further",
+			(long long)op->offset, (long long)h->keep_at);
 	n = (size_t)(end - op->offset);
 	if (n > op->size)
 		n = op->size;

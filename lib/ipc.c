@@ -11,8 +11,8 @@
 
 enum { HELPERS_MAX = 64, SCRATCH_MIN = 1 << 20 };
 
-static const struct ipc_kind *const kinds[] = {&ipc_pipe, &ipc_shm, &ipc_mq, &ipc_sock, &ipc_sem, &ipc_bcast, &ipc_sig,
-					       &ipc_net, NULL};
+static const struct ipc_kind *const kinds[] = {&ipc_pipe,  &ipc_shm, &ipc_mq,  &ipc_sock, &ipc_sem,
+					       &ipc_bcast, &ipc_sig, &ipc_net, NULL};
 
 const struct ipc_kind *ipc_kind_at(unsigned i)
 {

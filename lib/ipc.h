@@ -79,11 +79,13 @@ int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, stru
 int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 /*
  * ipc_stat() says -EINPROGRESS where the answer lies in the real file system, which the loop's thread must not ask. Then the
- * caller fills cred, ref and done in a look of his own and starts it: 0, or -errno (-EAGAIN: too many). done() runs once, with
- * what ipc_stat() would have said, and may free the look. cancel: soon, and with any result.
+ * caller fills cred, ref and done in a look of his own and starts it: 0 or -errno. done() runs once, with what ipc_stat()
+ * would have said, and may free the look. cancel: it runs soon, perhaps from within, and with any result; needed for what has
+ * not ended before ipc_free().
  */
 struct ipc_look {
 	struct ipc_job job;
+	struct ipc_timer timer;
 	struct ipc *ipc;
 	struct ipc_cred cred;
 	struct ipc_ref ref;

@@ -4,6 +4,8 @@
 #include "core.h"
 #include "cred.h"
 
+#define DELAY INT64_C(2000000)
+
 static void look_work(struct ipc_job *job)
 {
 	struct ipc_look *look = ipc_container(job, struct ipc_look, job);
@@ -33,14 +35,42 @@ static void look_done(struct ipc_job *job)
 	look->done(look);
 }
 
+static int look_submit(struct ipc_look *look);
+
+static void look_again(struct ipc_timer *timer)
+{
+	struct ipc_look *look = ipc_container(timer, struct ipc_look, timer);
+	int r = look_submit(look);
+
+	if (r == 0)
+		return;
+	look->result = r;
+	look->done(look);
+}
+
+/* All helpers busy: that will pass. */
+static int look_submit(struct ipc_look *look)
+{
+	int r = ipc_pool_submit(look->ipc->pool, &look->job, look_work, look_done);
+
+	return r == -EAGAIN ? ipc_timer_start(look->ipc->loop, &look->timer, ipc_now() + DELAY, look_again) : r;
+}
+
 int ipc_look(struct ipc *ipc, struct ipc_look *look)
 {
 	look->ipc = ipc;
 	look->result = -EINTR;
-	return ipc_pool_submit(ipc->pool, &look->job, look_work, look_done);
+	look->timer = (struct ipc_timer){0};
+	return look_submit(look);
 }
 
 void ipc_look_cancel(struct ipc_look *look)
 {
-	ipc_job_cancel(look->ipc->pool, &look->job);
+	if (look->timer.slot) {
+		ipc_timer_stop(look->ipc->loop, &look->timer);
+		look->result = -EINTR;
+		look->done(look);
+	} else {
+		ipc_job_cancel(look->ipc->pool, &look->job);
+	}
 }

@@ -112,7 +112,8 @@ static int mq_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct 
 	return mq_unlink(name) < 0 ? -errno : 0;
 }
 
-static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st, unsigned set)
+static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		     unsigned set)
 {
 	char name[NAME_MAX + 1];
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
@@ -390,7 +391,8 @@ static void mq_undo(struct ipc_op *op, ssize_t len)
 	const char *end = at + (h->keep_len ? h->keep_len : (size_t)len);
 
 	while (at < end) {
-		const char *stop = h->facets.set & IPC_F_BATCH ? memchr(at, delim, (size_t)(end - at)) : end - (delim >= 0);
+		const char *stop =
+			h->facets.set & IPC_F_BATCH ? memchr(at, delim, (size_t)(end - at)) : end - (delim >= 0);
 		const char *from = at;
 		unsigned prio = mq_handle(h)->last_prio;
 
@@ -402,7 +404,8 @@ static void mq_undo(struct ipc_op *op, ssize_t len)
 		}
 		if (mq_send(mq_handle(h)->fd, from, (size_t)(stop - from), prio) < 0)
 			ipc_refuse(h->ipc, &op->cred, errno, ipc_handle_path(h),
-				   "a message of %zu bytes could neither be delivered nor put back", (size_t)(stop - from));
+				   "a message of %zu bytes could neither be delivered nor put back",
+				   (size_t)(stop - from));
 		at = stop + (delim >= 0);
 	}
 }
@@ -416,13 +419,14 @@ static unsigned mq_poll(struct ipc_handle *h)
 		return POLLERR;
 	if (h->readable && (mq_done(h) || (h->facets.set & IPC_F_DRAIN)))
 		p.revents |= POLLIN; /* a read would say EOF, not wait */
-	return ((p.revents & POLLIN ? POLLIN | POLLRDNORM : 0u) | (p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0u)) & mask;
+	return ((p.revents & POLLIN ? POLLIN | POLLRDNORM : 0u) | (p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0u)) &
+	       mask;
 }
 
 const struct ipc_kind ipc_mq = {
 	.name = "mq",
-	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
-		  IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE,
+	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
+		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE,
 	.chan_size = sizeof(struct mq_chan),
 	.handle_size = sizeof(struct mq_handle),
 	.start = mq_start,

@@ -138,16 +138,19 @@ static void names_explain(int err, const struct mq_attr *attr, char *why, size_t
 			 "msgsize=%ld is above the limit msgsize_max=%ld; raise it: sysctl fs.mqueue.msgsize_max=%ld",
 			 attr->mq_msgsize, msgsize_max, attr->mq_msgsize);
 	else if (err == EINVAL)
-		snprintf(why, size, "the kernel takes no queue of maxmsg=%ld, msgsize=%ld: 65536 messages, 16M bytes are its most",
+		snprintf(why, size,
+			 "the kernel takes no queue of maxmsg=%ld, msgsize=%ld: 65536 messages, 16M bytes are its most",
 			 attr->mq_maxmsg, attr->mq_msgsize);
 	else if (err == EMFILE || err == ENOMEM)
-		snprintf(why, size,
-			 "maxmsg=%ld of msgsize=%ld bytes goes beyond what RLIMIT_MSGQUEUE=%llu leaves this user for all its "
-			 "queues; remove some, choose a smaller maxmsg or msgsize, or raise it by ulimit -q BYTES in the shell "
-			 "that starts ipcfs (in your own, where the mount is somebody else's)",
-			 attr->mq_maxmsg, attr->mq_msgsize, (unsigned long long)bytes.rlim_cur);
+		snprintf(
+			why, size,
+			"maxmsg=%ld of msgsize=%ld bytes goes beyond what RLIMIT_MSGQUEUE=%llu leaves this user for all its "
+			"queues; remove some, choose a smaller maxmsg or msgsize, or raise it by ulimit -q BYTES in the shell "
+			"that starts ipcfs (in your own, where the mount is somebody else's)",
+			attr->mq_maxmsg, attr->mq_msgsize, (unsigned long long)bytes.rlim_cur);
 	else if (err == ENOSPC)
-		snprintf(why, size, "the system has queues_max=%ld queues already; raise it: sysctl fs.mqueue.queues_max=N",
+		snprintf(why, size,
+			 "the system has queues_max=%ld queues already; raise it: sysctl fs.mqueue.queues_max=N",
 			 names_limit("queues_max"));
 	else
 		snprintf(why, size, "mq_open: %s", strerror(err));
@@ -163,8 +166,7 @@ int mq_names_create(const char *name, mode_t mode, int64_t maxmsg, int64_t msgsi
 		attr.mq_maxmsg = names_limit("msg_default");
 	if (!attr.mq_msgsize)
 		attr.mq_msgsize = names_limit("msgsize_default");
-	fd = mq_names_queue(name, O_RDWR | O_CREAT | O_EXCL, mode,
-			    maxmsg || msgsize ? &attr : NULL);
+	fd = mq_names_queue(name, O_RDWR | O_CREAT | O_EXCL, mode, maxmsg || msgsize ? &attr : NULL);
 	if (fd < 0 && fd != -EEXIST)
 		names_explain(-fd, &attr, why, why_size);
 	return fd;

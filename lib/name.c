@@ -37,26 +37,26 @@ struct facet {
 static const struct facet facets[] = {
 	FLAG("lines", IPC_F_LINES),
 	FLAG("nul", IPC_F_NUL),
-	{ "prio", IPC_F_PRIO, ARG_UINT32, 0, 32767, FIELD(prio), "prio=0..32767" },
+	{"prio", IPC_F_PRIO, ARG_UINT32, 0, 32767, FIELD(prio), "prio=0..32767"},
 	FLAG("drain", IPC_F_DRAIN),
 	FLAG("one", IPC_F_ONE),
-	{ "n", IPC_F_N, ARG_INT64, 1, INT64_MAX, FIELD(n), "n=COUNT" },
-	{ "idle", IPC_F_IDLE, ARG_DURATION, 0, DURATION_MAX, FIELD(idle), "idle=TIME" },
-	{ "timeout", IPC_F_TIMEOUT, ARG_DURATION, 0, DURATION_MAX, FIELD(timeout), "timeout=TIME" },
+	{"n", IPC_F_N, ARG_INT64, 1, INT64_MAX, FIELD(n), "n=COUNT"},
+	{"idle", IPC_F_IDLE, ARG_DURATION, 0, DURATION_MAX, FIELD(idle), "idle=TIME"},
+	{"timeout", IPC_F_TIMEOUT, ARG_DURATION, 0, DURATION_MAX, FIELD(timeout), "timeout=TIME"},
 	FLAG("batch", IPC_F_BATCH),
 	FLAG("meta", IPC_F_META),
 	FLAG("listen", IPC_F_LISTEN),
 	FLAG("io", IPC_F_IO),
 	FLAG("hold", IPC_F_HOLD),
-	{ "last", IPC_F_LAST, ARG_INT64, 1, INT32_MAX, FIELD(last), "last=COUNT" },
-	{ "maxmsg", IPC_F_MAXMSG, ARG_INT64, 1, INT32_MAX, FIELD(maxmsg), "maxmsg=COUNT" },
-	{ "msgsize", IPC_F_MSGSIZE, ARG_BYTES, 1, INT32_MAX, FIELD(msgsize), "msgsize=BYTES" },
-	{ "size", IPC_F_SIZE, ARG_BYTES, 0, INT64_MAX, FIELD(size), "size=BYTES" },
-	{ "value", IPC_F_VALUE, ARG_INT64, 0, INT32_MAX, FIELD(value), "value=NUMBER" },
+	{"last", IPC_F_LAST, ARG_INT64, 1, INT32_MAX, FIELD(last), "last=COUNT"},
+	{"maxmsg", IPC_F_MAXMSG, ARG_INT64, 1, INT32_MAX, FIELD(maxmsg), "maxmsg=COUNT"},
+	{"msgsize", IPC_F_MSGSIZE, ARG_BYTES, 1, INT32_MAX, FIELD(msgsize), "msgsize=BYTES"},
+	{"size", IPC_F_SIZE, ARG_BYTES, 0, INT64_MAX, FIELD(size), "size=BYTES"},
+	{"value", IPC_F_VALUE, ARG_INT64, 0, INT32_MAX, FIELD(value), "value=NUMBER"},
 	FLAG("stream", IPC_F_STREAM),
 	FLAG("dgram", IPC_F_DGRAM),
 	FLAG("seqpacket", IPC_F_SEQPACKET),
-	{ "connect", IPC_F_CONNECT, ARG_REST, 0, 0, FIELD(connect), "connect=ADDRESS" },
+	{"connect", IPC_F_CONNECT, ARG_REST, 0, 0, FIELD(connect), "connect=ADDRESS"},
 	FLAG("addr", IPC_F_ADDR),
 	FLAG("ctl", IPC_F_CTL),
 };
@@ -270,7 +270,7 @@ static int set_check(const struct parse *p, int framed)
 int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char *text, size_t len,
 		     struct ipc_facets *out, char *why, size_t why_size)
 {
-	struct parse p = { .kind = kind, .allowed = allowed, .text = text, .len = len };
+	struct parse p = {.kind = kind, .allowed = allowed, .text = text, .len = len};
 	size_t at = 0;
 	int err;
 
@@ -315,8 +315,8 @@ static uint64_t duration_unit(const char *text, size_t len)
 		const char *name;
 		uint64_t ns;
 	} units[] = {
-		{ "", 1000000000 },  { "us", 1000 },	   { "ms", 1000000 },
-		{ "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
+		{"", 1000000000},  {"us", 1000},       {"ms", 1000000},
+		{"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000},
 	};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -353,7 +353,7 @@ int ipc_duration_parse(const char *text, size_t len, int64_t *ns)
 
 int ipc_number_parse(const char *text, size_t len, int units, int64_t min, int64_t max, int64_t *out)
 {
-	static const char suffixes[] = { 'K', 'M', 'G' };
+	static const char suffixes[] = {'K', 'M', 'G'};
 	size_t sign = min < 0 && len > 0 && text[0] == '-';
 	uint64_t value;
 	size_t used = digits_parse(text + sign, len - sign, &value);
@@ -392,10 +392,10 @@ static size_t plain_length(const char *text, size_t len)
 		unsigned char first_min, first_max, second_min, second_max;
 		size_t len;
 	} rows[] = {
-		{ 0x20, 0x5b, 0, 0, 1 },       { 0x5d, 0x7e, 0, 0, 1 },	      { 0xc2, 0xc2, 0xa0, 0xbf, 2 },
-		{ 0xc3, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+		{0x20, 0x5b, 0, 0, 1},	     {0x5d, 0x7e, 0, 0, 1},	  {0xc2, 0xc2, 0xa0, 0xbf, 2},
+		{0xc3, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
 	};
 	const unsigned char *s = (const unsigned char *)text;
 	size_t row = 0;

@@ -85,8 +85,8 @@ static void op_expired(struct ipc_timer *timer)
 {
 	struct ipc_op *op = ipc_container(timer, struct ipc_op, timer);
 	const struct ipc_facets *f = &op->handle->facets;
-	bool idle = op->type == IPC_READ && (f->set & IPC_F_IDLE) &&
-		    (!(f->set & IPC_F_TIMEOUT) || f->idle <= f->timeout);
+	bool idle =
+		op->type == IPC_READ && (f->set & IPC_F_IDLE) && (!(f->set & IPC_F_TIMEOUT) || f->idle <= f->timeout);
 
 	ipc_op_finish(op, idle ? 0 : op_outcome(op, -ETIMEDOUT));
 }

@@ -73,7 +73,8 @@ static int pipe_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 	return chan ? ipc_chan_chattr(chan, st, set) : -ENOENT;
 }
 
-static int pipe_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+static int pipe_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+		     void *arg)
 {
 	(void)cred;
 	return ipc_chan_list(ipc, &ipc_pipe, emit, arg);

@@ -70,7 +70,8 @@ int ipc_quota_take(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_quota 
 	if (limit && (n > limit || user->used[what] > limit - n))
 		return ipc_refuse(ipc, cred, resources[what].err, path,
 				  "user %u has %zu %s, and %zu more would exceed the limit of %zu (mount option %s=N)",
-				  (unsigned)cred->uid, user->used[what], resources[what].name, n, limit, resources[what].option);
+				  (unsigned)cred->uid, user->used[what], resources[what].name, n, limit,
+				  resources[what].option);
 	user->used[what] += n;
 	return 0;
 }

@@ -10,6 +10,7 @@ static const char text[] =
 	"sock   echo hi > M/sock/x          cat M/sock/x         a Unix socket; connect() to M/sock/x@addr\n"
 	"       exec 3<>M/sock/x@listen     a server: each open accepts one client\n"
 	"       bind(\"M/sock/srv\")          a native server; exec 3<>M/sock/srv@io connects to it\n"
+	"net    exec 3<>M/net/tcp/HOST/PORT    a connection; 'M/net/tcp/*/PORT@listen' accepts one; udp alike\n"
 	"bcast  echo hi > M/bcast/b          cat M/bcast/b        every reader gets every message\n"
 	"sig    echo TERM > M/sig/PID        cat M/sig/PID        send a signal; wait for the end of the process\n"
 	"\n"

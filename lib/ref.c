@@ -72,8 +72,8 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 	memset(ref, 0, sizeof(*ref));
 	ref->kind = kind;
 	if (len > IPC_NAME_MAX)
-		return ipc_refuse(ipc, cred, ENAMETOOLONG, kind->name, "a name of %zu bytes; %d is the most, facets included",
-				  len, IPC_NAME_MAX);
+		return ipc_refuse(ipc, cred, ENAMETOOLONG, kind->name,
+				  "a name of %zu bytes; %d is the most, facets included", len, IPC_NAME_MAX);
 	memcpy(ref->base, name, len + 1);
 	if (!strchr(name, '@') || kind->stat(ipc, ref, &st) == 0)
 		return 0;
@@ -157,8 +157,8 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
 {
-	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "a facet is a way to open '%s', not a file to %s", ref->base,
-			  verb);
+	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "a facet is a way to open '%s', not a file to %s",
+			  ref->base, verb);
 }
 
 /*

@@ -4,7 +4,7 @@
 
 struct ipc_refusals;
 
-struct ipc_refusals *ipc_refusals_new(void); /* NULL when out of memory */
+struct ipc_refusals *ipc_refusals_new(void);   /* NULL when out of memory */
 void ipc_refusals_free(struct ipc_refusals *); /* accepts NULL */
 
 #endif

@@ -115,7 +115,7 @@ int ipc_waitq_switch(struct ipc_handle *h, struct ipc_waitq *to)
 	struct ipc_list *pos, *next;
 
 	h->waitq = to;
-	ipc_list_each (pos, next, &h->ops) {
+	ipc_list_each(pos, next, &h->ops) {
 		struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
 
 		op->waitq = to;

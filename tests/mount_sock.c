@@ -120,24 +120,25 @@ t_test(sock, connect_names_a_socket_elsewhere_by_its_path)
 {
 	t_need("python3");
 	setenv("AT", t_format("%s/x.sock", t_scratch()), 1);
-	check_script(t_format("%s"
-			      "touch $M/sock/${P}f@connect=$AT; grep ^connect= $M/sock/${P}f@ctl | sed s,$AT,AT,\n"
-			      "exec 3<>$M/sock/${P}f; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n1 <&3; kill $server",
-			      python_server),
-		     "connect=AT\nthe page /\n");
+	check_script(
+		t_format("%s"
+			 "touch $M/sock/${P}f@connect=$AT; grep ^connect= $M/sock/${P}f@ctl | sed s,$AT,AT,\n"
+			 "exec 3<>$M/sock/${P}f; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n1 <&3; kill $server",
+			 python_server),
+		"connect=AT\nthe page /\n");
 }
 
 /* --- names with a path in them --- */
 
 t_test(sock, connect_path_has_directories_where_the_real_one_has)
 {
-	check_script("cd $M/sock; mkdir -p ~+/../../nothing 2>/dev/null; d=$OLDPWD/dir; mkdir $d; touch $d/file; ln -s dir $OLDPWD/link\n"
+	check_script("cd $M/sock; d=$OLDPWD/dir; mkdir $d; touch $d/file; ln -s dir $OLDPWD/link\n"
 		     "n=${P}f@connect=; [ -d $n ] && [ -d $n$d ] && [ -d $n$OLDPWD/link ] && echo directories\n"
 		     "[ ! -e $n$d/file ] && [ ! -e $n$d/none ] && echo no files\n"
 		     "touch $n$OLDPWD/link/none; [ -f $n$OLDPWD/link/none ] && [ -f ${P}f ] && echo made\n"
 		     "touch $n$OLDPWD/link/none && echo again; ls -A $n$d",
 		     "directories\nno files\nmade\nagain\n");
-	cr_assert_eq(t_sh(M, "sh", "echo >$M/sock/${P}f@connect=$PWD/another 2>/dev/null", NULL), 2);
+	cr_assert_eq(t_sh(M, "sh", "{ echo >$M/sock/${P}f@connect=$PWD/another; } 2>/dev/null", NULL), 2);
 	cr_assert(strstr(t_read(t_path(M, "errors")), "EEXIST: the channel exists and stands for"));
 }
 
@@ -145,7 +146,8 @@ t_test(sock, connect_path_must_be_absolute_and_short_enough)
 {
 	char *name = t_format("%s@connect=/tmp/%0230d", t_name("f"), 0);
 
-	check_errno(open(t_path(M, "sock/%s@connect=x.sock", t_name("f")), O_WRONLY | O_CREAT, 0600), EINVAL, "relative");
+	check_errno(open(t_path(M, "sock/%s@connect=x.sock", t_name("f")), O_WRONLY | O_CREAT, 0600), EINVAL,
+		    "relative");
 	check_errno(open(t_path(M, "sock/%s", name), O_WRONLY | O_CREAT, 0600), ENAMETOOLONG, "256 bytes");
 	check_errno(mkdir(t_path(M, "sock/%s@connect=/tmp/new", t_name("f")), 0755), EPERM, "mkdir");
 }
@@ -171,11 +173,8 @@ t_test(sock, many_paths_are_looked_at_at_once)
 
 	for (int i = 0; i < 100; i++)
 		pids[i] = t_fork(stat_it, t_path(M, "sock/%s@connect=%s/%d", t_name("f"), t_scratch(), i));
-	for (int i = 0; i < 100; i++) {
-		int status = t_wait_exit(pids[i], T_PATIENCE, NULL);
-
-		cr_assert(status == ENOENT || status == EAGAIN, "%s", strerror(status));
-	}
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(t_wait_exit(pids[i], T_PATIENCE, NULL), ENOENT);
 }
 
 /* --- servers of shell --- */
@@ -223,8 +222,9 @@ t_test(sock, client_that_vanishes_ends_its_connection_only)
 
 t_test(sock, echo_and_cat_meet_in_either_order)
 {
-	check_script("echo early >$M/sock/${P}x; cat $M/sock/${P}x; cat $M/sock/${P}x & sleep .1; echo late >$M/sock/${P}x; wait",
-		     "early\nlate\n");
+	check_script(
+		"echo early >$M/sock/${P}x; cat $M/sock/${P}x; cat $M/sock/${P}x & sleep .1; echo late >$M/sock/${P}x; wait",
+		"early\nlate\n");
 }
 
 /* --- the end of connections --- */

@@ -24,26 +24,27 @@ TestSuite(net, .init = net_setup, .fini = teardown, .timeout = 30);
  * "both.test" has two addresses, of which the first is 127.0.0.2; "none.test" has none; of "slow.test" nothing is known before
  * the semaphore is posted.
  */
-int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out)
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *req, struct addrinfo **pai)
 {
 	static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 	int r;
 
 	if (!real)
-		real = (int (*)(const char *, const char *, const struct addrinfo *,
-				struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
-	if (!host || !strstr(host, ".test"))
-		return real(host, port, hints, out);
-	if (strcmp(host, "none.test") == 0 || (hints->ai_flags & AI_NUMERICHOST))
+		real = (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(
+			RTLD_NEXT, "getaddrinfo");
+	*pai = NULL;
+	if (!name || !strstr(name, ".test"))
+		return real(name, service, req, pai);
+	if (strcmp(name, "none.test") == 0 || (req->ai_flags & AI_NUMERICHOST))
 		return EAI_NONAME;
-	if (strcmp(host, "slow.test") == 0) {
+	if (strcmp(name, "slow.test") == 0) {
 		__atomic_add_fetch(&slow_asked, 1, __ATOMIC_SEQ_CST);
 		while (sem_wait(&slow) < 0)
 			;
-		return real("127.0.0.1", port, hints, out);
+		return real("127.0.0.1", service, req, pai);
 	}
-	r = real("127.0.0.2", port, hints, out);
-	return r ? r : real("127.0.0.1", port, hints, &(*out)->ai_next);
+	r = real("127.0.0.2", service, req, pai);
+	return r ? r : real("127.0.0.1", service, req, &(*pai)->ai_next);
 }
 
 static struct sockaddr_in loopback(int port)
@@ -94,7 +95,7 @@ static int free_port(int type)
 	return port;
 }
 
-static const char *at(const char *format, int port)
+static const char *named(const char *format, int port)
 {
 	static char names[8][64];
 	static unsigned next;
@@ -113,7 +114,7 @@ static int silent_server(int queued[2])
 		struct sockaddr_in sa = loopback(port_of(fd));
 
 		queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(queued[i], (struct sockaddr *)&sa, sizeof(sa));
+		cr_assert(connect(queued[i], (struct sockaddr *)&sa, sizeof(sa)) == 0 || errno == EINPROGRESS);
 	}
 	return fd;
 }
@@ -216,13 +217,13 @@ Test(net, directories_list_what_is_open)
 
 	cr_assert_str_eq(list(""), "tcp/ udp/ ");
 	cr_assert_str_eq(list("tcp"), "");
-	h[0] = opened(at("tcp/127.0.0.1/%d", port), O_RDWR);
-	h[1] = opened(at("tcp/localhost/%d", port), O_RDWR);
-	h[2] = opened(at("udp/127.0.0.1/%d", port), O_RDWR);
+	h[0] = opened(named("tcp/127.0.0.1/%d", port), O_RDWR);
+	h[1] = opened(named("tcp/localhost/%d", port), O_RDWR);
+	h[2] = opened(named("udp/127.0.0.1/%d", port), O_RDWR);
 	cr_assert_str_eq(list(""), "tcp/ udp/ ");
 	cr_assert_str_eq(list("tcp"), "127.0.0.1/ localhost/ ");
 	cr_assert_str_eq(list("udp"), "127.0.0.1/ ");
-	cr_assert_str_eq(list("tcp/127.0.0.1"), at("%d ", port));
+	cr_assert_str_eq(list("tcp/127.0.0.1"), named("%d ", port));
 	cr_assert_str_eq(list("tcp/127.0.0"), "");
 	for (int i = 0; i < 3; i++)
 		ipc_close(h[i]);
@@ -236,7 +237,7 @@ Test(net, directories_list_what_is_open)
 Test(net, connects_and_talks_both_ways)
 {
 	int s = server(SOCK_STREAM, 8), fd;
-	struct ipc_handle *h = opened(at("tcp/127.0.0.1/%d", port_of(s)), O_RDWR);
+	struct ipc_handle *h = opened(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR);
 	char buf[16];
 
 	fd = accept(s, NULL, NULL);
@@ -259,8 +260,8 @@ Test(net, nobody_there_is_ECONNREFUSED_with_the_address)
 {
 	int port = free_port(SOCK_STREAM);
 
-	cr_assert_eq(open_fails(at("tcp/127.0.0.1/%d", port), O_RDWR), -ECONNREFUSED);
-	cr_assert(strstr(errors(), at("ECONNREFUSED: connect to 127.0.0.1:%d:", port)), "%s", errors());
+	cr_assert_eq(open_fails(named("tcp/127.0.0.1/%d", port), O_RDWR), -ECONNREFUSED);
+	cr_assert(strstr(errors(), named("ECONNREFUSED: connect to 127.0.0.1:%d:", port)), "%s", errors());
 }
 
 Test(net, unknown_host_is_ENOENT_and_named)
@@ -281,10 +282,10 @@ Test(net, bad_ports_are_EINVAL)
 Test(net, all_addresses_are_tried_in_turn)
 {
 	int s = server(SOCK_STREAM, 8);
-	struct ipc_handle *h = opened(at("tcp/both.test/%d", port_of(s)), O_RDWR);
+	struct ipc_handle *h = opened(named("tcp/both.test/%d", port_of(s)), O_RDWR);
 
 	cr_assert(strstr(errors(), "connect to 127.0.0.2:"), "%s", errors());
-	cr_assert(strstr(ctl(at("tcp/both.test/%d", port_of(s))), at("peer:127.0.0.1:%d", port_of(s))));
+	cr_assert(strstr(ctl(named("tcp/both.test/%d", port_of(s))), named("peer:127.0.0.1:%d", port_of(s))));
 	cr_assert_eq(put(h, "x", 1), 1);
 	ipc_close(h);
 	close(s);
@@ -294,7 +295,7 @@ Test(net, when_all_addresses_fail_each_is_told)
 {
 	int port = free_port(SOCK_STREAM);
 
-	cr_assert_eq(open_fails(at("tcp/both.test/%d", port), O_RDWR), -ECONNREFUSED);
+	cr_assert_eq(open_fails(named("tcp/both.test/%d", port), O_RDWR), -ECONNREFUSED);
 	cr_assert(strstr(errors(), "127.0.0.1:") && strstr(errors(), "127.0.0.2:"), "%s", errors());
 }
 
@@ -310,10 +311,10 @@ Test(net, slow_name_server_holds_nobody_up_and_open_can_be_interrupted)
 	struct call c = {.done = false};
 	struct ipc_handle *waiting, *h;
 
-	cr_assert_eq(make_handle(at("tcp/slow.test/%d", port_of(s)), O_RDWR, &waiting), 0);
+	cr_assert_eq(make_handle(named("tcp/slow.test/%d", port_of(s)), O_RDWR, &waiting), 0);
 	cr_assert_eq(begin(&c, waiting, IPC_OPEN, false), IPC_WOULD_PARK);
 	turn_while(not_asked, NULL);
-	h = opened(at("tcp/127.0.0.1/%d", port_of(s)), O_RDWR);
+	h = opened(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR);
 	ipc_close(h);
 	cr_assert_not(c.done);
 	ipc_interrupt(&c.op);
@@ -347,8 +348,8 @@ Test(net, timeout_ends_a_connect_and_names_the_address)
 {
 	int queued[2], s = silent_server(queued);
 
-	cr_assert_eq(open_fails(at("tcp/127.0.0.1/%d@timeout=50ms", port_of(s)), O_RDWR), -ETIMEDOUT);
-	cr_assert(strstr(errors(), at("ETIMEDOUT: no answer from 127.0.0.1:%d", port_of(s))), "%s", errors());
+	cr_assert_eq(open_fails(named("tcp/127.0.0.1/%d@timeout=50ms", port_of(s)), O_RDWR), -ETIMEDOUT);
+	cr_assert(strstr(errors(), named("ETIMEDOUT: no answer from 127.0.0.1:%d", port_of(s))), "%s", errors());
 	close_silent(s, queued);
 }
 
@@ -358,7 +359,7 @@ Test(net, connect_can_be_interrupted)
 	struct call c = {.done = false};
 	struct ipc_handle *h;
 
-	cr_assert_eq(make_handle(at("tcp/127.0.0.1/%d", port_of(s)), O_RDWR, &h), 0);
+	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR, &h), 0);
 	cr_assert_eq(begin(&c, h, IPC_OPEN, false), IPC_WOULD_PARK);
 	settle();
 	ipc_interrupt(&c.op);
@@ -370,7 +371,7 @@ Test(net, connect_can_be_interrupted)
 Test(net, nonblocking_open_connects_meanwhile)
 {
 	int queued[2], s = silent_server(queued), told = 0, fd;
-	struct ipc_handle *h = opened(at("tcp/127.0.0.1/%d", port_of(s)), O_RDWR | O_NONBLOCK);
+	struct ipc_handle *h = opened(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR | O_NONBLOCK);
 
 	nonblocking_read_says(h, -EAGAIN);
 	ipc_handle_on_ready(h, count_ready, &told);
@@ -400,7 +401,7 @@ Test(net, touch_troubles_no_server)
 {
 	int s = server(SOCK_STREAM, 8);
 	struct pollfd p = {.fd = s, .events = POLLIN};
-	struct ipc_handle *h = opened(at("tcp/127.0.0.1/%d", port_of(s)), O_WRONLY | O_NONBLOCK);
+	struct ipc_handle *h = opened(named("tcp/127.0.0.1/%d", port_of(s)), O_WRONLY | O_NONBLOCK);
 
 	cr_assert_eq(poll(&p, 1, 0), 0);
 	cr_assert_eq(put(h, "x", 1), 1);
@@ -420,12 +421,12 @@ static void reset(int fd)
 Test(net, reset_connection_is_ECONNRESET_then_EPIPE)
 {
 	int s = server(SOCK_STREAM, 8);
-	struct ipc_handle *h = opened(at("tcp/127.0.0.1/%d", port_of(s)), O_RDWR);
+	struct ipc_handle *h = opened(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR);
 	char buf[8];
 
 	reset(accept(s, NULL, NULL));
 	cr_assert_eq(get(h, sizeof(buf), buf), -ECONNRESET);
-	cr_assert(strstr(errors(), at("ECONNRESET: read from 127.0.0.1:%d", port_of(s))), "%s", errors());
+	cr_assert(strstr(errors(), named("ECONNRESET: read from 127.0.0.1:%d", port_of(s))), "%s", errors());
 	cr_assert_eq(put(h, "x", 1), -EPIPE);
 	ipc_close(h);
 	close(s);
@@ -435,7 +436,7 @@ Test(net, reset_connection_is_ECONNRESET_then_EPIPE)
 
 Test(net, listen_waits_for_a_client_and_serves_both_ways)
 {
-	const char *name = at("tcp/127.0.0.1/%d@listen", free_port(SOCK_STREAM));
+	const char *name = named("tcp/127.0.0.1/%d@listen", free_port(SOCK_STREAM));
 	struct call accept = {.done = false};
 	struct ipc_handle *h;
 	char buf[16], plain[64];
@@ -445,14 +446,14 @@ Test(net, listen_waits_for_a_client_and_serves_both_ways)
 	cr_assert_eq(begin(&accept, h, IPC_OPEN, false), IPC_WOULD_PARK);
 	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(name, "@"), name);
 	sscanf(plain, "tcp/127.0.0.1/%d", &port);
-	cr_assert(strstr(ctl(plain), at("state=listening\nlocal=127.0.0.1:%d\n", port)), "%s", ctl(plain));
+	cr_assert(strstr(ctl(plain), named("state=listening\nlocal=127.0.0.1:%d\n", port)), "%s", ctl(plain));
 	fd = client(SOCK_STREAM, port);
 	cr_assert_eq(finish(&accept), 0);
 	cr_assert_eq(write(fd, "question", 8), 8);
 	expect_get(h, "question");
 	cr_assert_eq(put(h, "answer", 6), 6);
 	cr_assert_eq(read(fd, buf, sizeof(buf)), 6);
-	cr_assert(strstr(ctl(plain), at("peer:127.0.0.1:%d", port_of(fd))), "%s", ctl(plain));
+	cr_assert(strstr(ctl(plain), named("peer:127.0.0.1:%d", port_of(fd))), "%s", ctl(plain));
 	cr_assert(strstr(ctl(plain), "state:established"), "%s", ctl(plain));
 	ipc_close(h);
 	close(fd);
@@ -465,14 +466,14 @@ Test(net, listen_everywhere_serves_all_families)
 	struct call accept[2] = {{.done = false}, {.done = false}};
 
 	for (int i = 0; i < 2; i++) {
-		cr_assert_eq(make_handle(at("tcp/*/%d@listen", port), O_RDWR, &h[i]), 0);
+		cr_assert_eq(make_handle(named("tcp/*/%d@listen", port), O_RDWR, &h[i]), 0);
 		cr_assert_eq(begin(&accept[i], h[i], IPC_OPEN, false), IPC_WOULD_PARK);
 	}
 	fd = client(SOCK_STREAM, port);
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(finish(&accept[0]), 0);
 	close(fd);
-	client6 = opened(at("tcp/::1/%d", port), O_WRONLY);
+	client6 = opened(named("tcp/::1/%d", port), O_WRONLY);
 	cr_assert_eq(finish(&accept[1]), 0);
 	put(client6, "six", 3);
 	expect_get(h[1], "six");
@@ -490,7 +491,7 @@ Test(net, listen_takes_all_addresses_of_a_name)
 	for (int i = 1; i <= 2; i++) {
 		char name[64];
 
-		cr_assert_eq(make_handle(at("tcp/both.test/%d@listen", port), O_RDWR, &h), 0);
+		cr_assert_eq(make_handle(named("tcp/both.test/%d@listen", port), O_RDWR, &h), 0);
 		cr_assert_eq(begin(&accept, h, IPC_OPEN, false), IPC_WOULD_PARK);
 		settle();
 		snprintf(name, sizeof(name), "tcp/127.0.0.%d/%d", i, port);
@@ -499,8 +500,8 @@ Test(net, listen_takes_all_addresses_of_a_name)
 		cr_assert_eq(finish(&accept), 0);
 		ipc_close(h);
 	}
-	c = opened(at("tcp/127.0.0.2/%d", port), O_RDWR);
-	h = opened(at("tcp/both.test/%d@listen", port), O_RDWR);
+	c = opened(named("tcp/127.0.0.2/%d", port), O_RDWR);
+	h = opened(named("tcp/both.test/%d@listen", port), O_RDWR);
 	put(c, "hi", 2);
 	expect_get(h, "hi");
 	ipc_close(c);
@@ -511,10 +512,10 @@ Test(net, nonblocking_listen_says_EAGAIN)
 {
 	int port = free_port(SOCK_STREAM), fd;
 
-	cr_assert_eq(open_fails(at("tcp/127.0.0.1/%d@listen", port), O_RDWR | O_NONBLOCK), -EAGAIN);
+	cr_assert_eq(open_fails(named("tcp/127.0.0.1/%d@listen", port), O_RDWR | O_NONBLOCK), -EAGAIN);
 	fd = client(SOCK_STREAM, port);
 	cr_assert_geq(fd, 0, "between two accepts nobody is refused");
-	cr_assert_eq(open_fails(at("tcp/127.0.0.1/%d@listen", port), O_RDWR | O_NONBLOCK), 0);
+	cr_assert_eq(open_fails(named("tcp/127.0.0.1/%d@listen", port), O_RDWR | O_NONBLOCK), 0);
 	close(fd);
 }
 
@@ -522,12 +523,12 @@ Test(net, removed_name_listens_no_more)
 {
 	int port = free_port(SOCK_STREAM);
 	struct ipc_cred cred = me();
-	struct ipc_ref ref = resolve(at("tcp/127.0.0.1/%d", port));
+	struct ipc_ref ref = resolve(named("tcp/127.0.0.1/%d", port));
 	struct call accept = {.done = false};
 	struct ipc_handle *h;
 
 	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -ENOENT);
-	cr_assert_eq(make_handle(at("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
+	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
 	cr_assert_eq(begin(&accept, h, IPC_OPEN, false), IPC_WOULD_PARK);
 	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
 	cr_assert_eq(finish(&accept), -ENOENT);
@@ -541,10 +542,10 @@ Test(net, port_in_use_is_EADDRINUSE)
 	int s = server(SOCK_STREAM, 1), port = port_of(s);
 	struct ipc_handle *h;
 
-	cr_assert_eq(open_fails(at("tcp/127.0.0.1/%d@listen", port), O_RDWR), -EADDRINUSE);
-	cr_assert(strstr(errors(), at("bind to 127.0.0.1:%d", port)), "%s", errors());
+	cr_assert_eq(open_fails(named("tcp/127.0.0.1/%d@listen", port), O_RDWR), -EADDRINUSE);
+	cr_assert(strstr(errors(), named("bind to 127.0.0.1:%d", port)), "%s", errors());
 	close(s);
-	cr_assert_eq(make_handle(at("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0, "and can be had later");
+	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0, "and can be had later");
 	ipc_close(h);
 }
 
@@ -554,8 +555,8 @@ Test(net, another_user_cannot_accept_where_one_listens)
 	struct ipc_cred other = {.uid = getuid() + 1, .gid = getgid()};
 	struct ipc_handle *h, *stranger;
 
-	cr_assert_eq(make_handle(at("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
-	cr_assert_eq(make_handle_as(other, at("tcp/127.0.0.1/%d@listen", port), O_RDWR, &stranger), -EADDRINUSE);
+	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
+	cr_assert_eq(make_handle_as(other, named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &stranger), -EADDRINUSE);
 	ipc_close(h);
 }
 
@@ -584,7 +585,7 @@ Test(net, shutting_down_ends_what_waits)
 	struct call accept = {.done = false}, ask = {.done = false};
 	struct ipc_handle *h[2];
 
-	cr_assert_eq(make_handle(at("tcp/127.0.0.1/%d@listen", free_port(SOCK_STREAM)), O_RDWR, &h[0]), 0);
+	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", free_port(SOCK_STREAM)), O_RDWR, &h[0]), 0);
 	cr_assert_eq(begin(&accept, h[0], IPC_OPEN, false), IPC_WOULD_PARK);
 	cr_assert_eq(make_handle("tcp/slow.test/80", O_RDWR, &h[1]), 0);
 	cr_assert_eq(begin(&ask, h[1], IPC_OPEN, false), IPC_WOULD_PARK);
@@ -601,7 +602,7 @@ Test(net, shutting_down_ends_what_waits)
 Test(net, datagrams_keep_their_boundaries_and_their_rest)
 {
 	int s = server(SOCK_DGRAM, 0);
-	struct ipc_handle *h = opened(at("udp/127.0.0.1/%d", port_of(s)), O_RDWR);
+	struct ipc_handle *h = opened(named("udp/127.0.0.1/%d", port_of(s)), O_RDWR);
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	char buf[16];
@@ -613,7 +614,7 @@ Test(net, datagrams_keep_their_boundaries_and_their_rest)
 	cr_assert_eq(sendto(s, "an answer", 9, 0, (struct sockaddr *)&from, len), 9);
 	cr_assert_eq(sendto(s, "more", 4, 0, (struct sockaddr *)&from, len), 4);
 	cr_assert_eq(get(h, 3, buf), 3);
-	cr_assert(strstr(ctl(at("udp/127.0.0.1/%d", port_of(s))), "rest:6"));
+	cr_assert(strstr(ctl(named("udp/127.0.0.1/%d", port_of(s))), "rest:6"));
 	expect_get(h, "answer");
 	expect_get(h, "more");
 	ipc_close(h);
@@ -623,7 +624,7 @@ Test(net, datagrams_keep_their_boundaries_and_their_rest)
 Test(net, too_long_a_datagram_is_EMSGSIZE)
 {
 	int s = server(SOCK_DGRAM, 0);
-	struct ipc_handle *h = opened(at("udp/127.0.0.1/%d", port_of(s)), O_RDWR);
+	struct ipc_handle *h = opened(named("udp/127.0.0.1/%d", port_of(s)), O_RDWR);
 	char *big = calloc(1, 70000);
 
 	cr_assert_eq(put(h, big, 70000), -EMSGSIZE);
@@ -636,19 +637,19 @@ Test(net, too_long_a_datagram_is_EMSGSIZE)
 Test(net, datagram_to_nobody_is_ECONNREFUSED_at_the_next_call)
 {
 	int port = free_port(SOCK_DGRAM);
-	struct ipc_handle *h = opened(at("udp/127.0.0.1/%d", port), O_RDWR);
+	struct ipc_handle *h = opened(named("udp/127.0.0.1/%d", port), O_RDWR);
 	char buf[8];
 
 	cr_assert_eq(put(h, "x", 1), 1);
 	cr_assert_eq(get(h, sizeof(buf), buf), -ECONNREFUSED);
-	cr_assert(strstr(errors(), at("read from 127.0.0.1:%d", port)), "%s", errors());
+	cr_assert(strstr(errors(), named("read from 127.0.0.1:%d", port)), "%s", errors());
 	ipc_close(h);
 }
 
 Test(net, received_datagram_is_answered_to_its_sender)
 {
 	int port = free_port(SOCK_DGRAM), a, b;
-	struct ipc_handle *h = opened(at("udp/127.0.0.1/%d@listen", port), O_RDWR);
+	struct ipc_handle *h = opened(named("udp/127.0.0.1/%d@listen", port), O_RDWR);
 	char buf[16];
 
 	cr_assert_eq(put(h, "to whom?", 8), -EDESTADDRREQ);
@@ -673,12 +674,12 @@ Test(net, received_datagram_is_answered_to_its_sender)
 Test(net, datagrams_between_two_opens_are_kept)
 {
 	int port = free_port(SOCK_DGRAM), fd;
-	struct ipc_handle *h = opened(at("udp/127.0.0.1/%d@listen", port), O_RDONLY);
+	struct ipc_handle *h = opened(named("udp/127.0.0.1/%d@listen", port), O_RDONLY);
 
 	fd = client(SOCK_DGRAM, port);
 	ipc_close(h);
 	cr_assert_eq(send(fd, "meanwhile", 9, 0), 9);
-	h = opened(at("udp/127.0.0.1/%d@listen", port), O_RDONLY);
+	h = opened(named("udp/127.0.0.1/%d@listen", port), O_RDONLY);
 	expect_get(h, "meanwhile");
 	ipc_close(h);
 	close(fd);
@@ -687,7 +688,7 @@ Test(net, datagrams_between_two_opens_are_kept)
 Test(net, undelivered_datagram_is_read_again)
 {
 	int port = free_port(SOCK_DGRAM), fd;
-	struct ipc_handle *h = opened(at("udp/127.0.0.1/%d@listen", port), O_RDWR);
+	struct ipc_handle *h = opened(named("udp/127.0.0.1/%d@listen", port), O_RDWR);
 	struct call c = {.undeliverable = true};
 
 	fd = client(SOCK_DGRAM, port);
