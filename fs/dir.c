@@ -9,14 +9,15 @@ int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent
 		   struct ipc_ref *ref)
 {
 	const struct fs_node *dir = fs_node(fs, parent);
-	char text[4 * IPC_NAME_MAX];
+	char text[4 * IPC_NAME_MAX], kinds[IPC_KINDS_TEXT];
 	size_t len;
 
 	if (dir->type == FS_KIND)
 		return ipc_resolve(fs->ipc, cred, dir->kind, name, ref);
 	if (dir->type != FS_CHAN)
 		return change ? ipc_refuse(fs->ipc, cred, EPERM, name,
-					   "channels live in the directories of their kinds, which ls shows")
+					   "channels live in the directories of their kinds: %s",
+					   ipc_kinds_text(fs->ipc, kinds))
 			      : -ENOENT;
 	/* Should it be cut off, it is still too long for a name. */
 	fs_ref_text(&dir->ref, text, sizeof(text));

@@ -374,7 +374,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		r = -ESTALE;
 	if (r == -ESTALE)
 		fs_expect_retry(fs, cred.pid);
-	if (r < 0) {
+	if (r < 0 || !file) {
 		fs_reply_err(req, r);
 	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, file_flags(file)) < 0) {
 		struct fs_node *node = file->node;

@@ -79,7 +79,7 @@ void fs_inode_fini(struct fs *);
 struct fs_node *fs_node(struct fs *, fuse_ino_t);
 fuse_ino_t fs_nodeid(const struct fs *, const struct fs_node *);
 struct fs_node *fs_node_child(struct fs *, const struct fs_node *parent, const char *name); /* fixed ones; or NULL */
-struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct stat *, pid_t caller, bool *cacheable);
+struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct stat *, pid_t pid, bool *cacheable);
 /* A node for the handle of an exclusive creator alone; counted. */
 struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const struct stat *);
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);

@@ -175,7 +175,8 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 		node->private = own;
 	}
 	node_remember(node, st);
-	*cacheable = !own;
+	/* A link with facets makes what it leads to, when that is gone; one answer of ESTALE is spent on that. */
+	*cacheable = !own && !(S_ISLNK(st->st_mode) && ref->facet_at);
 	return node;
 }
 

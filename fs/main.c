@@ -45,7 +45,8 @@ static const struct fuse_opt options[] = {
 static const char usage[] =
 	"usage: ipcfs [options] MOUNTPOINT\n"
 	"\n"
-	"Mounts a directory in which every IPC channel is a file: pipe, shm, mq, sock.\n"
+	"Mounts a directory in which every IPC channel is a file: %s.\n"
+	"MOUNTPOINT/README shows how to use them, MOUNTPOINT/errors why something was refused.\n"
 	"\n"
 	"  -f                     stay in the foreground\n"
 	"  -d                     the same, and print every request\n"
@@ -53,7 +54,7 @@ static const char usage[] =
 	"  -V, --version          version numbers\n"
 	"  -o OPTION[,OPTION...]  mount options; those of mount.fuse3(8), and:\n"
 	"     allow_other         let other users in, each with the rights of their own native calls\n"
-	"     net                 lend them our network too: without it their mount has no /net\n"
+	"     net                 with allow_other: lend them our network too, or the mount has no /net\n"
 	"     prefix=P            only kernel objects whose names begin with P, which is not shown\n"
 	"     mq_maxmsg=N         messages that a new queue holds, unless @maxmsg says otherwise\n"
 	"     mq_msgsize=BYTES    longest message of a new queue, unless @msgsize says otherwise\n"
@@ -168,12 +169,13 @@ int main(int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
 	struct fs fs = {.ready_fd = -1};
+	char kinds[IPC_KINDS_TEXT];
 	int status = 1;
 
 	if (fuse_opt_parse(&args, &fs.opt, options, take_argument) < 0)
 		goto out;
 	if (fs.opt.help) {
-		fputs(usage, stdout);
+		printf(usage, ipc_kinds_text(NULL, kinds));
 		status = 0;
 		goto out;
 	}

@@ -129,8 +129,8 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	if (r < 0 || st.st_ino != ino)
 		return -ESTALE;
 	if (h->writable && !ref->kind->ctl_set)
-		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref),
-				  "nothing of a %s channel can be set here", ref->kind->name);
+		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "nothing can be set in /%s",
+				  ref->kind->name);
 	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	return 0;
 }

@@ -146,7 +146,7 @@ static int crew_start(struct futex_crew *crew)
 
 static int crew_new(struct ipc_futexes *all, struct futex_crew **out)
 {
-	struct futex_crew **grown = reallocarray(all->crews, all->count + 1, sizeof(*grown));
+	struct futex_crew **grown = realloc(all->crews, (all->count + 1) * sizeof(struct futex_crew *));
 	struct futex_crew *crew;
 	int r;
 

@@ -252,6 +252,7 @@ ssize_t ipc_handle_deliver(struct ipc_handle *h, struct ipc_op *op, ssize_t len)
 			char *keep = ipc_keep_reserve(h, (size_t)len);
 
 			if (!keep) {
+				h->keep_len = 0; /* the one before is not what goes back */
 				if (h->kind->undo)
 					h->kind->undo(op, len);
 				return -ENOMEM;

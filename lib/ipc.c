@@ -38,6 +38,18 @@ bool ipc_kind_shown(const struct ipc *ipc, const struct ipc_kind *kind)
 	return !kind->hidden || !kind->hidden(ipc);
 }
 
+const char *ipc_kinds_text(const struct ipc *ipc, char text[static IPC_KINDS_TEXT])
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; kinds[i]; i++)
+		if ((!ipc || ipc_kind_shown(ipc, kinds[i])) && len < IPC_KINDS_TEXT)
+			len += (size_t)snprintf(text + len, IPC_KINDS_TEXT - len, "%s%s", len ? ", " : "",
+						kinds[i]->name);
+	return text;
+}
+
 static bool copy_string(const char **to)
 {
 	if (!*to)

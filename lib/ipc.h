@@ -64,6 +64,9 @@ unsigned ipc_kind_index(const struct ipc_kind *);
 const char *ipc_kind_name(const struct ipc_kind *);
 /* Whether the instance offers it. */
 bool ipc_kind_shown(const struct ipc *, const struct ipc_kind *);
+/* "pipe, shm, mq" and so on, what the instance offers; all, without one. Returns text. */
+enum { IPC_KINDS_TEXT = 64 };
+const char *ipc_kinds_text(const struct ipc *, char text[static IPC_KINDS_TEXT]);
 
 /*
  * The namespace. Each call returns 0 or -errno; those that a user could not guess leave a line for MNT/errors.

@@ -382,31 +382,42 @@ static ssize_t mq_read(struct ipc_op *op)
 	return (ssize_t)len;
 }
 
-/* Sends what could not be delivered back; behind others of its priority, as the kernel has no other place for it. */
-static void mq_undo(struct ipc_op *op, ssize_t len)
+/* Sends the first framed message of a read back; returns its length there. */
+static size_t mq_put_back(struct ipc_op *op, const char *at, size_t left)
 {
 	struct ipc_handle *h = op->handle;
 	int delim = ipc_frame_delim(h, -1);
+	const char *end = h->facets.set & IPC_F_BATCH ? memchr(at, delim, left) : NULL;
+	size_t n = end ? (size_t)(end - at) + 1 : left;
+	size_t body = n - (delim >= 0);
+	const char *tab = h->facets.set & IPC_F_META ? memchr(at, '\t', body) : NULL;
+	unsigned prio = tab ? (unsigned)strtoul(at, NULL, 10) : mq_handle(h)->last_prio;
+	const char *from = tab ? tab + 1 : at;
+
+	body -= (size_t)(from - at);
+	if (mq_send(mq_handle(h)->fd, from, body, prio) < 0)
+		ipc_refuse(h->ipc, &op->cred, errno, ipc_handle_path(h),
+			   "a message of %zu bytes could neither be delivered nor put back", body);
+	h->taken--;
+	return n;
+}
+
+/* Behind others of its priority: the kernel has no other place for what comes back. */
+static void mq_undo(struct ipc_op *op, ssize_t len)
+{
+	struct ipc_handle *h = op->handle;
 	const char *at = h->keep_len ? h->keep : op->data;
-	const char *end = at + (h->keep_len ? h->keep_len : (size_t)len);
+	size_t left = h->keep_len ? h->keep_len : (size_t)len;
 
-	while (at < end) {
-		const char *stop =
-			h->facets.set & IPC_F_BATCH ? memchr(at, delim, (size_t)(end - at)) : end - (delim >= 0);
-		const char *from = at;
-		unsigned prio = mq_handle(h)->last_prio;
+	/* The rest of a message whose beginning was delivered. */
+	if (h->keep_len && op->offset != h->keep_at)
+		return;
+	h->keep_len = 0;
+	while (left) {
+		size_t n = mq_put_back(op, at, left);
 
-		if (!stop)
-			stop = end;
-		if (h->facets.set & IPC_F_META) {
-			prio = (unsigned)strtoul(at, NULL, 10);
-			from = (const char *)memchr(at, '\t', (size_t)(stop - at)) + 1;
-		}
-		if (mq_send(mq_handle(h)->fd, from, (size_t)(stop - from), prio) < 0)
-			ipc_refuse(h->ipc, &op->cred, errno, ipc_handle_path(h),
-				   "a message of %zu bytes could neither be delivered nor put back",
-				   (size_t)(stop - from));
-		at = stop + (delim >= 0);
+		at += n;
+		left -= n;
 	}
 }
 

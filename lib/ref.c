@@ -202,11 +202,12 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (from->facet_at || to->facet_at)
 		return refuse_facet(ipc, cred, from->facet_at ? from : to, "rename");
 	if (from->kind != to->kind)
-		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from), "a %s channel cannot become one of %s",
-				  from->kind->name, to->kind->name);
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+				  "the kind of a channel cannot change from %s to %s", from->kind->name,
+				  to->kind->name);
 	if (!from->kind->rename)
-		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from), "the kernel cannot rename a %s object",
-				  from->kind->name);
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+				  "the kernel has no call that renames what is in /%s", from->kind->name);
 	r = ref_enter(cred, from->kind);
 	if (r < 0)
 		return r;

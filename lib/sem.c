@@ -118,7 +118,7 @@ static int sem_renamed(struct ipc *ipc, const struct ipc_ref *from, const struct
 static int sem_rename(struct ipc *ipc, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags)
 {
 	char old[NAME_MAX + 1], new[NAME_MAX + 1];
-	struct stat a, b;
+	struct stat a = {0}, b = {0};
 	int r = sem_file_name(ipc, from, old);
 
 	if (r == 0)

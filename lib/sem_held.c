@@ -18,7 +18,7 @@
 #define MAGIC "ipcfs-1"
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
-enum { FIRST_SIZE = 4096 };
+enum { FIRST_SIZE = 4096, BOOT_SIZE = 40 };
 
 struct place {
 	uint64_t dev, ino; /* ino 0: free */
@@ -28,7 +28,7 @@ struct place {
 /* What the file holds. The numbers in it mean nothing after a reboot, and a directory in /tmp may outlive one. */
 struct book {
 	char magic[8];
-	char boot[40];
+	char boot[BOOT_SIZE];
 	struct place places[];
 };
 
@@ -45,13 +45,13 @@ static size_t places_in(size_t size)
 	return size < sizeof(struct book) ? 0 : (size - sizeof(struct book)) / sizeof(struct place);
 }
 
-static void boot_id(char id[static 40])
+static void boot_id(char *id)
 {
 	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
 
-	memset(id, 0, 40);
+	memset(id, 0, BOOT_SIZE);
 	if (fd >= 0) {
-		if (read(fd, id, 36) < 0)
+		if (read(fd, id, BOOT_SIZE - 1) < 0)
 			id[0] = '\0';
 		close(fd);
 	}
@@ -110,9 +110,9 @@ static int held_open(struct sem_held *held, char *why, size_t why_size)
 	if (held->fd < 0)
 		held->fd = openat(dir, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	r = held->fd < 0 ? -errno : held_grow(held, FIRST_SIZE);
-	if (r < 0) {
+	if (!held->book) {
 		snprintf(why, why_size, "the record of held permits cannot be made: %s", strerror(-r));
-		return r;
+		return r < 0 ? r : -EIO;
 	}
 	boot_id(held->book->boot);
 	memcpy(held->book->magic, MAGIC, sizeof(MAGIC));
@@ -198,7 +198,7 @@ static void recover_all(struct place *places, size_t count)
 void sem_held_recover(int rundir)
 {
 	int fd = openat(rundir, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	char boot[40];
+	char boot[BOOT_SIZE];
 	struct stat st;
 	struct book *book;
 

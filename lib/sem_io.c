@@ -32,7 +32,7 @@ static int open_file(struct ipc_handle *h, const struct ipc_ref *ref, ino_t ino,
 int sem_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
 	struct sem_handle *s = sem_handle(h);
-	struct stat st;
+	struct stat st = {0};
 	int fd = open_file(h, ref, ino, &st);
 	int r;
 
