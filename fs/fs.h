@@ -29,6 +29,7 @@ enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_CHAN };
  */
 struct fs_node {
 	enum fs_node_type type;
+	struct ipc_list link;	   /* of all nodes of channels */
 	uint64_t serial;	   /* never used twice, unlike the address */
 	uint64_t lookups;	   /* that the kernel will forget; FS_CHAN only */
 	struct fs_name *name;	   /* FS_CHAN: the name it was looked up under; NULL once that is gone */
@@ -65,7 +66,7 @@ struct fs {
 	struct timespec started;
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
-	struct ipc_list files;
+	struct ipc_list files, nodes;
 	struct ipc_list looks; /* LOOKUPs that helpers have */
 	void *names;	       /* tree of struct fs_name */
 	uint64_t serial;

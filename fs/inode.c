@@ -95,6 +95,13 @@ static void node_detach(struct fs_node *node)
 		name_free(name);
 }
 
+static void node_free(struct fs_node *node)
+{
+	node_detach(node);
+	ipc_list_remove(&node->link);
+	free(node);
+}
+
 static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const struct stat *st)
 {
 	struct fs_node *node = calloc(1, sizeof(*node));
@@ -106,6 +113,7 @@ static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const 
 	}
 	node->type = FS_CHAN;
 	node->serial = ++fs->serial;
+	ipc_list_append(&fs->nodes, &node->link);
 	node->ref = *ref;
 	node->ino = st->st_ino;
 	node->mode = st->st_mode;
@@ -199,8 +207,7 @@ void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups)
 	node->lookups -= lookups < node->lookups ? lookups : node->lookups;
 	if (node->lookups || node->live)
 		return;
-	node_detach(node);
-	free(node);
+	node_free(node);
 }
 
 bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid)
@@ -230,8 +237,7 @@ void fs_node_release(struct fs_node *node)
 {
 	node->live--;
 	if (!node->live && !node->lookups) {
-		node_detach(node);
-		free(node);
+		node_free(node);
 	}
 }
 
@@ -327,18 +333,17 @@ static void name_drop(void *arg)
 {
 	struct fs_name *name = arg;
 
-	while (name->nodes) {
-		struct fs_node *node = name->nodes;
-
-		name->nodes = node->next;
-		free(node);
-	}
 	free(name->text);
 	free(name);
 }
 
 void fs_inode_fini(struct fs *fs)
 {
+	struct ipc_list *pos, *next;
+
+	/* Also those whose names have gone: what the kernel has not forgotten by now, it never will. */
+	ipc_list_each(pos, next, &fs->nodes)
+		free(ipc_container(pos, struct fs_node, link));
 	tdestroy(fs->names, name_drop);
 	fs->names = NULL;
 	free(fs->fixed);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,10 +97,12 @@ static int mount_check_device(void)
 int fs_mount_check(struct fs *fs)
 {
 	const char *given = fs->opt.mountpoint;
+	struct statfs fs_of_dir;
 	struct stat st;
 	char *real;
 
-	if (stat(given, &st) < 0 && errno == ENOTCONN && mount_clear_dead(given) < 0)
+	/* stat(2) may still have an answer that the kernel has kept; statfs(2) asks the daemon. */
+	if (statfs(given, &fs_of_dir) < 0 && errno == ENOTCONN && mount_clear_dead(given) < 0)
 		return -1;
 	if (stat(given, &st) < 0) {
 		if (errno == ENOENT)

@@ -236,6 +236,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 
 	fs->device.fd = fs->signals.fd = -1;
 	ipc_list_init(&fs->files);
+	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->looks);
 	umask(0); /* the kernel has applied the caller's */
 	r = session_start(fs);
