@@ -175,15 +175,24 @@ test: ## install, build, run all tests; T='suite/name' selects; SANITIZE=address
 tests: all $(TESTS)
 	@:
 
-# The corpora come first, so that the last lines are Criterion's summaries.
+# The corpora and the examples come first, so that the last lines are Criterion's summaries.
 .PHONY: check
 check:
 	@rc=0; \
 	for f in $(FUZZ); do \
 		[ ! -d tests/fuzz/corpus/$$f ] || $(B)/fuzz/$$f tests/fuzz/corpus/$$f/* || { echo "fuzz/$$f: FAILED" >&2; rc=1; }; \
 	done; \
+	[ -n '$(T)' ] || sh tests/examples.sh || rc=1; \
 	for t in $(filter $(B)/tests/%,$(TESTS)); do $$t $(CRITERION_ARGS) || rc=1; done; \
 	exit $$rc
+
+SECONDS ?= 60
+
+.PHONY: soak
+soak: ## all kinds at once among signals and kills for SECONDS (60); every message is counted
+	@$(SUBMAKE) deps-test
+	@$(SUBMAKE) all
+	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak.py $(SECONDS)
 
 SECONDS_EACH ?= 60
 
