@@ -161,6 +161,7 @@ struct ipc {
 	size_t scratch_size;
 	struct ipc_refusals *refusals;
 	void *users, *last_user; /* quota.c */
+	uid_t uid;		 /* ours */
 	void *kind_data[16];	 /* by ipc_kind_index(); a kind's own state for the whole instance */
 };
 

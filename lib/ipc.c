@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "quota.h"
@@ -66,6 +67,7 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options)
 	if (!ipc)
 		return NULL;
 	ipc->loop = loop;
+	ipc->uid = getuid();
 	ipc_list_init(&ipc->handles);
 	ipc->opt = *options;
 	copied = copy_string(&ipc->opt.prefix);

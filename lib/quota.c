@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core.h"
 
@@ -84,8 +83,10 @@ void ipc_quota_give(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)
 		return;
 	user->used[what] -= n;
 	/* Our own user stays: he is the one who comes again and again. */
+	if (uid == ipc->uid)
+		return;
 	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++)
-		if (user->used[i] || uid == getuid())
+		if (user->used[i])
 			return;
 	tdelete(user, &ipc->users, user_compare);
 	ipc->last_user = NULL;
