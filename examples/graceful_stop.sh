@@ -23,12 +23,11 @@ stop() {
 if [ $# -eq 0 ]; then
 	sleep 1000 &
 	set -- "$!"
-	(
-		trap '' TERM
-		exec sleep 1000
-	) &
+	# What is ignored here is ignored by the child from its first moment on.
+	trap '' TERM
+	sleep 1000 &
+	trap - TERM
 	set -- "$@" "$!"
-	sleep 0.1
 fi
 for pid; do
 	(stop "$pid") || echo "$pid could not be stopped"

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 	empty = open_semaphore(argv[1], "empty");
 	full = open_semaphore(argv[1], "full");
 	for (long i = 0; i < count; i++) {
-		char line[WIDTH + 1];
+		char line[32];
 
 		while (sem_wait(empty) < 0)
 			if (errno != EINTR)

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "core.h"
+#include "cred.h"
 
 struct status {
 	struct ipc *ipc;
+	const struct ipc_cred *cred;
 	const struct ipc_kind *kind;
 	FILE *out;
 	bool json, first;
@@ -18,6 +20,19 @@ struct status_line {
 	bool mediated; /* openers and waiters are known: their operations come to us */
 };
 
+/* As the caller: how much is in an object is for those to know who may read it. */
+static void status_depth(const struct status *s, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	bool kernel = !ref->kind->named;
+
+	depth->value = -1;
+	if (kernel && ipc_cred_enter(s->cred) < 0)
+		return;
+	ref->kind->depth(s->ipc, ref, depth);
+	if (kernel)
+		ipc_cred_leave(s->cred);
+}
+
 static void status_look(struct status *s, const struct ipc_ref *ref, struct status_line *line)
 {
 	const struct ipc_chan *chan = ipc_chan_find(s->ipc, ref->kind, ref->base);
@@ -25,8 +40,7 @@ static void status_look(struct status *s, const struct ipc_ref *ref, struct stat
 	struct stat st;
 
 	memset(line, 0, sizeof(*line));
-	line->depth.value = -1;
-	ref->kind->depth(s->ipc, ref, &line->depth);
+	status_depth(s, ref, &line->depth);
 	line->mediated = ref->kind->stat(s->ipc, ref, &st) == 0 && S_ISREG(st.st_mode);
 	if (!chan)
 		return;
@@ -110,7 +124,7 @@ static void status_emit(void *arg, const char *name, mode_t type)
 
 static void status_all(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, bool json)
 {
-	struct status s = {.ipc = ipc, .out = out, .json = json, .first = true};
+	struct status s = {.ipc = ipc, .cred = cred, .out = out, .json = json, .first = true};
 
 	for (unsigned i = 0; (s.kind = ipc_kind_at(i)); i++)
 		if (s.kind->depth)

@@ -55,7 +55,7 @@ static struct sockaddr_in loopback(int port)
 
 static int port_of(int fd)
 {
-	struct sockaddr_in sa;
+	struct sockaddr_in sa = {0};
 	socklen_t len = sizeof(sa);
 
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
