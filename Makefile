@@ -92,6 +92,11 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libipc.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LDLIBS)
 $(B)/tests/fuzz/%.o: KNOWS = -Ilib
+# This one feeds the front end.
+$(B)/fuzz/request: $(B)/tests/fuzz/request.o $(B)/tests/fuzz/replay.o $(filter-out $(B)/fs/main.o,$(FS)) $(B)/libipc.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(FUSE_LIBS) $(CAPNG_LIBS) $(LDLIBS)
+$(B)/tests/fuzz/request.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 
 $(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o $(B)/libipc.a
 	@mkdir -p $(@D)
@@ -183,7 +188,7 @@ check:
 		[ ! -d tests/fuzz/corpus/$$f ] || $(B)/fuzz/$$f tests/fuzz/corpus/$$f/* || { echo "fuzz/$$f: FAILED" >&2; rc=1; }; \
 	done; \
 	[ -n '$(T)' ] || sh tests/examples.sh || rc=1; \
-	for t in $(filter $(B)/tests/%,$(TESTS)); do $$t $(CRITERION_ARGS) || rc=1; done; \
+	for t in $(filter $(B)/tests/%,$(TESTS)); do timeout -k 10 600 $$t $(CRITERION_ARGS) || rc=1; done; \
 	exit $$rc
 
 SECONDS ?= 60
@@ -210,7 +215,9 @@ fuzz: ## run each fuzz target for SECONDS_EACH (60); new inputs stay in build/
 build/fuzz-clang/%: tests/fuzz/%.c $(wildcard lib/*.c lib/*.h)
 	@mkdir -p $(@D)
 	clang $(BASEFLAGS) -Ilib -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-o $@ $< $(wildcard lib/*.c)
+		$(if $(filter %/request,$@),$(FUSE_CFLAGS)) -o $@ $< $(wildcard lib/*.c) \
+		$(if $(filter %/request,$@),$(filter-out fs/main.c,$(wildcard fs/*.c)) $(FUSE_LIBS))
+build/fuzz-clang/request: $(wildcard fs/*.c fs/*.h)
 
 .PHONY: bench
 bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock for some of them

@@ -15,7 +15,8 @@
 
 #include "core.h"
 
-enum { CHILD_MS = 1000 };
+/* So long a child may take on a busy machine, and so often it is looked at meanwhile. */
+enum { CHILD_MS = 10000, LOOK_MS = 20 };
 
 static bool cred_is_us(const struct ipc_cred *cred)
 {
@@ -135,6 +136,23 @@ static int cred_become(const struct ipc_cred *cred)
 	return 0;
 }
 
+/* The child is the caller's while it runs: he could stop it, and must not stop us. */
+static bool child_speaks(pid_t pid, int words)
+{
+	struct pollfd p = {.fd = words, .events = POLLIN};
+
+	for (int waited = 0; waited < CHILD_MS; waited += LOOK_MS) {
+		siginfo_t info = {0};
+		ssize_t r = IPC_RETRY(poll(&p, 1, LOOK_MS));
+
+		if (r != 0)
+			return r > 0;
+		if (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+			break;
+	}
+	return false;
+}
+
 int ipc_cred_run(const struct ipc_cred *cred, int (*fn)(void *arg, char *why, size_t why_size), void *arg, char *why,
 		 size_t why_size)
 {
@@ -167,8 +185,7 @@ int ipc_cred_run(const struct ipc_cred *cred, int (*fn)(void *arg, char *why, si
 		_exit(-r);
 	}
 	close(words[1]);
-	/* The child is the caller's while it runs: he could stop it, and must not stop us. */
-	if (IPC_RETRY(poll(&(struct pollfd){.fd = words[0], .events = POLLIN}, 1, CHILD_MS)) <= 0)
+	if (!child_speaks(pid, words[0]))
 		kill(pid, SIGKILL);
 	n = why_size ? IPC_RETRY(read(words[0], why, why_size - 1)) : 0;
 	if (why_size)

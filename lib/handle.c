@@ -215,6 +215,9 @@ char *ipc_keep_reserve(struct ipc_handle *h, size_t n)
 	return ipc_handle_grow(h, &h->keep, &h->keep_size, n) < 0 ? NULL : h->keep;
 }
 
+/* A message of any length ends before the last offset there is. */
+#define OFFSET_MAX (INT64_MAX - ((off_t)1 << 40))
+
 ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)
 {
 	off_t end = h->keep_at + (off_t)h->keep_len;
@@ -224,6 +227,9 @@ ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)
 		return -ENODATA;
 	if (h->duplex)
 		op->offset = h->pos;
+	if (op->offset > OFFSET_MAX)
+		return ipc_refuse(h->ipc, &op->cred, EOVERFLOW, ipc_handle_path(h),
+				  "offset %lld is beyond any that reading leads to", (long long)op->offset);
 	if (op->offset >= end)
 		return -ENODATA;
 	if (op->offset < h->keep_at)

@@ -19,9 +19,10 @@ M=$dir/mnt
 cleanup() {
 	trap - EXIT HUP INT TERM
 	[ -z "$server" ] || kill "$server" 2>/dev/null
-	rm -f "$M/mq/$id" "$M/shm/$id"
-	fusermount3 -u "$M"
-	rm -rf "${dir:?}"
+	rm -f "$M/mq/$id" "$M/shm/$id" "$M/sem/$id" "$M/sem/$id-full" "$M/sem/$id-empty"
+	fusermount3 -u "$M" || fusermount3 -u -z "$M"
+	# Never what is below a mount: that would be the whole system's channels.
+	rmdir "$M" && rm -rf "${dir:?}"
 }
 trap cleanup EXIT
 trap 'cleanup; exit 1' HUP INT TERM
@@ -46,15 +47,26 @@ once() {
 	result "$name" "$expected" "$(timeout 10 "$@" 2>&1)"
 }
 
-# start COMMAND...: a server in the background; returns when it has printed "ready".
+# edited NAME EXPECTED SCRIPT COMMAND...: the same behind sed SCRIPT.
+edited() {
+	name=$1
+	expected=$2
+	script=$3
+	shift 3
+	result "$name" "$expected" "$(timeout 10 "$@" 2>&1 | sed "$script")"
+}
+
+# start LINE COMMAND...: a server in the background; returns when it has printed LINE, by which it says that it is ready.
 start() {
+	expected=$1
+	shift
 	mkfifo "$dir/out/fifo"
 	timeout 10 "$@" >"$dir/out/fifo" 2>&1 &
 	server=$!
 	exec 3<"$dir/out/fifo"
 	rm "$dir/out/fifo"
 	IFS= read -r line <&3
-	result "$1 is ready" ready "$line"
+	result "$1 is ready" "$expected" "$line"
 }
 
 # stop NAME EXPECTED: what the server has printed since; it ends by itself.
@@ -66,7 +78,7 @@ stop() {
 	server=
 }
 
-start "$bin/pipe_server" "$M" "$id"
+start ready "$bin/pipe_server" "$M" "$id"
 once pipe_client '5 letters' "$bin/pipe_client" "$M" hello "$id"
 once pipe_client '8 letters' "$bin/pipe_client" "$M" 'two word' "$id"
 once pipe_client '4 letters' "$bin/pipe_client" "$M" quit "$id"
@@ -79,7 +91,7 @@ child, pipe(2): end of file
 child, M/pipe: hello, child
 child, M/pipe: end of file' "$bin/pipe_child" "$M"
 
-start "$bin/shm_server" "$id"
+start ready "$bin/shm_server" "$id"
 once shm_client HELLO "$bin/shm_client" "$M" hello "$id"
 once shm_client QUIT "$bin/shm_client" "$M" quit "$id"
 stop shm_server 'request: hello
@@ -103,7 +115,7 @@ result 'mq_receiver before mq_sender' one "$line"
 once mq_sender '' "$bin/mq_sender" "$id" two
 stop mq_receiver two
 
-start "$bin/sock_server" "$M" "$id"
+start ready "$bin/sock_server" "$M" "$id"
 once sock_client HELLO "$bin/sock_client" "$M" hello "$id"
 once 'sock_client.sh to a native server' 'BY FILE' examples/sock_client.sh "$M" 'by file' "$id@io"
 once sock_client QUIT "$bin/sock_client" "$M" quit "$id"
@@ -111,7 +123,7 @@ stop sock_server 'request: hello
 request: by file
 request: quit'
 
-start examples/sock_server.sh "$M" "$id"
+start ready examples/sock_server.sh "$M" "$id"
 once sock_client.sh 'you said: hello' examples/sock_client.sh "$M" hello "$id"
 once 'sock_client to a script' 'you said: native' "$bin/sock_client" "$M" native "$id@addr"
 once sock_client.sh 'you said: quit' examples/sock_client.sh "$M" quit "$id"
@@ -122,7 +134,7 @@ request: quit'
 # A port that nobody has at the moment.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
 for server_is in "$bin/tcp_server" examples/tcp_server.sh; do
-	start "$server_is" "$M" "$port"
+	start ready "$server_is" "$M" "$port"
 	once tcp_client 'got: hello' "$bin/tcp_client" "$M" hello 127.0.0.1 "$port"
 	once tcp_client.sh 'got: one line' examples/tcp_client.sh "$M" 'one line' 127.0.0.1 "$port"
 	once tcp_client 'got: quit' "$bin/tcp_client" "$M" quit localhost "$port"
@@ -139,10 +151,35 @@ once priority.sh '9	urgent, sent third
 0	routine, sent first
 0	routine, sent second' examples/priority.sh "$M" "$id"
 
-for kind in pipe shm mq sock; do
+# A lock with a time-out: one has it, one gives up (of which each shell speaks in its own words), one waits.
+start 'I have the lock' examples/lock_timeout.sh "$M" 5s 1 "$id"
+edited 'lock_timeout.sh, given up' 'somebody else has it' '/timed out/d' examples/lock_timeout.sh "$M" 50ms 0 "$id"
+once 'lock_timeout.sh, after the other' 'I have the lock
+and now I have not' examples/lock_timeout.sh "$M" 5s 0 "$id"
+stop lock_timeout.sh 'and now I have not'
+rm -f "$M/sem/$id"
+
+# On a busy machine it may happen that not even three run at once.
+edited worker_limit.sh '12 jobs, at most 3 at once' 's/most [12] at/most 3 at/' examples/worker_limit.sh "$M" 3 12 "$id"
+once producer_consumer.sh '1000 items, 1000 of them right' examples/producer_consumer.sh "$M" 1000 "$id"
+once log_broadcast.sh '100 errors seen by the second
+1000 lines kept by the first
+the third came late; the last two lines were:
+line 999
+line 1000' examples/log_broadcast.sh "$M" 1000 "$id"
+edited graceful_stop.sh 'N ended by itself
+N had to be killed' 's/^[0-9][0-9]*/N/' examples/graceful_stop.sh "$M" 1s
+
+for kind in pipe shm mq sock sem bcast; do
 	once "$kind: nothing is left" '' find "$M/$kind/" -name "*$id*"
 done
-once 'pipe and sock: nothing at all is left' '' find "$M/pipe/" "$M/sock/" -mindepth 1
+once 'pipe, sock, bcast: nothing at all is left' '' find "$M/pipe/" "$M/sock/" "$M/bcast/" -mindepth 1
+
+# Those that run in other examples: mq_producer, producer_consumer.
+for file in examples/*.c examples/*.sh; do
+	name=$(basename "${file%.*}")
+	grep -q "$name" tests/examples.sh || result "$file" 'a test of it' 'none'
+done
 
 echo "examples: $passed passed, $failed failed"
 [ "$failed" = 0 ]

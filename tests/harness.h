@@ -18,7 +18,11 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
+#include <unistd.h>
 
+enum {
+	T_LIFETIME = 120
+}; /* seconds; then a test is killed, since Criterion's own time-out spares a process in a system call */
 enum { T_PATIENCE = 20000 }; /* milliseconds; only a failing test waits that long */
 
 struct t_mount {
@@ -39,6 +43,7 @@ extern struct t_mount *M;
 	static void t_body_##suite##_##name(void);                                                                     \
 	Test(suite, name, .init = t_setup, .fini = t_teardown, ##__VA_ARGS__)                                          \
 	{                                                                                                              \
+		alarm(T_LIFETIME);                                                                                     \
 		t_body_##suite##_##name();                                                                             \
 		t_finish();                                                                                            \
 	}                                                                                                              \
@@ -49,6 +54,7 @@ extern struct t_mount *M;
 	static void t_body_##suite##_##name(void);                                                                     \
 	Test(suite, name, .fini = t_teardown, ##__VA_ARGS__)                                                           \
 	{                                                                                                              \
+		alarm(T_LIFETIME);                                                                                     \
 		t_body_##suite##_##name();                                                                             \
 		t_finish();                                                                                            \
 	}                                                                                                              \

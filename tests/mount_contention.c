@@ -10,6 +10,8 @@
 
 #include "mount_queue.h"
 
+TestSuite(contention, .timeout = 60);
+
 static struct queue q;
 
 static char *queue_path(void)
@@ -163,13 +165,13 @@ static void check_crowd(const char *path, int flags, int rounds)
 t_test(contention, hundreds_open_a_queue_at_once)
 {
 	q = queue_make("q", 1, 16);
-	check_crowd(queue_path(), O_RDONLY | O_NONBLOCK, 10);
+	check_crowd(queue_path(), O_RDONLY | O_NONBLOCK, 4);
 }
 
 t_test(contention, hundreds_open_a_queue_as_a_shell_writes)
 {
 	q = queue_make("q", 1, 16);
-	check_crowd(queue_path(), O_WRONLY | O_CREAT | O_TRUNC, 10);
+	check_crowd(queue_path(), O_WRONLY | O_CREAT | O_TRUNC, 4);
 }
 
 t_test(contention, hundreds_open_a_cached_entry_at_once)
@@ -177,7 +179,7 @@ t_test(contention, hundreds_open_a_cached_entry_at_once)
 	struct stat st;
 
 	q = queue_make("q", 1, 16);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 4; i++) {
 		cr_assert_eq(stat(queue_path(), &st), 0);
 		check_crowd(queue_path(), O_WRONLY, 1);
 	}
@@ -187,12 +189,12 @@ t_test(contention, hundreds_open_while_one_handle_stays)
 {
 	q = queue_make("q", 1, 16);
 	cr_assert_geq(open(queue_path(), O_RDONLY), 0);
-	check_crowd(queue_path(), O_WRONLY | O_APPEND, 10);
+	check_crowd(queue_path(), O_WRONLY | O_APPEND, 4);
 }
 
 t_test(contention, hundreds_make_one_queue_at_once)
 {
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 4; i++)
 		check_crowd(t_path(M, "mq/%s%d@maxmsg=1,msgsize=16", t_name("new"), i), O_WRONLY | O_CREAT, 1);
 }
 
@@ -200,7 +202,7 @@ t_test(contention, hundreds_write_behind_a_native_unlink)
 {
 	struct stat st;
 
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 4; i++) {
 		q = queue_make(t_format("q%d", i), 1, 16);
 		cr_assert_eq(stat(t_path(M, "mq/%s@msgsize=16", q.name), &st), 0);
 		queue_unlink(&q);
@@ -210,19 +212,19 @@ t_test(contention, hundreds_write_behind_a_native_unlink)
 
 t_test(contention, hundreds_make_one_fifo_at_once)
 {
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 4; i++)
 		check_crowd(t_path(M, "pipe/%s%d", t_name("new"), i), O_RDWR | O_CREAT, 1);
 }
 
 t_test(contention, hundreds_make_one_shared_memory_at_once)
 {
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 4; i++)
 		check_crowd(t_path(M, "shm/%s%d", t_name("new"), i), O_RDWR | O_CREAT, 1);
 }
 
 t_test(contention, hundreds_make_one_socket_at_once)
 {
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 4; i++)
 		check_crowd(t_path(M, "sock/%s%d", t_name("new"), i), O_RDONLY | O_CREAT, 1);
 }
 
@@ -231,13 +233,13 @@ t_test(contention, hundreds_of_threads_of_one_process)
 	t_need("python3");
 	const char *script = "import os, sys, threading\n"
 			     "failed = []\n"
-			     "start = threading.Barrier(200)\n"
+			     "start = threading.Barrier(100)\n"
 			     "def work():\n"
 			     "    start.wait()\n"
 			     "    for i in range(5):\n"
 			     "        try: os.close(os.open(sys.argv[1], os.O_WRONLY))\n"
 			     "        except OSError as e: failed.append(e)\n"
-			     "threads = [threading.Thread(target=work) for i in range(200)]\n"
+			     "threads = [threading.Thread(target=work) for i in range(100)]\n"
 			     "[t.start() for t in threads]\n"
 			     "[t.join() for t in threads]\n"
 			     "sys.exit(str(failed[0]) if failed else 0)\n";

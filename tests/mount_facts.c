@@ -13,6 +13,8 @@
 
 #include "mount_queue.h"
 
+TestSuite(facts, .timeout = 60);
+
 static int open_or_fail(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC, 0600);
@@ -85,7 +87,7 @@ t_test(facts, exclusive_create_gets_the_handle_and_the_next_eexist)
 	const char *kinds[] = {"pipe", "shm", "mq", "sock"};
 
 	for (int i = 0; i < 4; i++) {
-		char *path = t_path(M, "%s/%s", kinds[i], t_name("x"));
+		char *path = t_path(M, "%s/%s%s", kinds[i], t_name("x"), i == 2 ? "@msgsize=64" : "");
 		int flags = i == 3 ? O_RDONLY : O_RDWR;
 		int fd = open_or_fail(path, flags | O_CREAT | O_EXCL);
 
@@ -303,7 +305,7 @@ t_test(facts, creators_that_wait_for_a_reader_do_not_hold_up_the_rest)
 
 	for (int i = 0; i < 100; i++)
 		pids[i] = t_fork(create_pipe, t_path(M, "pipe/%s%d", t_name("p"), i));
-	t_write(t_path(M, "mq/%s", t_name("q")), "hello");
+	t_write(t_path(M, "mq/%s@msgsize=64", t_name("q")), "hello");
 	cr_assert_str_eq(t_read(t_path(M, "mq/%s@drain", t_name("q"))), "hello");
 	cr_assert_eq(t_sh(M, "sh", "ls $M/pipe >/dev/null", &out), 0, "%s", out);
 	for (int i = 0; i < 100; i++)

@@ -11,6 +11,8 @@
 
 #include "mount_queue.h"
 
+TestSuite(interrupt, .timeout = 60);
+
 static struct queue q;
 
 static void on_signal(int number)
@@ -259,11 +261,12 @@ t_test(interrupt, part_that_was_taken_is_reported)
 	char *out;
 
 	q = queue_make("q", 2, 16);
-	pid_t pid = t_spawn(M, "sh",
-			    "exec python3 -c 'import os, signal, sys\n"
-			    "class E(Exception): pass\n"
-			    "signal.signal(signal.SIGUSR1, lambda *a: None)\n"
-			    "print(os.write(os.open(sys.argv[1], os.O_WRONLY), b\"a\\nbb\\nccc\\n\"))' $M/mq/${P}q@lines");
+	pid_t pid =
+		t_spawn(M, "sh",
+			"exec python3 -c 'import os, signal, sys\n"
+			"class E(Exception): pass\n"
+			"signal.signal(signal.SIGUSR1, lambda *a: None)\n"
+			"print(os.write(os.open(sys.argv[1], os.O_WRONLY), b\"a\\nbb\\nccc\\n\"))' $M/mq/${P}q@lines");
 
 	queue_await_waiters(M, &q, 1);
 	kill(pid, SIGUSR1);

@@ -9,10 +9,11 @@
 
 #include "mount_queue.h"
 
+TestSuite(jobs, .timeout = 60);
+
 enum { WORKERS = 4, JOBS = 2000 };
 
-#define SHELL_WORKER                                                                                                   \
-	"exec >worker.$$; while IFS= read -r job; do echo \"$job\"; done <$M/mq/${P}jobs@lines,idle=2s"
+#define SHELL_WORKER "exec >worker.$$; while IFS= read -r job; do echo \"$job\"; done <$M/mq/${P}jobs@lines,idle=2s"
 #define PYTHON_WORKER                                                                                                  \
 	"import os, sys\n"                                                                                             \
 	"out = open('worker.%d' % os.getpid(), 'w')\n"                                                                 \
@@ -163,7 +164,8 @@ t_test(jobs, native_producer_feeds_shell_workers)
 t_test(jobs, many_producers_lines_stay_whole)
 {
 	struct queue q = queue_make("jobs", 10, 64);
-	const char *script = "for i in 1 2 3 4; do seq $i 4 2000 | dd bs=7 status=none >$M/mq/${P}jobs@lines & done; wait";
+	const char *script =
+		"for i in 1 2 3 4; do seq $i 4 2000 | dd bs=7 status=none >$M/mq/${P}jobs@lines & done; wait";
 	pid_t producers = t_spawn(M, "bash", script), worker = t_spawn(M, "dash", SHELL_WORKER);
 
 	cr_assert_eq(t_wait_exit(producers, T_PATIENCE, NULL), 0);

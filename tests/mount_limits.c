@@ -12,6 +12,8 @@
 
 #include "mount_queue.h"
 
+TestSuite(limits, .timeout = 60);
+
 /* Creates M/mq/NAME; returns errno, or 0. */
 static int create(const struct t_mount *m, const char *name)
 {
@@ -174,9 +176,10 @@ t_test(limits, contradicting_maxmsg_is_eexist)
 t_test(limits, bad_values_are_einval_and_explained)
 {
 	static const char *const bad[] = {
-		"prio=32768", "prio=-1", "prio",	"prio=",   "n=0",	"n=x",	   "idle=", "idle=5x", "timeout=-1",
-		"maxmsg=0",   "maxmsg",	 "msgsize=9999999999", "lines,nul", "one,n=2", "batch", "lines,lines", "", "lines,",
-		"unknown",    "listen",	 "size=5",	"value=1", "ctl,lines", "drain=1",
+		"prio=32768", "prio=-1", "prio",       "prio=",	      "n=0",	   "n=x",
+		"idle=",      "idle=5x", "timeout=-1", "maxmsg=0",    "maxmsg",	   "msgsize=9999999999",
+		"lines,nul",  "one,n=2", "batch",      "lines,lines", "",	   "lines,",
+		"unknown",    "listen",	 "size=5",     "value=1",     "ctl,lines", "drain=1",
 	};
 
 	queue_make("q", 4, 16);

@@ -10,6 +10,8 @@
 
 #include "mount_queue.h"
 
+TestSuite(mq, .timeout = 60);
+
 static struct queue q;
 
 static void make(void)
@@ -145,7 +147,8 @@ t_test(mq, lines_written_byte_by_byte)
 t_test(mq, lines_written_in_blocks_of_stdio)
 {
 	make();
-	check("seq 1 3000 | dd bs=4096 iflag=fullblock status=none >$Q@lines & cat $Q@lines,n=3000 >got; seq 1 3000 | cmp - got", "");
+	check("seq 1 3000 | dd bs=4096 iflag=fullblock status=none >$Q@lines & cat $Q@lines,n=3000 >got; seq 1 3000 | cmp - got",
+	      "");
 }
 
 t_test(mq, too_long_line_is_refused_behind_what_was_taken)
@@ -166,7 +169,8 @@ t_test(mq, too_long_line_is_refused_behind_what_was_taken)
 t_test(mq, line_that_grows_too_long_is_never_cut)
 {
 	make();
-	bash(1, "perl -e '$| = 1; syswrite(STDOUT, \"x\" x 40) for 1..2; syswrite(STDOUT, \"\\n\") or exit 1' >$Q@lines || exit 1");
+	bash(1,
+	     "perl -e '$| = 1; syswrite(STDOUT, \"x\" x 40) for 1..2; syswrite(STDOUT, \"\\n\") or exit 1' >$Q@lines || exit 1");
 	cr_assert_str_eq(contents(), "");
 }
 

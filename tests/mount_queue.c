@@ -104,5 +104,11 @@ long queue_ctl(const struct t_mount *m, const struct queue *q, const char *key)
 
 void queue_await_waiters(const struct t_mount *m, const struct queue *q, long count)
 {
-	t_await(queue_ctl(m, q, "waiters") == count);
+	long deadline = t_deadline(T_PATIENCE), now;
+
+	while ((now = queue_ctl(m, q, "waiters")) != count) {
+		if (t_left(deadline) == 0)
+			t_fail("%ld operations wait, not %ld", now, count);
+		t_nap();
+	}
 }

@@ -13,6 +13,8 @@
 
 #include "mount_queue.h"
 
+TestSuite(storm, .timeout = 60);
+
 enum { MESSAGES = 100000, CLIENTS = 4 };
 
 /* Shared with the forked clients. */
@@ -20,7 +22,7 @@ static struct tally {
 	atomic_uchar seen[MESSAGES];
 	atomic_long bad, calls_interrupted;
 	atomic_long sent; /* numbers are given out from here */
-} *tally;
+} * tally;
 
 static struct queue q;
 

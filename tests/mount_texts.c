@@ -8,8 +8,11 @@
 
 #include "mount_queue.h"
 
-static const char *const odd_names[] = {"new\nline", "tab\there", "esc\033[31m", "quote\"back\\slash", "latin1-\xe9", "\xff\xfe",
-					"cut-\xe2\x82", "utf8-\xe2\x82\xac", "nel-\xc2\x85", "del\x7f"};
+TestSuite(texts, .timeout = 60);
+
+static const char *const odd_names[] = {"new\nline",	"tab\there", "esc\033[31m",  "quote\"back\\slash",
+					"latin1-\xe9",	"\xff\xfe",  "cut-\xe2\x82", "utf8-\xe2\x82\xac",
+					"nel-\xc2\x85", "del\x7f"};
 
 enum { ODD_NAMES = sizeof(odd_names) / sizeof(odd_names[0]) };
 
@@ -51,7 +54,9 @@ t_test(texts, are_listed_and_plain_files)
 {
 	char *out;
 
-	cr_assert_eq(t_sh(M, "sh", "cd $M; ls | tr '\\n' ' '; test -f README -a -f status -a -f errors -a -f status@json", &out), 0);
+	cr_assert_eq(t_sh(M, "sh",
+			  "cd $M; ls | tr '\\n' ' '; test -f README -a -f status -a -f errors -a -f status@json", &out),
+		     0);
 	cr_assert(strstr(out, "README") && strstr(out, "status ") && strstr(out, "errors"), "%s", out);
 }
 
@@ -59,8 +64,11 @@ t_test(texts, tools_read_them)
 {
 	char *out;
 
-	cr_assert_eq(t_sh(M, "sh", "cd $M; wc -c <README; tail -n1 status; head -n1 status; cp README ~- 2>/dev/null; grep -c . README", &out),
-		     0, "%s", out);
+	cr_assert_eq(
+		t_sh(M, "sh",
+		     "cd $M; wc -c <README; tail -n1 status; head -n1 status; cp README ~- 2>/dev/null; grep -c . README",
+		     &out),
+		0, "%s", out);
 	cr_assert_eq(t_sh(M, "sh", "cp $M/README copy && cmp copy $M/README", &out), 0, "%s", out);
 }
 
@@ -139,7 +147,8 @@ t_test(texts, errors_name_process_file_and_cause)
 
 	open(t_path(M, "mq/x@nonsense"), O_RDONLY);
 	text = t_read(t_path(M, "errors"));
-	cr_assert(strstr(text, t_format("pid %d", getpid())) && strstr(text, "EINVAL") && strstr(text, "nonsense"), "%s", text);
+	cr_assert(strstr(text, t_format("pid %d", getpid())) && strstr(text, "EINVAL") && strstr(text, "nonsense"),
+		  "%s", text);
 }
 
 t_test(texts, errors_keep_the_last_only)

@@ -11,6 +11,8 @@
 
 #include "mount_queue.h"
 
+TestSuite(wait, .timeout = 60);
+
 static struct queue q;
 
 static int open_queue(const char *facets, int flags)
