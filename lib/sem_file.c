@@ -246,7 +246,7 @@ static int file_open(int dir, const char *name, int flags, struct stat *st)
 
 int sem_file_peek(int dir, const char *name)
 {
-	struct sem_words words;
+	struct sem_words words = {0};
 	struct stat st;
 	int fd = file_open(dir, name, O_RDONLY, &st);
 	ssize_t n;

@@ -9,6 +9,7 @@ BUILD=$(dirname "$IPCFS")
 export BUILD
 bin=$BUILD/examples
 id=ipcfs-examples-$$
+patience=60 # seconds, for a machine that is busy with other things
 failed=0
 passed=0
 server=
@@ -44,7 +45,7 @@ once() {
 	name=$1
 	expected=$2
 	shift 2
-	result "$name" "$expected" "$(timeout 10 "$@" 2>&1)"
+	result "$name" "$expected" "$(timeout "$patience" "$@" 2>&1)"
 }
 
 # edited NAME EXPECTED SCRIPT COMMAND...: the same behind sed SCRIPT.
@@ -53,7 +54,7 @@ edited() {
 	expected=$2
 	script=$3
 	shift 3
-	result "$name" "$expected" "$(timeout 10 "$@" 2>&1 | sed "$script")"
+	result "$name" "$expected" "$(timeout "$patience" "$@" 2>&1 | sed "$script")"
 }
 
 # start LINE COMMAND...: a server in the background; returns when it has printed LINE, by which it says that it is ready.
@@ -61,7 +62,7 @@ start() {
 	expected=$1
 	shift
 	mkfifo "$dir/out/fifo"
-	timeout 10 "$@" >"$dir/out/fifo" 2>&1 &
+	timeout "$patience" "$@" >"$dir/out/fifo" 2>&1 &
 	server=$!
 	exec 3<"$dir/out/fifo"
 	rm "$dir/out/fifo"
@@ -105,7 +106,7 @@ with space' "$bin/mq_receiver" "$M" 4 "$id"
 
 # The receiver first: it waits for a sender that comes later.
 mkfifo "$dir/out/fifo"
-timeout 10 "$bin/mq_receiver" "$M" 2 "$id" >"$dir/out/fifo" 2>&1 &
+timeout "$patience" "$bin/mq_receiver" "$M" 2 "$id" >"$dir/out/fifo" 2>&1 &
 server=$!
 exec 3<"$dir/out/fifo"
 rm "$dir/out/fifo"
@@ -152,23 +153,23 @@ once priority.sh '9	urgent, sent third
 0	routine, sent second' examples/priority.sh "$M" "$id"
 
 # A lock with a time-out: one has it, one gives up (of which each shell speaks in its own words), one waits.
-start 'I have the lock' examples/lock_timeout.sh "$M" 5s 1 "$id"
+start 'I have the lock' examples/lock_timeout.sh "$M" 30s 3 "$id"
 edited 'lock_timeout.sh, given up' 'somebody else has it' '/timed out/d' examples/lock_timeout.sh "$M" 50ms 0 "$id"
 once 'lock_timeout.sh, after the other' 'I have the lock
-and now I have not' examples/lock_timeout.sh "$M" 5s 0 "$id"
+and now I have not' examples/lock_timeout.sh "$M" 30s 0 "$id"
 stop lock_timeout.sh 'and now I have not'
 rm -f "$M/sem/$id"
 
 # On a busy machine it may happen that not even three run at once.
 edited worker_limit.sh '12 jobs, at most 3 at once' 's/most [12] at/most 3 at/' examples/worker_limit.sh "$M" 3 12 "$id"
-once producer_consumer.sh '1000 items, 1000 of them right' examples/producer_consumer.sh "$M" 1000 "$id"
+once producer_consumer.sh '500 items, 500 of them right' examples/producer_consumer.sh "$M" 500 "$id"
 once log_broadcast.sh '100 errors seen by the second
 1000 lines kept by the first
 the third came late; the last two lines were:
 line 999
 line 1000' examples/log_broadcast.sh "$M" 1000 "$id"
 edited graceful_stop.sh 'N ended by itself
-N had to be killed' 's/^[0-9][0-9]*/N/' examples/graceful_stop.sh "$M" 1s
+N had to be killed' 's/^[0-9][0-9]*/N/' examples/graceful_stop.sh "$M" 3s
 
 for kind in pipe shm mq sock sem bcast; do
 	once "$kind: nothing is left" '' find "$M/$kind/" -name "*$id*"

@@ -86,10 +86,10 @@ Test(name, every_flag_has_its_own_bit)
 		const char *name;
 		uint32_t bit;
 	} flags[] = {
-		{ "ctl", IPC_F_CTL },	  { "lines", IPC_F_LINES }, { "nul", IPC_F_NUL },
-		{ "drain", IPC_F_DRAIN }, { "one", IPC_F_ONE },	    { "listen", IPC_F_LISTEN },
-		{ "addr", IPC_F_ADDR },	  { "io", IPC_F_IO },	    { "stream", IPC_F_STREAM },
-		{ "dgram", IPC_F_DGRAM }, { "hold", IPC_F_HOLD },   { "seqpacket", IPC_F_SEQPACKET },
+		{"ctl", IPC_F_CTL},	{"lines", IPC_F_LINES}, {"nul", IPC_F_NUL},
+		{"drain", IPC_F_DRAIN}, {"one", IPC_F_ONE},	{"listen", IPC_F_LISTEN},
+		{"addr", IPC_F_ADDR},	{"io", IPC_F_IO},	{"stream", IPC_F_STREAM},
+		{"dgram", IPC_F_DGRAM}, {"hold", IPC_F_HOLD},	{"seqpacket", IPC_F_SEQPACKET},
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -827,7 +827,7 @@ Test(name, escape_without_room_only_counts)
 
 Test(name, escape_with_room_for_one_byte_terminates)
 {
-	char out[1] = { 'x' };
+	char out[1] = {'x'};
 
 	cr_assert_eq(ipc_escape(out, sizeof(out), "abc", 3), 3);
 	cr_assert_eq(out[0], '\0');

@@ -224,8 +224,7 @@ static ssize_t answer(int fd, struct iovec *iov, int count, void *unused)
 		if (p.unique != out.unique)
 			continue;
 		pendings[i].unique = 0;
-		if (p.node)
-			p.node->used--;
+		p.node->used--;
 		if (p.file)
 			p.file->used--;
 		answered(&p, &out, body);
@@ -424,7 +423,7 @@ static void do_write(void)
 {
 	static const char *const words[] = {"x", "a\nb\n", "1\n", "\n", "buffer=8K\n", "size=10\n", "3", "a\0b\0"};
 	struct file *file = take_file(false);
-	char data[PAYLOAD];
+	char data[PAYLOAD] = {0};
 	size_t n = take();
 	struct fuse_write_in in = {.flags = take() & 1 ? O_NONBLOCK : 0};
 
