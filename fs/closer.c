@@ -25,6 +25,14 @@ static pid_t process_of(pid_t thread)
 	return pid;
 }
 
+/* As the kernel shows the path of an open file, whose name may have gone. */
+static bool is_path(const char *target, const char *path)
+{
+	size_t n = strlen(path);
+
+	return strncmp(target, path, n) == 0 && (target[n] == '\0' || strcmp(target + n, " (deleted)") == 0);
+}
+
 bool fs_closer_is_last(pid_t opener, pid_t closer, const char *path)
 {
 	pid_t process = process_of(closer);
@@ -41,10 +49,14 @@ bool fs_closer_is_last(pid_t opener, pid_t closer, const char *path)
 		return false;
 	while (last && (e = readdir(fds))) {
 		char target[PATH_MAX];
-		ssize_t n = e->d_name[0] == '.' ? 0 : readlinkat(dirfd(fds), e->d_name, target, sizeof(target));
+		ssize_t n = e->d_name[0] == '.' ? 0 : readlinkat(dirfd(fds), e->d_name, target, sizeof(target) - 1);
 
 		/* What cannot be read could be the file. */
-		last = n >= 0 && !((size_t)n >= strlen(path) && memcmp(target, path, strlen(path)) == 0);
+		last = n >= 0;
+		if (last) {
+			target[n] = '\0';
+			last = !is_path(target, path);
+		}
 	}
 	closedir(fds);
 	return last;

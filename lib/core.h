@@ -230,6 +230,13 @@ extern const struct ipc_kind ipc_ctl;
 /* The name of a process, escaped; "?" where there is none. */
 void ipc_command(pid_t, char *out, size_t size);
 
+/*
+ * ref.c. may_act: 0, or -EPERM with a line for MNT/errors where a kernel object would need us to be the caller and we cannot.
+ * enter, leave: ipc_cred_enter() and ipc_cred_leave() around what the kernel decides by who asks; leave only after a 0.
+ */
+int ipc_ref_may_act(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+int ipc_ref_enter(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
 /* name of ref below the mount ("mq/jobs@lines"), for messages; in a static buffer. */
 const char *ipc_ref_path(const struct ipc_ref *);
 const char *ipc_handle_path(const struct ipc_handle *);

@@ -1,6 +1,5 @@
 /* Open files: their life, their position, and what is kept of the last message. */
 #include "core.h"
-#include "cred.h"
 #include "quota.h"
 
 #include <errno.h>
@@ -70,15 +69,12 @@ static int handle_attach(struct ipc_handle *h, const struct ipc_ref *ref, ino_t 
 
 static int handle_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
-	int r;
+	int r = ipc_ref_enter(h->ipc, &h->cred, ref);
 
-	if (ref->kind->named)
-		return h->kind->open(h, ref, flags, ino);
-	r = ipc_cred_enter(&h->cred);
 	if (r < 0)
 		return r;
 	r = h->kind->open(h, ref, flags, ino);
-	ipc_cred_leave(&h->cred);
+	ipc_ref_leave(&h->cred, ref);
 	return r;
 }
 

@@ -150,6 +150,10 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 
 int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
+	int r = ipc_ref_may_act(ipc, cred, ref);
+
+	if (r < 0)
+		return r;
 	if (ref->facets.set & (IPC_F_CTL | IPC_F_ADDR))
 		return -ENOENT;
 	return ref->kind->create(ipc, cred, ref, mode);
@@ -161,18 +165,30 @@ static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const stru
 			  ref->base, verb);
 }
 
+int ipc_ref_may_act(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	if (ref->kind->named || ipc->uid == 0 || cred->uid == ipc->uid)
+		return 0;
+	return ipc_refuse(
+		ipc, cred, EPERM, ipc_ref_path(ref),
+		"ipcfs runs as user %u here and cannot act as user %u; a mount for several users is root's to make",
+		(unsigned)ipc->uid, (unsigned)cred->uid);
+}
+
 /*
  * What a kernel object's owner and mode allow is the kernel's to say, to the caller himself. For names that live in our
  * table, the VFS has said it already, by the attributes we gave it.
  */
-static int ref_enter(const struct ipc_cred *cred, const struct ipc_kind *kind)
+int ipc_ref_enter(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	return kind->named ? 0 : ipc_cred_enter(cred);
+	int r = ipc_ref_may_act(ipc, cred, ref);
+
+	return r < 0 || ref->kind->named ? r : ipc_cred_enter(cred);
 }
 
-static void ref_leave(const struct ipc_cred *cred, const struct ipc_kind *kind)
+void ipc_ref_leave(const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	if (!kind->named)
+	if (!ref->kind->named)
 		ipc_cred_leave(cred);
 }
 
@@ -183,11 +199,11 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 	if (ref->facet_at)
 		return refuse_facet(ipc, cred, ref, "remove");
-	r = ref_enter(cred, ref->kind);
+	r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
 	r = ref->kind->unlink(ipc, cred, ref);
-	ref_leave(cred, ref->kind);
+	ipc_ref_leave(cred, ref);
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
 		ipc_chan_forget(chan);
@@ -208,11 +224,11 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (!from->kind->rename)
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
 				  "the kernel has no call that renames what is in /%s", from->kind->name);
-	r = ref_enter(cred, from->kind);
+	r = ipc_ref_enter(ipc, cred, from);
 	if (r < 0)
 		return r;
 	r = from->kind->rename(ipc, from, to, flags);
-	ref_leave(cred, from->kind);
+	ipc_ref_leave(cred, from);
 	return r;
 }
 
@@ -228,11 +244,11 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 	if (ref->facets.set & IPC_F_CTL) /* `>` and `touch` on it mean nothing, and are no error */
 		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
-	r = ref_enter(cred, ref->kind);
+	r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
 	r = ref->kind->chattr(ipc, ref, h, st, set);
-	ref_leave(cred, ref->kind);
+	ipc_ref_leave(cred, ref);
 	return r;
 }
 
