@@ -157,7 +157,7 @@ run: ## install, build, and mount at MNT (default ~/ipcfs); says what to try
 	mkdir -p "$$d"; d=$$(cd "$$d" && pwd -P); \
 	if at; then echo "ipcfs is mounted at $$d already"; else $(B)/ipcfs "$$d"; echo "ipcfs is mounted at $$d"; fi; \
 	printf '%s\n' '' 'Try:' "    cat $$d/README" \
-		"    echo hello > $$d/pipe/greeting & cat $$d/pipe/greeting" \
+		"    mkfifo $$d/pipe/greeting; echo hello > $$d/pipe/greeting & cat $$d/pipe/greeting" \
 		"    echo 'first job' > $$d/mq/jobs; cat $$d/mq/jobs@one" \
 		'' "Unmount with: fusermount3 -u $$d"
 
