@@ -291,11 +291,10 @@ t_test_bare(cli, ordinary_user_mounts_uses_and_unmounts)
 	t_need("setpriv");
 	admit_nobody();
 	char *out = as_nobody(
-		0,
-		"mkdir m; $IPCFS m || exit; echo hello >m/mq/${P}u@msgsize=64,maxmsg=2; cat m/mq/${P}u@drain; "
-		"rm m/mq/${P}u; mkfifo m/pipe/p; (echo p >m/pipe/p &) ; cat m/pipe/p; "
-		"echo s >m/shm/${P}u; cat /dev/shm/${P}u; rm m/shm/${P}u; "
-		"echo k >m/sock/k; cat m/sock/k; ls m/mq >/dev/null; fusermount3 -u m; rmdir m");
+		0, "mkdir m; $IPCFS m || exit; echo hello >m/mq/${P}u@msgsize=64,maxmsg=2; cat m/mq/${P}u@drain; "
+		   "rm m/mq/${P}u; mkfifo m/pipe/p; (echo p >m/pipe/p &) ; cat m/pipe/p; "
+		   "echo s >m/shm/${P}u; cat /dev/shm/${P}u; rm m/shm/${P}u; "
+		   "echo k >m/sock/k; cat m/sock/k; ls m/mq >/dev/null; fusermount3 -u m; rmdir m");
 
 	cr_assert_str_eq(out, "hello\np\ns\nk\n");
 }

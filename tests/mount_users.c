@@ -168,6 +168,7 @@ static char *made(const char *kind, mode_t mode)
 
 static const char *const kinds[] = {"pipe", "shm", "mq", "sock", "sem", "bcast"};
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares its argument */
 #define each_kind(kind) for (const char *const *kind = kinds; kind < kinds + sizeof(kinds) / sizeof(*kinds); kind++)
 
 /* --- who gets in --- */
