@@ -201,7 +201,7 @@ static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op 
 	if (!p) {
 		struct ipc_op failed = *op;
 
-		file_answer(req, file, &failed, op->done ? (ssize_t)op->done : -ENOMEM);
+		file_answer(req, file, &failed, ipc_op_outcome(op, -ENOMEM));
 		return;
 	}
 	p->op = *op;
@@ -216,7 +216,7 @@ static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op 
 	fuse_req_interrupt_func(req, pending_interrupt, p);
 	p->parking = false;
 	if (p->interrupted) {
-		file_answer(req, file, &p->op, p->op.type == IPC_WRITE && p->op.done ? (ssize_t)p->op.done : -EINTR);
+		file_answer(req, file, &p->op, ipc_op_outcome(&p->op, -EINTR));
 		ipc_loop_free_later(fs->loop, p);
 		return;
 	}
@@ -417,12 +417,12 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 static bool flush_is_due(fuse_req_t req, const struct fs_file *file)
 {
 	const struct ipc_ref *ref = &file->node->ref;
-	char path[PATH_MAX];
+	char path[PATH_MAX], text[2 * IPC_NAME_MAX];
 
 	if (!ipc_handle_has_unfinished(file->handle))
 		return ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS;
-	snprintf(path, sizeof(path), "%s/%s/%s%s%s", file->fs->opt.mountpoint, ipc_kind_name(ref->kind), ref->base,
-		 ref->facet_at ? "@" : "", ref->facet_at ? ref->base + ref->facet_at : "");
+	fs_ref_text(ref, text, sizeof(text));
+	snprintf(path, sizeof(path), "%s/%s/%s", file->fs->opt.mountpoint, ipc_kind_name(ref->kind), text);
 	return fs_closer_is_last(file->opener, fs_cred(req).pid, path);
 }
 

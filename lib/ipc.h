@@ -165,6 +165,8 @@ void ipc_close(struct ipc_handle *);
 /* -EAGAIN is final here (op->nonblock). IPC_WOULD_PARK: see struct ipc_op. */
 ssize_t ipc_submit(struct ipc_op *);
 void ipc_park(struct ipc_op *);
+/* What an operation that cannot go on says: what it did, if it did anything; otherwise err (-errno). */
+ssize_t ipc_op_outcome(const struct ipc_op *, int err);
 /* A READ that ipc_submit() completed with result > 0 could not be delivered: its message goes back where that is possible. */
 void ipc_undeliver(struct ipc_op *, ssize_t result);
 /* Ends a parked operation with -EINTR, or with what it did so far. Does nothing to one that is over. */

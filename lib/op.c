@@ -38,8 +38,7 @@ ssize_t ipc_op_try(struct ipc_op *op)
 	return -EINVAL;
 }
 
-/* What an operation that cannot go on says: what it did, if it did anything. */
-static ssize_t op_outcome(const struct ipc_op *op, int err)
+ssize_t ipc_op_outcome(const struct ipc_op *op, int err)
 {
 	return op->type == IPC_WRITE && op->done ? (ssize_t)op->done : err;
 }
@@ -77,8 +76,8 @@ ssize_t ipc_submit(struct ipc_op *op)
 	if (r != -EAGAIN)
 		return r;
 	if (op->nonblock)
-		return op_outcome(op, -EAGAIN);
-	return h->ipc->down ? op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
+		return ipc_op_outcome(op, -EAGAIN);
+	return h->ipc->down ? ipc_op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
 }
 
 static void op_expired(struct ipc_timer *timer)
@@ -88,7 +87,7 @@ static void op_expired(struct ipc_timer *timer)
 	bool idle =
 		op->type == IPC_READ && (f->set & IPC_F_IDLE) && (!(f->set & IPC_F_TIMEOUT) || f->idle <= f->timeout);
 
-	ipc_op_finish(op, idle ? 0 : op_outcome(op, -ETIMEDOUT));
+	ipc_op_finish(op, idle ? 0 : ipc_op_outcome(op, -ETIMEDOUT));
 }
 
 /* Nanoseconds until the operation gives up by itself; -1: never. */
@@ -172,5 +171,5 @@ void ipc_undeliver(struct ipc_op *op, ssize_t result)
 void ipc_interrupt(struct ipc_op *op)
 {
 	if (op->waitq)
-		ipc_op_finish(op, op_outcome(op, -EINTR));
+		ipc_op_finish(op, ipc_op_outcome(op, -EINTR));
 }

@@ -57,22 +57,31 @@ static struct user *user_new(struct ipc *ipc, uid_t uid)
 	return user;
 }
 
-int ipc_quota_take(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_quota what, size_t n, const char *path)
+int ipc_quota_charge(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)
 {
-	struct user *user = user_find(ipc, cred->uid);
+	struct user *user = user_find(ipc, uid);
 	size_t limit = ipc->opt.quota[what];
 
 	if (!user)
-		user = user_new(ipc, cred->uid);
+		user = user_new(ipc, uid);
 	if (!user)
 		return -ENOMEM;
 	if (limit && (n > limit || user->used[what] > limit - n))
-		return ipc_refuse(ipc, cred, resources[what].err, path,
-				  "user %u has %zu %s, and %zu more would exceed the limit of %zu (mount option %s=N)",
-				  (unsigned)cred->uid, user->used[what], resources[what].name, n, limit,
-				  resources[what].option);
+		return -resources[what].err;
 	user->used[what] += n;
 	return 0;
+}
+
+int ipc_quota_refuse(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_quota what, size_t n, const char *path)
+{
+	const struct user *user = user_find(ipc, cred->uid);
+
+	if (!user)
+		return -ENOMEM; /* there was no room even for the account */
+	return ipc_refuse(ipc, cred, resources[what].err, path,
+			  "user %u has %zu %s, and %zu more would exceed the limit of %zu (mount option %s=N)",
+			  (unsigned)cred->uid, user->used[what], resources[what].name, n, ipc->opt.quota[what],
+			  resources[what].option);
 }
 
 void ipc_quota_give(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)

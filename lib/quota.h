@@ -12,7 +12,14 @@
  * Takes n of a resource for the user, or returns `err` (as -err) with a line for MNT/errors when that would go beyond his
  * limit; -ENOMEM. What was taken must be given back by ipc_quota_give() with the same uid.
  */
-int ipc_quota_take(struct ipc *, const struct ipc_cred *, enum ipc_quota, size_t n, const char *path);
+#define ipc_quota_take(ipc, cred, what, n, path)                                                                       \
+	(ipc_quota_charge((ipc), (cred)->uid, (what), (n)) == 0                                                        \
+		 ? 0                                                                                                   \
+		 : ipc_quota_refuse((ipc), (cred), (what), (n), (path)))
+/* Its halves: `path` is made only for a refusal, since every open and every wait takes something. */
+int ipc_quota_charge(struct ipc *, uid_t, enum ipc_quota, size_t n);
+int ipc_quota_refuse(struct ipc *, const struct ipc_cred *, enum ipc_quota, size_t n, const char *path);
+
 void ipc_quota_give(struct ipc *, uid_t, enum ipc_quota, size_t n);
 void ipc_quota_fini(struct ipc *);
 
