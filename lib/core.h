@@ -136,6 +136,16 @@ struct ipc_kind {
 	void (*undo)(struct ipc_op *, ssize_t len);
 	void (*close)(struct ipc_handle *);
 	unsigned (*poll)(struct ipc_handle *); /* revents */
+	/*
+	 * For NAME@ctl of a name that accepts. clients: 1: one waits there, 0: none, or -errno: nobody listens. join: whether it
+	 * was made to listen on for this caller, until leave. Or NULL.
+	 */
+	int (*clients)(struct ipc_chan *);
+	bool (*listen_join)(struct ipc_chan *, const struct ipc_cred *);
+	void (*listen_leave)(struct ipc_chan *);
+	/* In words, what an operation waits for that ran out of time; leaves text empty for the usual ones. Or NULL. */
+	void (*waits_for)(const struct ipc_op *, char *text, size_t size);
+	struct ipc_waitq *(*polled)(struct ipc_handle *); /* where pollers wait; NULL: h->waitq */
 	/* A descriptor to watch for h->waitq, a new one that the caller closes, or -errno. NULL: waitq.fd is the kind's. */
 	int (*watch_fd)(struct ipc_handle *);
 	int (*fstat)(struct ipc_handle *, struct stat *); /* a handle that is a plain file; or NULL */

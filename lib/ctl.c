@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +14,9 @@ enum { CTL_LINE_MAX = 4096 };
 struct ctl_handle {
 	struct ipc_handle h;
 	struct ipc_ref ref;
-	char *text; /* made at the first read, so that one reader sees one state */
+	struct ipc_chan *listening; /* whose clients poll(2) tells of, held; NULL */
+	bool joined;		    /* it listens on for us */
+	char *text;		    /* made at the first read, so that one reader sees one state */
 	size_t len;
 };
 
@@ -115,6 +118,17 @@ static int ctl_make(struct ctl_handle *c)
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
+static void ctl_listen(struct ctl_handle *c)
+{
+	const struct ipc_kind *kind = c->ref.kind;
+
+	c->listening = kind->clients ? ipc_chan_find(c->h.ipc, kind, c->ref.base) : NULL;
+	if (!c->listening)
+		return;
+	ipc_chan_hold(c->listening);
+	c->joined = kind->listen_join && kind->listen_join(c->listening, &c->h.cred);
+}
+
 static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
 	struct ipc_ref *own = &ctl_handle(h)->ref;
@@ -132,7 +146,26 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "nothing can be set in /%s",
 				  ref->kind->name);
 	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
+	ctl_listen(ctl_handle(h));
 	return 0;
+}
+
+/* Not h->waitq: what is parked there must not hold up who reads or writes here, where nothing waits. */
+static struct ipc_waitq *ctl_polled(struct ipc_handle *h)
+{
+	struct ipc_chan *chan = ctl_handle(h)->listening;
+
+	return chan ? &chan->waitq : NULL;
+}
+
+/* POLLPRI as an attribute of sysfs: something happened, namely that a client came. */
+static unsigned ctl_poll(struct ipc_handle *h)
+{
+	unsigned events = (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
+	struct ipc_chan *chan = ctl_handle(h)->listening;
+	int clients = chan ? chan->listed ? chan->kind->clients(chan) : -ENOENT : 0;
+
+	return events | (clients > 0 ? POLLPRI : 0u) | (clients < 0 ? POLLHUP : 0u);
 }
 
 static ssize_t ctl_read(struct ipc_op *op)
@@ -178,7 +211,14 @@ static int ctl_flush(struct ipc_op *op)
 
 static void ctl_close(struct ipc_handle *h)
 {
+	struct ipc_chan *chan = ctl_handle(h)->listening;
+
 	free(ctl_handle(h)->text);
+	if (!chan)
+		return;
+	if (ctl_handle(h)->joined)
+		chan->kind->listen_leave(chan);
+	ipc_chan_drop(chan);
 }
 
 const struct ipc_kind ipc_ctl = {
@@ -189,4 +229,6 @@ const struct ipc_kind ipc_ctl = {
 	.write = ctl_write,
 	.flush = ctl_flush,
 	.close = ctl_close,
+	.poll = ctl_poll,
+	.polled = ctl_polled,
 };

@@ -279,13 +279,14 @@ bool ipc_handle_has_rest(const struct ipc_handle *h)
 
 unsigned ipc_poll(struct ipc_handle *h, bool notify)
 {
+	struct ipc_waitq *wq = h->kind->polled ? h->kind->polled(h) : h->waitq;
 	unsigned events = 0;
 
-	if (notify && h->waitq) {
+	if (notify && wq) {
 		ipc_list_remove(&h->poll_link);
-		ipc_list_append(&h->waitq->pollers, &h->poll_link);
+		ipc_list_append(&wq->pollers, &h->poll_link);
 		/* Armed before looking, so that no change falls in between. */
-		if (ipc_waitq_arm(h->waitq, h) < 0)
+		if (ipc_waitq_arm(wq, h) < 0)
 			return POLLERR;
 	}
 	if (h->readable && ipc_handle_has_rest(h))

@@ -173,7 +173,7 @@ static int net_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dept
 
 void net_release(struct net_chan *c)
 {
-	if (ipc_list_empty(&c->chan.handles) && !c->linger.slot)
+	if (ipc_list_empty(&c->chan.handles) && !c->listeners && !c->linger.slot)
 		ipc_chan_forget(&c->chan);
 }
 
@@ -192,7 +192,6 @@ static int net_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	(void)ino;
 	net_parse(c->chan.name, &c->name);
 	n->fd = -1;
-	n->since = ipc_now();
 	ipc_waitq_init(&n->own, h->ipc, -1);
 	/* This is how touch(1) opens, which must trouble no server. */
 	n->late = !h->readable && (flags & O_NONBLOCK);
@@ -235,7 +234,7 @@ static void net_close(struct ipc_handle *h)
 	if (n->fd >= 0)
 		close(n->fd);
 	if (n->role != NET_CONNECTS)
-		net_listen_leave(n);
+		net_listen_leave(net_chan(h->chan));
 	net_release(net_chan(h->chan));
 }
 
@@ -342,5 +341,9 @@ const struct ipc_kind ipc_net = {
 	.undo = ipc_socket_undo,
 	.close = net_close,
 	.poll = net_poll,
+	.clients = net_clients,
+	.listen_join = net_listen_keep,
+	.listen_leave = net_listen_unkeep,
+	.waits_for = net_waits_for,
 	.ctl_show = net_ctl_show,
 };

@@ -30,7 +30,7 @@ struct net_query;
 struct net_chan {
 	struct ipc_chan chan;
 	struct net_name name;
-	unsigned listeners;	  /* handles of @listen, what they accepted included */
+	unsigned listeners;	  /* handles of @listen, what they accepted included, and the binder's of @ctl */
 	int fds[NET_SOCKETS_MAX]; /* listening, or receiving; one for each address of the host */
 	unsigned fd_count;	  /* 0: not bound (yet) */
 	struct net_query *query;  /* for our own addresses, under way */
@@ -62,7 +62,6 @@ struct net_handle {
 	struct addrinfo *addresses, *untried; /* of the name */
 	struct net_address peer;	      /* of fd; NET_RECEIVES: who sent what was read last */
 	int peer_fd;			      /* NET_RECEIVES: the socket it came by */
-	int64_t since;
 };
 
 static inline struct net_chan *net_chan(struct ipc_chan *chan)
@@ -98,6 +97,7 @@ void net_resolve_cancel(struct net_query *); /* accepts NULL */
 /* net_dial.c. 0: connected. -EAGAIN: on the way. Otherwise why it is not. */
 int net_dial(struct net_handle *);
 void net_dial_end(struct net_handle *);
+void net_waits_for(const struct ipc_op *, char *text, size_t size);
 /* Acting as the caller: cred.h. Where we cannot be he, -o net has lent him what we are. */
 int net_enter(const struct ipc_cred *);
 void net_leave(const struct ipc_cred *);
@@ -106,12 +106,15 @@ int net_socket(const struct ipc_cred *, const struct addrinfo *);
 
 /* net_listen.c. join: a handle wants the name to be listened on, 0 or -errno; leave: no more. */
 int net_listen_join(struct net_handle *);
-void net_listen_leave(struct net_handle *);
+void net_listen_leave(struct net_chan *);
 void net_listen_stop(struct net_chan *);
 /* 0: bound, -EAGAIN: not yet, or why it cannot be. */
 int net_listening(const struct net_chan *);
 /* 0: the handle has its connection. -EAGAIN: nobody is there. */
 int net_accept(struct net_handle *);
+int net_clients(struct ipc_chan *);
+bool net_listen_keep(struct ipc_chan *, const struct ipc_cred *);
+void net_listen_unkeep(struct ipc_chan *);
 
 /* net_io.c */
 ssize_t net_read(struct ipc_op *);

@@ -147,25 +147,23 @@ int net_dial(struct net_handle *n)
 	return dial_next(n);
 }
 
-/* Who waited for as long as he wanted to learns for which address. */
-static void dial_tell_timeout(struct net_handle *n)
+void net_waits_for(const struct ipc_op *op, char *text, size_t size)
 {
-	const struct ipc_facets *f = &n->h.facets;
-	char text[NET_ADDRESS_TEXT];
+	const struct net_handle *n = net_handle(op->handle);
+	char address[NET_ADDRESS_TEXT];
 
-	if (n->role != NET_CONNECTS || n->connected || !(f->set & IPC_F_TIMEOUT) || ipc_now() - n->since < f->timeout)
-		return;
-	if (n->fd >= 0)
-		ipc_refuse(n->h.ipc, &n->h.cred, ETIMEDOUT, ipc_handle_path(&n->h), "no answer from %s in time",
-			   net_address_text(&n->peer, text));
-	else if (n->query)
-		ipc_refuse(n->h.ipc, &n->h.cred, ETIMEDOUT, ipc_handle_path(&n->h),
-			   "no answer from the name servers in time");
+	if (n->role == NET_CONNECTS && n->query)
+		snprintf(text, size, "no answer from the name servers");
+	else if (n->fd >= 0)
+		snprintf(text, size, "%s %s",
+			 !n->connected		    ? "no answer from"
+			 : op->type == IPC_READ ? "nothing came from"
+						: "no room on the way to",
+			 net_address_text(&n->peer, address));
 }
 
 void net_dial_end(struct net_handle *n)
 {
-	dial_tell_timeout(n);
 	net_resolve_cancel(n->query);
 	n->query = NULL;
 	if (n->addresses)

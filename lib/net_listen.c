@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -184,14 +185,12 @@ static void listen_lingered(struct ipc_timer *timer)
 	net_release(c);
 }
 
-void net_listen_leave(struct net_handle *n)
+void net_listen_leave(struct net_chan *c)
 {
-	struct net_chan *c = net_chan(n->h.chan);
-
 	if (--c->listeners)
 		return;
 	if (!c->chan.listed || c->error ||
-	    ipc_timer_start(n->h.ipc->loop, &c->linger, ipc_now() + NET_LINGER, listen_lingered) < 0)
+	    ipc_timer_start(c->chan.ipc->loop, &c->linger, ipc_now() + NET_LINGER, listen_lingered) < 0)
 		net_listen_stop(c);
 }
 
@@ -218,4 +217,37 @@ int net_accept(struct net_handle *n)
 				       strerror(-fd));
 	}
 	return r < 0 ? r : -EAGAIN;
+}
+
+int net_clients(struct ipc_chan *chan)
+{
+	const struct net_chan *c = net_chan(chan);
+	int waiting = c->name.type == SOCK_STREAM ? net_listening(c) : -ENOTCONN;
+
+	if (waiting == -EAGAIN)
+		return 0;
+	for (unsigned i = 0; waiting == 0 && i < c->fd_count; i++) {
+		struct pollfd p = {.fd = c->fds[i], .events = POLLIN};
+
+		waiting = IPC_RETRY(poll(&p, 1, 0)) > 0;
+	}
+	return waiting;
+}
+
+bool net_listen_keep(struct ipc_chan *chan, const struct ipc_cred *cred)
+{
+	struct net_chan *c = net_chan(chan);
+
+	/* Nobody keeps another's port open. */
+	if (cred->uid != c->binder.uid || (!c->fd_count && !c->query))
+		return false;
+	c->listeners++;
+	ipc_timer_stop(chan->ipc->loop, &c->linger);
+	return true;
+}
+
+void net_listen_unkeep(struct ipc_chan *chan)
+{
+	net_listen_leave(net_chan(chan));
+	net_release(net_chan(chan));
 }

@@ -80,6 +80,22 @@ ssize_t ipc_submit(struct ipc_op *op)
 	return h->ipc->down ? ipc_op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
 }
 
+/* A time-out is an answer as any other: MNT/errors says for what it was waited, and how long. */
+static void op_tell_expired(const struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	const char *lacking = op->type == IPC_READ			       ? "nothing to read"
+			      : op->type == IPC_OPEN && ipc_op_side(op) == IPC_IN ? "nobody connected"
+			      : op->type == IPC_OPEN			       ? "no answer"
+									       : "no room to write";
+	char about[128] = "";
+
+	if (h->kind->waits_for)
+		h->kind->waits_for(op, about, sizeof(about));
+	ipc_refuse(h->ipc, &op->cred, ETIMEDOUT, ipc_handle_path(h), "%s within %.3gs", about[0] ? about : lacking,
+		   (double)h->facets.timeout / 1e9);
+}
+
 static void op_expired(struct ipc_timer *timer)
 {
 	struct ipc_op *op = ipc_container(timer, struct ipc_op, timer);
@@ -87,6 +103,8 @@ static void op_expired(struct ipc_timer *timer)
 	bool idle =
 		op->type == IPC_READ && (f->set & IPC_F_IDLE) && (!(f->set & IPC_F_TIMEOUT) || f->idle <= f->timeout);
 
+	if (!idle)
+		op_tell_expired(op);
 	ipc_op_finish(op, idle ? 0 : ipc_op_outcome(op, -ETIMEDOUT));
 }
 

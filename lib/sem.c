@@ -281,5 +281,6 @@ const struct ipc_kind ipc_sem = {
 	.undo = sem_undo,
 	.close = sem_close_handle,
 	.poll = sem_poll,
+	.waits_for = sem_waits_for,
 	.ctl_show = sem_ctl_show,
 };

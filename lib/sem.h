@@ -64,6 +64,7 @@ ssize_t sem_write(struct ipc_op *);
 int sem_flush(struct ipc_op *);
 void sem_undo(struct ipc_op *, ssize_t len);
 unsigned sem_poll(struct ipc_handle *);
+void sem_waits_for(const struct ipc_op *, char *text, size_t size);
 void sem_close_handle(struct ipc_handle *);
 
 /* What the kernel's object is called, and the refusal of one that is damaged. */

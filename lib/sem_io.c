@@ -56,6 +56,12 @@ static int refuse_op(struct ipc_handle *h, const struct ipc_cred *cred, int r)
 	return r == -EFAULT || r == -EINVAL ? sem_refuse_damaged(h->ipc, cred, ipc_handle_path(h), NULL) : r;
 }
 
+void sem_waits_for(const struct ipc_op *op, char *text, size_t size)
+{
+	if (ipc_op_side(op) == IPC_IN)
+		snprintf(text, size, "no permit");
+}
+
 /* Returns the value left. */
 static int sem_take(struct ipc_op *op, atomic_uint *mark)
 {

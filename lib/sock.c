@@ -344,6 +344,14 @@ static void sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc
 		sock_show_connection(ipc_container(pos, struct sock_handle, h.link), out);
 }
 
+static int sock_clients(struct ipc_chan *chan)
+{
+	const struct sock_chan *c = sock_chan(chan);
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+
+	return c->fd < 0 || c->type == SOCK_DGRAM ? -ENOTCONN : IPC_RETRY(poll(&p, 1, 0)) > 0;
+}
+
 const struct ipc_kind ipc_sock = {
 	.name = "sock",
 	.facets = IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |
@@ -370,5 +378,6 @@ const struct ipc_kind ipc_sock = {
 	.undo = sock_undo,
 	.close = sock_close,
 	.poll = sock_poll,
+	.clients = sock_clients,
 	.ctl_show = sock_ctl_show,
 };

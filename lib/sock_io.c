@@ -57,6 +57,17 @@ static ssize_t sock_read_shared(struct ipc_op *op)
 	return n;
 }
 
+/* What the peer did to the connection goes to MNT/errors with whose it was. */
+static ssize_t sock_result(const struct ipc_op *op, ssize_t r)
+{
+	const struct ipc_handle *h = op->handle;
+
+	if (r >= 0 || r == -EAGAIN || r == -EPIPE || r == -ENOMEM || r == -EMSGSIZE)
+		return r;
+	return ipc_refuse(h->ipc, &op->cred, (int)-r, ipc_handle_path(h), "%s its peer: %s",
+			  op->type == IPC_READ ? "read from" : "write to", strerror((int)-r));
+}
+
 ssize_t sock_read(struct ipc_op *op)
 {
 	struct sock_handle *s = sock_handle(op->handle);
@@ -70,7 +81,8 @@ ssize_t sock_read(struct ipc_op *op)
 		return sock_end_of_file(op);
 	if (r < 0)
 		return r;
-	return s->type == SOCK_STREAM ? ipc_socket_read_stream(op, s->fd) : sock_read_packet(op, s->fd);
+	return sock_result(op, s->type == SOCK_STREAM ? ipc_socket_read_stream(op, s->fd)
+						       : sock_read_packet(op, s->fd));
 }
 
 /* Before the next message, or instead of one that nobody can look at any more. */
@@ -146,7 +158,8 @@ ssize_t sock_write(struct ipc_op *op)
 
 	if (r < 0)
 		return r;
-	return s->type == SOCK_STREAM ? ipc_socket_write_stream(op, s->fd) : sock_write_packet(op, s->fd);
+	return sock_result(op, s->type == SOCK_STREAM ? ipc_socket_write_stream(op, s->fd)
+						       : sock_write_packet(op, s->fd));
 }
 
 unsigned sock_poll(struct ipc_handle *h)

@@ -131,6 +131,30 @@ t_test_bare(net, others_may_connect_where_it_was_lent_to_them)
 
 /* --- clients and servers --- */
 
+t_test(net, poll_of_ctl_tells_when_to_accept)
+{
+	int port = free_port(SOCK_STREAM), client, connection;
+	struct sockaddr_in sa = loopback(port);
+	struct pollfd ctl = {.events = POLLPRI};
+
+	check_errno(open(here(port, "@listen"), O_RDWR | O_NONBLOCK), EAGAIN, "open");
+	ctl.fd = open(here(port, "@ctl"), O_RDONLY);
+	cr_assert_geq(ctl.fd, 0, "%s", strerror(errno));
+	cr_assert_eq(poll(&ctl, 1, 0), 0, "%#x", (unsigned)ctl.revents);
+	if (fork() == 0) {
+		client = socket(AF_INET, SOCK_STREAM, 0);
+		_exit(connect(client, (struct sockaddr *)&sa, sizeof(sa)) == 0 && write(client, "hello", 5) == 5 ? 0 : 1);
+	}
+	cr_assert_eq(poll(&ctl, 1, T_PATIENCE), 1);
+	cr_assert_eq(ctl.revents, POLLPRI);
+	connection = open(here(port, "@listen"), O_RDWR | O_NONBLOCK);
+	cr_assert_geq(connection, 0, "%s", strerror(errno));
+	cr_assert_eq(poll(&ctl, 1, 0), 0);
+	cr_assert_eq(unlink(here(port, "")), 0);
+	cr_assert_eq(poll(&ctl, 1, T_PATIENCE), 1);
+	cr_assert_eq(ctl.revents, POLLHUP);
+}
+
 t_test(net, errors_reach_open)
 {
 	int port = free_port(SOCK_STREAM);
@@ -141,6 +165,7 @@ t_test(net, errors_reach_open)
 	check_errno(open(here(port, "@lines"), O_RDWR), EINVAL, "open");
 	check_errno(open(here(port, "@listen"), O_RDWR | O_NONBLOCK), EAGAIN, "open");
 	check_errno(open(here(port, "@listen,timeout=50ms"), O_RDWR), ETIMEDOUT, "open");
+	cr_assert(strstr(t_read(t_path(M, "errors")), "ETIMEDOUT: nobody connected within 0.05s"));
 }
 
 t_test(net, shell_talks_to_a_native_server)

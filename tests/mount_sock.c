@@ -256,6 +256,44 @@ t_test(sock, writer_whose_peer_has_gone_gets_sigpipe)
 	cr_assert_eq(errno, EPIPE);
 }
 
+t_test(sock, poll_of_ctl_tells_when_to_accept)
+{
+	struct pollfd ctl = {.events = POLLPRI};
+
+	make("");
+	cr_assert_eq(open(sock("@listen"), O_RDWR | O_NONBLOCK), -1);
+	cr_assert_eq(errno, EAGAIN);
+	ctl.fd = open_or_fail(sock("@ctl"), O_RDONLY);
+	cr_assert_eq(poll(&ctl, 1, 0), 0, "%#x", (unsigned)ctl.revents);
+	native(sock("@addr"), SOCK_STREAM);
+	cr_assert_eq(poll(&ctl, 1, T_PATIENCE), 1);
+	cr_assert_eq(ctl.revents, POLLPRI);
+	open_or_fail(sock("@listen"), O_RDWR | O_NONBLOCK);
+	cr_assert_eq(poll(&ctl, 1, 0), 0);
+	cr_assert_eq(unlink(sock("")), 0);
+	cr_assert_eq(poll(&ctl, 1, T_PATIENCE), 1);
+	cr_assert_eq(ctl.revents, POLLHUP);
+}
+
+t_test(sock, reset_and_timeout_are_told_with_the_name)
+{
+	char buf[8];
+	int peer, fd;
+
+	make("");
+	peer = native(sock("@addr"), SOCK_STREAM);
+	fd = open_or_fail(sock("@listen,timeout=20ms"), O_RDWR);
+	cr_assert_eq(read(fd, buf, sizeof(buf)), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+	cr_assert(strstr(t_read(t_path(M, "errors")), "x: ETIMEDOUT: nothing to read within 0.02s"), "%s",
+		  t_read(t_path(M, "errors")));
+	cr_assert_eq(write(fd, "unread", 6), 6);
+	close(peer);
+	cr_assert_eq(read(fd, buf, sizeof(buf)), -1);
+	cr_assert_eq(errno, ECONNRESET);
+	cr_assert(strstr(t_read(t_path(M, "errors")), "ECONNRESET: read from its peer: Connection reset by peer"));
+}
+
 t_test(sock, nobody_listening_is_econnrefused_with_the_address)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
