@@ -283,6 +283,14 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 }
 
+static void create_undo(struct fs *fs, struct fs_file *file)
+{
+	struct fs_node *node = file->node;
+
+	file_free(file);
+	fs_node_forget(fs, node, 1);
+}
+
 /* Makes the creator's own handle. -EAGAIN: it would have to wait, which a CREATE must not, under its directory's lock. */
 static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *ref, struct stat *st,
 			 struct fuse_file_info *fi, struct fs_file **out, bool *cacheable)
@@ -319,8 +327,7 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 		r = (int)ipc_submit(&op);
 	}
 	if (r < 0) {
-		file_free(file);
-		fs_node_forget(fs, node, 1);
+		create_undo(fs, file);
 		return r;
 	}
 	if (ipc_handle_stat(file->handle, st) == 0)
@@ -346,6 +353,17 @@ static bool created_by_another(struct fs *fs, const struct ipc_cred *cred, const
 }
 
 /*
+ * The open that makes a file may do with it what its mode denies, open(2): `umask 777; echo > new`. So the object is made with
+ * what opening takes, and has its own mode before anybody hears of it.
+ */
+static int create_narrow(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode,
+			 struct stat *st)
+{
+	st->st_mode = S_IFREG | mode;
+	return ipc_chattr(fs->ipc, cred, ref, NULL, st, IPC_SET_MODE);
+}
+
+/*
  * Makes a channel and opens it. Where the kernel itself should open what was made (a FIFO, a link), the answer is ESTALE:
  * it then walks the path again, finds the new object and opens that. Only with O_EXCL it would see EEXIST.
  */
@@ -355,13 +373,16 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct ipc_cred cred = fs_cred(req);
 	struct fs_file *file = NULL;
 	struct ipc_ref ref;
-	struct stat st;
-	bool cacheable;
+	mode_t made = (mode & 07777) | S_IRUSR | S_IWUSR;
+	bool cacheable, narrow = false;
+	struct stat st = {0};
 	int r;
 
 	r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
-	if (r == 0)
-		r = ipc_create(fs->ipc, &cred, &ref, S_IFREG | (mode & 07777));
+	if (r == 0) {
+		r = ipc_create(fs->ipc, &cred, &ref, S_IFREG | made);
+		narrow = r == 0 && made != (mode & 07777);
+	}
 	if (r == -EEXIST && !(fi->flags & O_EXCL))
 		r = created_by_another(fs, &cred, &ref, fi->flags) ? 0 : -ESTALE;
 	if (r == 0)
@@ -370,17 +391,18 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		r = -ESTALE;
 	if (r == 0)
 		r = create_handle(req, fs, &ref, &st, fi, &file, &cacheable);
+	if (narrow)
+		r = create_narrow(fs, &cred, &ref, mode & 07777, &st) ?: r;
 	if (r == -EAGAIN && !(fi->flags & O_EXCL))
 		r = -ESTALE;
 	if (r == -ESTALE)
 		fs_expect_retry(fs, cred.pid);
 	if (r < 0 || !file) {
+		if (file)
+			create_undo(fs, file);
 		fs_reply_err(req, r);
 	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, file_flags(file)) < 0) {
-		struct fs_node *node = file->node;
-
-		file_free(file);
-		fs_node_forget(fs, node, 1);
+		create_undo(fs, file);
 	}
 }
 

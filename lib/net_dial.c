@@ -156,7 +156,7 @@ void net_waits_for(const struct ipc_op *op, char *text, size_t size)
 		snprintf(text, size, "no answer from the name servers");
 	else if (n->fd >= 0)
 		snprintf(text, size, "%s %s",
-			 !n->connected		    ? "no answer from"
+			 !n->connected		? "no answer from"
 			 : op->type == IPC_READ ? "nothing came from"
 						: "no room on the way to",
 			 net_address_text(&n->peer, address));

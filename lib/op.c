@@ -84,10 +84,10 @@ ssize_t ipc_submit(struct ipc_op *op)
 static void op_tell_expired(const struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
-	const char *lacking = op->type == IPC_READ			       ? "nothing to read"
+	const char *lacking = op->type == IPC_READ				  ? "nothing to read"
 			      : op->type == IPC_OPEN && ipc_op_side(op) == IPC_IN ? "nobody connected"
-			      : op->type == IPC_OPEN			       ? "no answer"
-									       : "no room to write";
+			      : op->type == IPC_OPEN				  ? "no answer"
+										  : "no room to write";
 	char about[128] = "";
 
 	if (h->kind->waits_for)

@@ -81,8 +81,8 @@ ssize_t sock_read(struct ipc_op *op)
 		return sock_end_of_file(op);
 	if (r < 0)
 		return r;
-	return sock_result(op, s->type == SOCK_STREAM ? ipc_socket_read_stream(op, s->fd)
-						       : sock_read_packet(op, s->fd));
+	return sock_result(op,
+			   s->type == SOCK_STREAM ? ipc_socket_read_stream(op, s->fd) : sock_read_packet(op, s->fd));
 }
 
 /* Before the next message, or instead of one that nobody can look at any more. */
@@ -158,8 +158,8 @@ ssize_t sock_write(struct ipc_op *op)
 
 	if (r < 0)
 		return r;
-	return sock_result(op, s->type == SOCK_STREAM ? ipc_socket_write_stream(op, s->fd)
-						       : sock_write_packet(op, s->fd));
+	return sock_result(op,
+			   s->type == SOCK_STREAM ? ipc_socket_write_stream(op, s->fd) : sock_write_packet(op, s->fd));
 }
 
 unsigned sock_poll(struct ipc_handle *h)

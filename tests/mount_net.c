@@ -143,7 +143,8 @@ t_test(net, poll_of_ctl_tells_when_to_accept)
 	cr_assert_eq(poll(&ctl, 1, 0), 0, "%#x", (unsigned)ctl.revents);
 	if (fork() == 0) {
 		client = socket(AF_INET, SOCK_STREAM, 0);
-		_exit(connect(client, (struct sockaddr *)&sa, sizeof(sa)) == 0 && write(client, "hello", 5) == 5 ? 0 : 1);
+		_exit(connect(client, (struct sockaddr *)&sa, sizeof(sa)) == 0 && write(client, "hello", 5) == 5 ? 0
+														 : 1);
 	}
 	cr_assert_eq(poll(&ctl, 1, T_PATIENCE), 1);
 	cr_assert_eq(ctl.revents, POLLPRI);

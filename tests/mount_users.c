@@ -229,6 +229,26 @@ t_test_bare(users, private_objects_are_their_owners_alone)
 	}
 }
 
+/* As open(2): O_CREAT checks no mode that it has just given. FIFOs and memory are opened by the kernel, after they were made. */
+t_test_bare(users, open_that_creates_may_do_what_the_mode_denies)
+{
+	static const char *const served[] = {"mq", "sock", "sem", "bcast"};
+
+	users_mount("");
+	for (unsigned i = 0; i < sizeof(served) / sizeof(*served); i++) {
+		char *path = made(served[i], 0);
+		struct stat st;
+
+		cr_assert_eq(stat(path, &st), 0);
+		cr_expect_eq(st.st_mode, S_IFREG, "%s: %o", path, st.st_mode);
+		check_as(ANN, writing, EACCES, path);
+		path = t_path(M, "%s/%s", served[i], t_name("r"));
+		cr_assert_eq(AS(ANN, making, path, .mode = 0400), 0, "%s", path);
+		cr_assert_eq(stat(path, &st), 0);
+		cr_expect_eq(st.st_mode, S_IFREG | 0400, "%s: %o", path, st.st_mode);
+	}
+}
+
 t_test_bare(users, open_objects_are_open_and_stay_their_owners)
 {
 	users_mount("");
