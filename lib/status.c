@@ -20,13 +20,24 @@ struct status_line {
 	bool mediated; /* openers and waiters are known: their operations come to us */
 };
 
+/* Of names in our table; no laxer than the VFS would be, for want of the caller's other groups. */
+static bool status_may_read(const struct ipc_cred *cred, const struct stat *st)
+{
+	mode_t mode = cred->uid == st->st_uid	? st->st_mode >> 6
+		      : cred->gid == st->st_gid ? st->st_mode >> 3
+						: st->st_mode >> 3 & st->st_mode;
+
+	return cred->uid == 0 || (mode & S_IROTH);
+}
+
 /* As the caller: how much is in an object is for those to know who may read it. */
-static void status_depth(const struct status *s, const struct ipc_ref *ref, struct ipc_depth *depth)
+static void status_depth(const struct status *s, const struct ipc_ref *ref, const struct stat *st,
+			 struct ipc_depth *depth)
 {
 	bool kernel = !ref->kind->named;
 
 	depth->value = -1;
-	if (kernel && ipc_cred_enter(s->cred) < 0)
+	if (kernel ? ipc_cred_enter(s->cred) < 0 : !status_may_read(s->cred, st))
 		return;
 	ref->kind->depth(s->ipc, ref, depth);
 	if (kernel)
@@ -37,11 +48,11 @@ static void status_look(struct status *s, const struct ipc_ref *ref, struct stat
 {
 	const struct ipc_chan *chan = ipc_chan_find(s->ipc, ref->kind, ref->base);
 	struct ipc_list *pos, *next;
-	struct stat st;
+	struct stat st = {0};
 
 	memset(line, 0, sizeof(*line));
-	status_depth(s, ref, &line->depth);
 	line->mediated = ref->kind->stat(s->ipc, ref, &st) == 0 && S_ISREG(st.st_mode);
+	status_depth(s, ref, &st, &line->depth);
 	if (!chan)
 		return;
 	line->waiters = ipc_chan_waiters(chan);

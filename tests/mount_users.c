@@ -470,10 +470,10 @@ static char *depth_as(uid_t uid, const char *kind)
 /* Names are seen natively, too; what is in a private object is not. */
 t_test_bare(users, status_hides_the_depth_of_private_objects)
 {
-	static const char *const deep[] = {"mq", "sem"};
+	static const char *const deep[] = {"mq", "sem", "bcast"};
 
 	users_mount("");
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof(deep) / sizeof(*deep); i++) {
 		t_write(made(deep[i], 0600), "3\n");
 		cr_expect_str_neq(depth_as(ANN, deep[i]), "-", "%s", deep[i]);
 		cr_expect_str_eq(depth_as(BOB, deep[i]), "-", "%s", deep[i]);
