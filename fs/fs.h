@@ -16,8 +16,9 @@ struct fs_options {
 	bool shared; /* allow_other */
 	bool net;
 	char *mountpoint;
-	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *quota[IPC_QUOTA_COUNT];
+	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
 	int64_t spin_ns;
+	int64_t cpu_latency_ns; /* -1: none is asked for */
 	struct ipc_options ipc;
 };
 
@@ -55,12 +56,24 @@ struct fs_refused {
 
 enum { FS_REFUSED_MAX = 1024 };
 
+/* What keeps processors awake while requests come: awake.c. */
+struct fs_awake {
+	int fd; /* -1: nothing does */
+	struct ipc_loop *loop;
+	struct ipc_timer timer;
+	int32_t latency; /* microseconds */
+	bool held;
+	unsigned requests; /* since `since`, or the timer's last turn */
+	int64_t since;
+};
+
 struct fs {
 	struct fs_options opt;
 	struct ipc_loop *loop;
 	struct ipc *ipc;
 	struct fuse_session *se;
 	struct fuse_buf buf;
+	struct fs_awake awake;
 	struct ipc_watch device, signals;
 	int ready_fd; /* told once the mount answers; -1: told already */
 	struct timespec started;
@@ -73,6 +86,11 @@ struct fs {
 	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
 	int64_t crowded_until;
 };
+
+/* awake.c. start: latency_ns -1: do nothing; -errno has been explained. count: so many requests came. */
+int fs_awake_start(struct fs_awake *, struct ipc_loop *, int64_t latency_ns);
+void fs_awake_count(struct fs_awake *, int requests);
+void fs_awake_end(struct fs_awake *);
 
 /* inode.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. */
 int fs_inode_init(struct fs *);

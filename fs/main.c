@@ -32,6 +32,7 @@ static const struct fuse_opt options[] = {
 	OPTION("mq_msgsize=%s", mq_msgsize),
 	OPTION("mq_framing=%s", mq_framing),
 	OPTION("spin=%s", spin),
+	OPTION("cpu_latency=%s", cpu_latency),
 	OPTION("max_handles=%s", quota[IPC_QUOTA_HANDLES]),
 	OPTION("max_parked=%s", quota[IPC_QUOTA_PARKED]),
 	OPTION("max_channels=%s", quota[IPC_QUOTA_CHANNELS]),
@@ -64,6 +65,7 @@ static const char usage[] =
 	"     max_channels=N      pipes, sockets and broadcasts of one user (default 65536)\n"
 	"     max_bytes=BYTES     that the daemon holds for one user (default 1G)\n"
 	"     spin=TIME           keep polling for so long after a request (default " SPIN_DEFAULT "; 0: never)\n"
+	"     cpu_latency=TIME    while requests come, no processor may take longer to wake (0: none sleeps; as root)\n"
 	"\n"
 	"To end it: fusermount3 -u MOUNTPOINT\n";
 
@@ -126,6 +128,13 @@ static int take_values(struct fs_options *opt)
 	opt->ipc.mq_lines = opt->mq_framing && opt->mq_framing[0] == 'l';
 	if (ipc_duration_parse(spin, strlen(spin), &opt->spin_ns) < 0 || opt->spin_ns > 1000000000) {
 		fs_complain("-o spin=%s: a time from 0 to 1s is needed, such as 50us", spin);
+		return -1;
+	}
+	opt->cpu_latency_ns = -1;
+	if (opt->cpu_latency &&
+	    (ipc_duration_parse(opt->cpu_latency, strlen(opt->cpu_latency), &opt->cpu_latency_ns) < 0 ||
+	     opt->cpu_latency_ns > 1000000000)) {
+		fs_complain("-o cpu_latency=%s: a time from 0 to 1s is needed, such as 0 or 10us", opt->cpu_latency);
 		return -1;
 	}
 	if (opt->prefix && strchr(opt->prefix, '/')) {
@@ -202,6 +211,7 @@ out:
 	free(fs.opt.mq_msgsize);
 	free(fs.opt.mq_framing);
 	free(fs.opt.spin);
+	free(fs.opt.cpu_latency);
 	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++)
 		free(fs.opt.quota[i]);
 	fuse_opt_free_args(&args);

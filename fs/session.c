@@ -125,6 +125,8 @@ static int session_requests(void *arg)
 		fuse_session_process_buf(fs->se, &fs->buf);
 		n++;
 	}
+	if (n)
+		fs_awake_count(&fs->awake, n);
 	return fuse_session_exited(fs->se) ? -1 : n;
 }
 
@@ -220,6 +222,7 @@ static void session_end(struct fs *fs)
 {
 	int fd = fs->signals.fd;
 
+	fs_awake_end(&fs->awake);
 	ipc_watch_remove(&fs->signals);
 	if (fd >= 0)
 		close(fd);
@@ -239,6 +242,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->looks);
 	umask(0); /* the kernel has applied the caller's */
+	fs->awake.fd = -1;
 	r = session_start(fs);
 	if (r < 0) {
 		fs_complain("%s", strerror(-r));
@@ -247,7 +251,8 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs->se = fuse_session_new(args, &fs_ops, sizeof(fs_ops), fs);
 	if (!fs->se)
 		goto out; /* libfuse has said why */
-	if (fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
+	if (fs_awake_start(&fs->awake, fs->loop, fs->opt.cpu_latency_ns) < 0 ||
+	    fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
 		goto out_session;
 	fs_drop_privileges();
 	r = session_loop(fs);

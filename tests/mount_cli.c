@@ -69,9 +69,10 @@ t_test_bare(cli, unknown_option)
 
 t_test_bare(cli, bad_option_values)
 {
-	static const char *const bad[][2] = {{"mq_maxmsg=0", "mq_maxmsg"},    {"mq_maxmsg=x", "mq_maxmsg"},
-					     {"mq_msgsize=-1", "mq_msgsize"}, {"mq_framing=words", "mq_framing"},
-					     {"spin=soon", "spin"},	      {"prefix=a/b", "prefix"}};
+	static const char *const bad[][2] = {
+		{"mq_maxmsg=0", "mq_maxmsg"},	    {"mq_maxmsg=x", "mq_maxmsg"}, {"mq_msgsize=-1", "mq_msgsize"},
+		{"mq_framing=words", "mq_framing"}, {"spin=soon", "spin"},	  {"prefix=a/b", "prefix"},
+		{"cpu_latency=-1", "cpu_latency"}};
 
 	run(0, "mkdir a");
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -79,6 +80,43 @@ t_test_bare(cli, bad_option_values)
 }
 
 /* --- mount points --- */
+
+/* What pm_qos allows at most, in microseconds. */
+static int cpu_latency(int fd)
+{
+	int32_t latency = -1;
+
+	return pread(fd, &latency, sizeof(latency), 0) == sizeof(latency) ? latency : -1;
+}
+
+static bool write_often(int fd)
+{
+	for (int i = 0; i < 512; i++)
+		if (write(fd, "x", 1) != 1)
+			return false;
+	return true;
+}
+
+t_test_bare(cli, cpu_latency_is_kept_low_while_requests_come)
+{
+	int fd = geteuid() == 0 ? open("/dev/cpu_dma_latency", O_RDWR | O_CLOEXEC) : -1, before, out;
+
+	if (fd < 0)
+		cr_skip_test("/dev/cpu_dma_latency is missing, or not for us");
+	/* To open it is to ask for no latency at all. */
+	cr_assert_eq(write(fd, &(int32_t){2000000000}, 4), 4);
+	before = cpu_latency(fd);
+	if (before <= 7)
+		cr_skip_test("somebody keeps the processors awake already");
+	M = t_mount_start("-o", "cpu_latency=7us", NULL);
+	cr_assert_eq(cpu_latency(fd), before);
+	out = open(t_path(M, "bcast/x"), O_WRONLY | O_CREAT, 0600);
+	cr_assert_geq(out, 0);
+	t_await(write_often(out) && cpu_latency(fd) == 7);
+	t_await(cpu_latency(fd) == before);
+	close(out);
+	close(fd);
+}
 
 t_test_bare(cli, missing_directory)
 {

@@ -1,0 +1,85 @@
+/*
+ * -o cpu_latency=TIME: while requests keep coming, no processor may sleep so deeply that waking it takes longer than TIME,
+ * which the kernel lets root ask for (PM QoS: Documentation/admin-guide/pm/cpuidle.rst). A client sleeps for the microseconds
+ * that its request takes; where waking it costs more than the request itself, as on most virtual machines, this is the cure.
+ * It is the whole machine's, and costs power: so only on demand, and only as long as there is something to do.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+/* So many requests within that time are worth it; so long without as many, and the processors may sleep again. */
+enum { AWAKE_REQUESTS = 64 };
+#define AWAKE_PERIOD INT64_C(10000000)
+
+/* PM_QOS_CPU_LATENCY_DEFAULT_VALUE: any latency will do. */
+#define LATENCY_ANY 2000000000
+
+static void awake_set(struct fs_awake *awake, int32_t microseconds)
+{
+	/* It was opened for writing, and takes any number. */
+	(void)!write(awake->fd, &microseconds, sizeof(microseconds));
+}
+
+static void awake_check(struct ipc_timer *timer)
+{
+	struct fs_awake *awake = ipc_container(timer, struct fs_awake, timer);
+
+	if (awake->requests < AWAKE_REQUESTS ||
+	    ipc_timer_start(awake->loop, timer, ipc_now() + AWAKE_PERIOD, awake_check) < 0) {
+		awake_set(awake, LATENCY_ANY);
+		awake->held = false;
+	}
+	awake->requests = 0;
+}
+
+int fs_awake_start(struct fs_awake *awake, struct ipc_loop *loop, int64_t latency_ns)
+{
+	awake->fd = -1;
+	awake->loop = loop;
+	if (latency_ns < 0)
+		return 0;
+	awake->fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
+	if (awake->fd < 0) {
+		int err = errno;
+
+		fs_complain("-o cpu_latency: /dev/cpu_dma_latency: %s%s", strerror(err),
+			    err == EACCES ? "; only root may keep the processors awake" : "");
+		return -err;
+	}
+	awake->latency = (int32_t)(latency_ns / 1000);
+	/* Opening it asks for no latency at all. */
+	awake_set(awake, LATENCY_ANY);
+	return 0;
+}
+
+void fs_awake_count(struct fs_awake *awake, int requests)
+{
+	if (awake->fd < 0)
+		return;
+	awake->requests += (unsigned)requests;
+	if (awake->held || awake->requests < AWAKE_REQUESTS)
+		return;
+	/* The first look at the clock says only since when to count. */
+	int64_t now = ipc_now(), since = awake->since;
+
+	awake->since = now;
+	awake->requests = 0;
+	if (now - since > AWAKE_PERIOD ||
+	    ipc_timer_start(awake->loop, &awake->timer, now + AWAKE_PERIOD, awake_check) < 0)
+		return;
+	awake_set(awake, awake->latency);
+	awake->held = true;
+}
+
+void fs_awake_end(struct fs_awake *awake)
+{
+	if (awake->fd < 0)
+		return;
+	ipc_timer_stop(awake->loop, &awake->timer);
+	close(awake->fd);
+	awake->fd = -1;
+}
