@@ -1,5 +1,7 @@
 #include "loop.h"
 
+#include "busy.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -16,32 +18,6 @@ enum {
 	BATCH_MAX = 64,
 	/* While the busy source keeps the loop awake, epoll is asked at every so many polls, found or not. */
 	POLLS_PER_CHECK = 16,
-	FAR_SKIPS = 64,
-	NEAR_SKIPS = 16,
-	/* A sleep this many times spin_ns long may still be a short gap, plus the time it took to wake up. */
-	NEAR_GAP = 4,
-};
-
-/* How many wake-ups pass before the next one is followed by a spin. */
-struct backoff {
-	unsigned distance, left, cap;
-};
-
-/*
- * Whether to spin after an item that ended a sleep. Items after a long sleep are `far`, items after a short one are
- * `near`: a sign that spinning pays again. Each class has its own backoff, which doubles when a spin that the class
- * asked for fails. A burst after a trickle is thus believed at its second item, for the trickle left `near` alone; and a
- * stream whose gaps are just too long for spinning fails by `near` until one wake-up in 17 is followed by a spin, which
- * is 1/17 of a CPU at the very most. A success clears both.
- */
-struct busy {
-	int (*poll)(void *);
-	void *arg;
-	int64_t spin_ns;
-	int64_t idle_since; /* when a poll first found nothing after an item; 0: none did */
-	bool slept;	    /* since idle_since */
-	struct backoff near, far;
-	struct backoff *granted; /* the class that asked for the spin after this item; NULL: no spin */
 };
 
 struct ipc_loop {
@@ -49,7 +25,7 @@ struct ipc_loop {
 	bool no_pwait2;
 	atomic_bool stopped;
 	struct ipc_watch stop_watch;
-	struct busy busy;
+	struct ipc_busy busy;
 	unsigned unchecked; /* polls since epoll was asked */
 	struct ipc_list tasks;
 	struct ipc_timer **heap; /* [1..timers] */
@@ -122,7 +98,7 @@ static int batch_fetch(struct ipc_loop *loop, int64_t timeout_ns)
 
 	loop->unchecked = 0;
 	if (timeout_ns != 0)
-		loop->busy.slept = true;
+		ipc_busy_slept(&loop->busy);
 	n = epoll_wait_ns(loop, timeout_ns);
 	/* An interrupted sleep ends the turn, for the handler may have called ipc_loop_stop(). */
 	if (n < 0)
@@ -307,72 +283,27 @@ static void garbage_drain(struct ipc_loop *loop)
 
 void ipc_loop_set_busy(struct ipc_loop *loop, int (*poll)(void *), void *arg, int64_t spin_ns)
 {
-	loop->busy = (struct busy){
-		.poll = poll, .arg = arg, .spin_ns = spin_ns, .near.cap = NEAR_SKIPS, .far.cap = FAR_SKIPS};
+	ipc_busy_init(&loop->busy, poll, arg, spin_ns);
 }
 
-static void backoff_grow(struct backoff *backoff)
+static int loop_poll(struct ipc_loop *loop)
 {
-	unsigned distance = backoff->distance ? 2 * backoff->distance : 1;
+	int items = ipc_busy_poll(&loop->busy);
 
-	backoff->distance = backoff->left = distance < backoff->cap ? distance : backoff->cap;
-}
-
-static void backoff_clear(struct backoff *backoff)
-{
-	backoff->distance = backoff->left = 0;
-}
-
-/* Draws the conclusions from an item that came after some polls found nothing. */
-static void busy_learn(struct busy *busy)
-{
-	if (busy->slept) {
-		bool near = ipc_now() - busy->idle_since < NEAR_GAP * busy->spin_ns;
-		struct backoff *class = near ? &busy->near : &busy->far;
-
-		busy->granted = class->left ? NULL : class;
-		if (class->left)
-			class->left--;
-	} else if (busy->granted) {
-		backoff_clear(&busy->near);
-		backoff_clear(&busy->far);
-	}
-	busy->idle_since = 0;
-}
-
-static int busy_poll(struct ipc_loop *loop)
-{
-	struct busy *busy = &loop->busy;
-	int items = busy->poll ? busy->poll(busy->arg) : 0;
-
-	if (items < 0) {
+	if (items < 0)
 		atomic_store(&loop->stopped, true);
-	} else if (items > 0) {
-		if (busy->idle_since)
-			busy_learn(busy);
-	} else if (!busy->idle_since && busy->spin_ns) {
-		busy->idle_since = ipc_now();
-		busy->slept = false;
-	}
 	return items;
 }
 
-/* Whether spinning is allowed, now that a poll found nothing. */
-static bool busy_hopes(const struct busy *busy)
-{
-	return busy->granted && busy->idle_since;
-}
-
 /* Polls until there is an item, an event (which stays in the batch), a timer that is due, or no hope. */
-static int busy_spin(struct ipc_loop *loop)
+static int loop_spin(struct ipc_loop *loop)
 {
-	struct busy *busy = &loop->busy;
 	int64_t now;
 	int items;
 
 	do {
 		do {
-			items = busy_poll(loop);
+			items = loop_poll(loop);
 			if (items != 0)
 				return items;
 		} while (++loop->unchecked < POLLS_PER_CHECK);
@@ -381,9 +312,7 @@ static int busy_spin(struct ipc_loop *loop)
 		now = ipc_now();
 		if (timer_due(loop, now))
 			return 0;
-	} while (now - busy->idle_since < busy->spin_ns);
-	backoff_grow(busy->granted);
-	busy->granted = NULL;
+	} while (ipc_busy_goes_on(&loop->busy, now));
 	return 0;
 }
 
@@ -455,7 +384,7 @@ static int loop_wait(struct ipc_loop *loop, bool awake, int timeout_ms)
 	if (!loop->batch_len && !timer_due(loop, now))
 		return 0;
 	/* An interrupt that arrived first must win over the event or the timeout that would complete its operation. */
-	busy_poll(loop);
+	loop_poll(loop);
 	batch_dispatch(loop);
 	timers_expire(loop, now);
 	return 0;
@@ -463,15 +392,15 @@ static int loop_wait(struct ipc_loop *loop, bool awake, int timeout_ms)
 
 int ipc_loop_turn(struct ipc_loop *loop, int timeout_ms)
 {
-	int items = busy_poll(loop);
+	int items = loop_poll(loop);
 	bool awake = !ipc_list_empty(&loop->tasks);
 	int err;
 
-	if (!items && !awake && timeout_ms && busy_hopes(&loop->busy))
-		items = busy_spin(loop);
+	if (!items && !awake && timeout_ms && ipc_busy_hopes(&loop->busy))
+		items = loop_spin(loop);
 	tasks_run(loop);
 	/* What the tasks kept from spinning spins in the next turn. */
-	awake = items || (awake && busy_hopes(&loop->busy)) || !ipc_list_empty(&loop->tasks) ||
+	awake = items || (awake && ipc_busy_hopes(&loop->busy)) || !ipc_list_empty(&loop->tasks) ||
 		atomic_load(&loop->stopped);
 	err = loop_wait(loop, awake, timeout_ms);
 	garbage_drain(loop);
