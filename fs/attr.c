@@ -66,8 +66,10 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		return 0;
 	}
 	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
-	if (!node->live)
+	if (!node->live) {
+		fs_expect_retry(fs, cred.pid);
 		return -ESTALE;
+	}
 	attr_remembered(fs, node, st);
 	return 0;
 }
@@ -143,8 +145,10 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	int r = node->type == FS_CHAN ? ipc_readlink(fs->ipc, &cred, &node->ref, target, sizeof(target)) : -EINVAL;
 
 	/* Behind a native unlink the entry was cached: let the kernel look again, as OPEN does. */
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		fs_expect_retry(fs, cred.pid);
 		r = -ESTALE;
+	}
 	if (r < 0)
 		fs_reply_err(req, r);
 	else

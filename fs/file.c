@@ -237,6 +237,9 @@ static void file_submit(fuse_req_t req, struct fs_file *file, struct ipc_op *op)
 		ipc_undeliver(op, r);
 }
 
+/* How often a caller without a further try is served again, where others make and remove the name meanwhile. */
+enum { TRIES_MAX = 16 };
+
 static int file_open_text(struct fs_file *file, fuse_req_t req)
 {
 	struct ipc_cred cred = fs_cred(req);
@@ -248,12 +251,56 @@ static int file_open_text(struct fs_file *file, fuse_req_t req)
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
+/*
+ * Whether the caller may open what the kernel has not looked at: it checks the mode that a LOOKUP told, and none where it
+ * takes a file for new. So ours is the check that is surely no laxer, for want of the caller's other groups.
+ */
+static bool may_open(const struct ipc_cred *cred, const struct stat *st, int flags)
+{
+	static const unsigned wants[] = {[O_RDONLY] = 4, [O_WRONLY] = 2, [O_RDWR] = 6};
+	unsigned want = (flags & O_ACCMODE) < 3 ? wants[flags & O_ACCMODE] : 7;
+	unsigned have = cred->uid == st->st_uid ? st->st_mode >> 6 : st->st_mode >> 3 & st->st_mode;
+
+	return cred->uid == 0 || (have & want) == want;
+}
+
+/*
+ * The caller's second and last try, on a node that is his alone, and what was looked up has gone again. He gets what has the
+ * name now; where he came to make it, nothing can keep it from him.
+ */
+static int open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node *node, int flags,
+		     const struct fs_refused *before, struct ipc_handle **out)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; r == -ESTALE && i < TRIES_MAX; i++) {
+		struct stat st;
+
+		r = ipc_stat(fs->ipc, cred, &node->ref, &st);
+		if (r == -ENOENT && before->creates) {
+			r = ipc_create(fs->ipc, cred, &node->ref, S_IFREG | before->mode);
+			r = r == 0 || r == -EEXIST ? ipc_stat(fs->ipc, cred, &node->ref, &st) : r;
+			r = r == -ENOENT ? -ESTALE : r;
+		}
+		if (r < 0)
+			continue;
+		if (!S_ISREG(st.st_mode))
+			return -ESTALE;
+		if (!may_open(cred, &st, flags))
+			return -EACCES;
+		node->ino = st.st_ino;
+		r = ipc_handle_new(fs->ipc, cred, &node->ref, flags, st.st_ino, out);
+	}
+	return r;
+}
+
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	struct fs_node *node = fs_node(fs, ino);
 	struct ipc_cred cred = fs_cred(req);
 	struct ipc_op op = {.type = IPC_OPEN, .nonblock = fi->flags & O_NONBLOCK};
+	struct fs_refused before = fs_refusal(fs, cred.pid);
 	struct fs_file *file;
 	int r;
 
@@ -270,6 +317,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	r = node->type == FS_TEXT ? file_open_text(file, req)
 				  : ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
+	if (r == -ESTALE && before.pid && node->private && node->live == 1)
+		r = open_anew(fs, &cred, node, fi->flags, &before, &file->handle);
 	if (r == -ESTALE)
 		fs_expect_retry(fs, cred.pid);
 	if (r < 0) {
@@ -336,20 +385,15 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 	return 0;
 }
 
-/*
- * Whether the caller, who has used up his retry, may have what somebody else has just made. The kernel takes it for new and
- * does not check its mode: so ours is the check that is surely no laxer, for want of the caller's other groups.
- */
-static bool created_by_another(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags)
+/* Another made it, and the caller has no third try. */
+static int create_exists(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags)
 {
-	static const unsigned wants[] = {[O_RDONLY] = 4, [O_WRONLY] = 2, [O_RDWR] = 6};
-	unsigned want = (flags & O_ACCMODE) < 3 ? wants[flags & O_ACCMODE] : 7, have;
 	struct stat st;
+	int r = fs_is_retry(fs, cred->pid) ? ipc_stat(fs->ipc, cred, ref, &st) : -ESTALE;
 
-	if (!fs_is_retry(fs, cred->pid) || ipc_stat(fs->ipc, cred, ref, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	have = cred->uid == st.st_uid ? st.st_mode >> 6 : st.st_mode >> 3 & st.st_mode;
-	return cred->uid == 0 || (have & want) == want;
+	if (r < 0)
+		return r;
+	return may_open(cred, &st, flags) ? 0 : -EACCES;
 }
 
 /*
@@ -365,38 +409,52 @@ static int create_narrow(struct fs *fs, const struct ipc_cred *cred, const struc
 
 /*
  * Makes a channel and opens it. Where the kernel itself should open what was made (a FIFO, a link), the answer is ESTALE:
- * it then walks the path again, finds the new object and opens that. Only with O_EXCL it would see EEXIST.
+ * it then walks the path again, finds the new object and opens that. With O_EXCL it would see EEXIST, and on a second try
+ * it would not come again: then the object is served like others.
  */
+static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
+		       struct stat *st, struct fs_file **file, bool *cacheable)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	mode_t made = mode | S_IRUSR | S_IWUSR;
+	int r = ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
+	bool narrow = r == 0 && made != mode;
+
+	if (r == -EEXIST && !(fi->flags & O_EXCL))
+		r = create_exists(fs, &cred, ref, fi->flags);
+	if (r == 0)
+		r = ipc_stat(fs->ipc, &cred, ref, st);
+	if (r == 0 && !S_ISREG(st->st_mode) && !(fi->flags & O_EXCL) && !fs_refusal(fs, cred.pid).creates)
+		r = -ESTALE;
+	if (r == 0)
+		r = create_handle(req, fs, ref, st, fi, file, cacheable);
+	return narrow ? create_narrow(fs, &cred, ref, mode, st) ?: r : r;
+}
+
 void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
 	struct fs_file *file = NULL;
+	bool cacheable, again = fs_refusal(fs, cred.pid).creates;
 	struct ipc_ref ref;
-	mode_t made = (mode & 07777) | S_IRUSR | S_IWUSR;
-	bool cacheable, narrow = false;
 	struct stat st = {0};
 	int r;
 
+	mode &= 07777;
 	r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
-	if (r == 0) {
-		r = ipc_create(fs->ipc, &cred, &ref, S_IFREG | made);
-		narrow = r == 0 && made != (mode & 07777);
-	}
-	if (r == -EEXIST && !(fi->flags & O_EXCL))
-		r = created_by_another(fs, &cred, &ref, fi->flags) ? 0 : -ESTALE;
 	if (r == 0)
-		r = ipc_stat(fs->ipc, &cred, &ref, &st);
-	if (r == 0 && !S_ISREG(st.st_mode) && !(fi->flags & O_EXCL))
-		r = -ESTALE;
-	if (r == 0)
-		r = create_handle(req, fs, &ref, &st, fi, &file, &cacheable);
-	if (narrow)
-		r = create_narrow(fs, &cred, &ref, mode & 07777, &st) ?: r;
+		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
+	/* Others may remove it in between; the kernel would give up here. */
+	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < TRIES_MAX; i++)
+		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
 	if (r == -EAGAIN && !(fi->flags & O_EXCL))
 		r = -ESTALE;
 	if (r == -ESTALE)
-		fs_expect_retry(fs, cred.pid);
+		fs_expect_creator(fs, cred.pid, mode);
+	else
+		fs_refusal_done(fs, cred.pid);
 	if (r < 0 || !file) {
 		if (file)
 			create_undo(fs, file);

@@ -52,6 +52,8 @@ struct fs_refused {
 	pid_t pid;	 /* 0: none */
 	uint64_t serial; /* the node's */
 	int64_t until;
+	bool creates; /* he was about to make the name, with that mode */
+	mode_t mode;
 };
 
 enum { FS_REFUSED_MAX = 1024 };
@@ -104,9 +106,13 @@ struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const s
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
 bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid);
-/* The caller is told -ESTALE for another reason, and comes back all the same. */
+/* The caller is told -ESTALE for another reason, and comes back all the same; the latter to make a name. */
 void fs_expect_retry(struct fs *, pid_t pid);
+void fs_expect_creator(struct fs *, pid_t pid, mode_t mode);
 bool fs_is_retry(struct fs *, pid_t pid);
+/* What is known of the caller, who is back; pid 0: nothing. done: he has been served. */
+struct fs_refused fs_refusal(struct fs *, pid_t pid);
+void fs_refusal_done(struct fs *, pid_t pid);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(const struct ipc_ref *, char *text, size_t size);

@@ -183,6 +183,9 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 		node->private = own;
 	}
 	node_remember(node, st);
+	/* The kernel opens those by itself now. */
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		fs_refusal_done(fs, pid);
 	/* A link with facets makes what it leads to, when that is gone; one answer of ESTALE is spent on that. */
 	*cacheable = !own && !(S_ISLNK(st->st_mode) && ref->facet_at);
 	return node;
@@ -231,6 +234,28 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid)
 void fs_expect_retry(struct fs *fs, pid_t pid)
 {
 	refused_add(fs, 0, pid);
+}
+
+void fs_expect_creator(struct fs *fs, pid_t pid, mode_t mode)
+{
+	refused_add(fs, 0, pid);
+	refused_slot(fs, pid)->creates = true;
+	refused_slot(fs, pid)->mode = mode;
+}
+
+struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
+{
+	const struct fs_refused *slot = refused_find(fs, pid);
+
+	return slot ? *slot : (struct fs_refused){.pid = 0};
+}
+
+void fs_refusal_done(struct fs *fs, pid_t pid)
+{
+	struct fs_refused *slot = refused_find(fs, pid);
+
+	if (slot)
+		slot->pid = 0;
 }
 
 void fs_node_release(struct fs_node *node)

@@ -118,19 +118,23 @@ struct crowd {
 	int gate[2]; /* a pipe that closes when all may begin */
 	int flags, rounds;
 	const char *path;
+	bool lenient;
 };
 
+/* Each round ends with a descriptor; where others remove the name, perhaps with ENOENT. */
 static int open_often(void *arg)
 {
 	const struct crowd *c = arg;
 	struct pollfd gate = {.fd = c->gate[0]};
 
-	close(c->gate[1]);
-	poll(&gate, 1, T_PATIENCE);
+	if (gate.fd >= 0) {
+		close(c->gate[1]);
+		poll(&gate, 1, T_PATIENCE);
+	}
 	for (int i = 0; i < c->rounds; i++) {
 		int fd = open(c->path, c->flags | O_CLOEXEC, 0600);
 
-		if (fd < 0) {
+		if (fd < 0 && !(c->lenient && errno == ENOENT)) {
 			printf("round %d: %s\n", i, strerrorname_np(errno));
 			return 1;
 		}
@@ -226,6 +230,58 @@ t_test(contention, hundreds_make_one_socket_at_once)
 {
 	for (int i = 0; i < 4; i++)
 		check_crowd(t_path(M, "sock/%s%d", t_name("new"), i), O_RDONLY | O_CREAT, 1);
+}
+
+static int remove_often(void *arg)
+{
+	const char *path = arg;
+
+	while (unlink(path) == 0 || errno == ENOENT)
+		;
+	printf("unlink: %s\n", strerror(errno));
+	return 1;
+}
+
+/*
+ * O_CREAT finds the name or makes it. Of what we serve, FUSE's OPEN does not say who would make it: when the name goes twice,
+ * between LOOKUP and OPEN each time, that is ENOENT.
+ */
+static void check_made_and_removed(char *path, const char *facets, int flags, bool served)
+{
+	struct crowd c = {.gate = {-1, -1},
+			  .flags = flags,
+			  .rounds = 300,
+			  .path = t_format("%s%s", path, facets),
+			  .lenient = served};
+	pid_t makers[8], remover = t_fork(remove_often, path);
+	char *out;
+
+	for (unsigned i = 0; i < sizeof(makers) / sizeof(*makers); i++)
+		makers[i] = t_fork(open_often, &c);
+	for (unsigned i = 0; i < sizeof(makers) / sizeof(*makers); i++)
+		cr_expect_eq(t_wait_exit(makers[i], T_PATIENCE, &out), 0, "%s", out);
+	kill(remover, SIGKILL);
+	cr_assert_eq(t_wait_exit(remover, T_PATIENCE, &out), 128 + SIGKILL, "%s", out);
+}
+
+t_test(contention, fifo_is_made_while_it_is_removed)
+{
+	check_made_and_removed(t_path(M, "pipe/%s", t_name("new")), "", O_RDWR | O_CREAT, false);
+}
+
+t_test(contention, shared_memory_is_made_while_it_is_removed)
+{
+	check_made_and_removed(t_path(M, "shm/%s", t_name("new")), "", O_RDWR | O_CREAT, false);
+}
+
+t_test(contention, queue_is_made_while_it_is_removed)
+{
+	check_made_and_removed(t_path(M, "mq/%s", t_name("new")), "@maxmsg=1,msgsize=16", O_RDWR | O_CREAT, true);
+}
+
+t_test(contention, broadcast_is_made_while_it_is_removed)
+{
+	check_made_and_removed(t_path(M, "bcast/%s", t_name("new")), "", O_RDWR | O_CREAT, true);
 }
 
 t_test(contention, hundreds_of_threads_of_one_process)
