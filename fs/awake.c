@@ -1,8 +1,9 @@
 /*
- * -o cpu_latency=TIME: while requests keep coming, no processor may sleep so deeply that waking it takes longer than TIME,
+ * cpu_latency: while requests keep coming, no processor may sleep so deeply that waking it takes longer than TIME,
  * which the kernel lets root ask for (PM QoS: Documentation/admin-guide/pm/cpuidle.rst). A client sleeps for the microseconds
- * that its request takes; where waking it costs more than the request itself, as on most virtual machines, this is the cure.
- * It is the whole machine's, and costs power: so only on demand, and only as long as there is something to do.
+ * that its request takes, and where waking it costs more than the request itself, as on virtual machines whose processors
+ * have to be woken by the hypervisor, this is the cure. It is the whole machine's, and costs what spinning costs, on every
+ * processor: so only as long as there is much to do, and unasked only on small virtual machines.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,21 @@ enum { AWAKE_REQUESTS = 64 };
 
 /* PM_QOS_CPU_LATENCY_DEFAULT_VALUE: any latency will do. */
 #define LATENCY_ANY 2000000000
+
+/* Up to so many processors do it unasked. */
+enum { AWAKE_CPUS = 4 };
+
+/* cpuidle's driver for guests: its first state polls, its second leaves the processor to the hypervisor. */
+static bool awake_guest(void)
+{
+	char driver[16] = "";
+	int fd = open("/sys/devices/system/cpu/cpuidle/current_driver", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, driver, sizeof(driver) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && strncmp(driver, "haltpoll", 8) == 0;
+}
 
 static void awake_set(struct fs_awake *awake, int32_t microseconds)
 {
@@ -38,14 +54,20 @@ static void awake_check(struct ipc_timer *timer)
 
 int fs_awake_start(struct fs_awake *awake, struct ipc_loop *loop, int64_t latency_ns)
 {
+	bool unasked = latency_ns == FS_LATENCY_DEFAULT;
+
 	awake->fd = -1;
 	awake->loop = loop;
+	if (unasked && geteuid() == 0 && sysconf(_SC_NPROCESSORS_ONLN) <= AWAKE_CPUS && awake_guest())
+		latency_ns = 0;
 	if (latency_ns < 0)
 		return 0;
 	awake->fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
 	if (awake->fd < 0) {
 		int err = errno;
 
+		if (unasked)
+			return 0;
 		fs_complain("-o cpu_latency: /dev/cpu_dma_latency: %s%s", strerror(err),
 			    err == EACCES ? "; only root may keep the processors awake" : "");
 		return -err;

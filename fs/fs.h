@@ -11,6 +11,9 @@
 /* The same for the directories, which never change. */
 #define FS_TIMEOUT_FIXED 86400.0
 
+/* For cpu_latency_ns: any is good; as the machine asks for it. */
+enum { FS_LATENCY_ANY = -1, FS_LATENCY_DEFAULT = -2 };
+
 struct fs_options {
 	bool foreground, help, version;
 	bool shared; /* allow_other */
@@ -18,7 +21,7 @@ struct fs_options {
 	char *mountpoint;
 	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
 	int64_t spin_ns;
-	int64_t cpu_latency_ns; /* -1: none is asked for */
+	int64_t cpu_latency_ns; /* or FS_LATENCY_ */
 	struct ipc_options ipc;
 };
 
@@ -89,7 +92,7 @@ struct fs {
 	int64_t crowded_until;
 };
 
-/* awake.c. start: latency_ns -1: do nothing; -errno has been explained. count: so many requests came. */
+/* awake.c. start: -errno has been explained. count: so many requests came. */
 int fs_awake_start(struct fs_awake *, struct ipc_loop *, int64_t latency_ns);
 void fs_awake_count(struct fs_awake *, int requests);
 void fs_awake_end(struct fs_awake *);

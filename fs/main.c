@@ -65,7 +65,8 @@ static const char usage[] =
 	"     max_channels=N      pipes, sockets and broadcasts of one user (default 65536)\n"
 	"     max_bytes=BYTES     that the daemon holds for one user (default 1G)\n"
 	"     spin=TIME           keep polling for so long after a request (default " SPIN_DEFAULT "; 0: never)\n"
-	"     cpu_latency=TIME    while requests come, no processor may take longer to wake (0: none sleeps; as root)\n"
+	"     cpu_latency=TIME    as root: while many requests come, no processor may take longer to wake; 0: none sleeps\n"
+	"                         (the default on virtual machines of up to 4 processors); any: they may\n"
 	"\n"
 	"To end it: fusermount3 -u MOUNTPOINT\n";
 
@@ -114,6 +115,19 @@ static int take_quota(struct fs_options *opt)
 	return 0;
 }
 
+static int take_cpu_latency(struct fs_options *opt)
+{
+	const char *text = opt->cpu_latency;
+
+	/* Who wants no spinning does not want processors that are kept awake. */
+	opt->cpu_latency_ns = text || !opt->spin_ns ? FS_LATENCY_ANY : FS_LATENCY_DEFAULT;
+	if (!text || strcmp(text, "any") == 0 ||
+	    (ipc_duration_parse(text, strlen(text), &opt->cpu_latency_ns) == 0 && opt->cpu_latency_ns <= 1000000000))
+		return 0;
+	fs_complain("-o cpu_latency=%s: a time from 0 to 1s is needed, such as 0 or 10us, or any", text);
+	return -1;
+}
+
 static int take_values(struct fs_options *opt)
 {
 	const char *spin = opt->spin ? opt->spin : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_DEFAULT : "0";
@@ -130,13 +144,8 @@ static int take_values(struct fs_options *opt)
 		fs_complain("-o spin=%s: a time from 0 to 1s is needed, such as 50us", spin);
 		return -1;
 	}
-	opt->cpu_latency_ns = -1;
-	if (opt->cpu_latency &&
-	    (ipc_duration_parse(opt->cpu_latency, strlen(opt->cpu_latency), &opt->cpu_latency_ns) < 0 ||
-	     opt->cpu_latency_ns > 1000000000)) {
-		fs_complain("-o cpu_latency=%s: a time from 0 to 1s is needed, such as 0 or 10us", opt->cpu_latency);
+	if (take_cpu_latency(opt) < 0)
 		return -1;
-	}
 	if (opt->prefix && strchr(opt->prefix, '/')) {
 		fs_complain("-o prefix=%s: names of kernel objects hold no '/'", opt->prefix);
 		return -1;
