@@ -246,17 +246,16 @@ static int file_open(int dir, const char *name, int flags, struct stat *st)
 
 int sem_file_peek(int dir, const char *name)
 {
-	struct sem_words words = {0};
 	struct stat st;
 	int fd = file_open(dir, name, O_RDONLY, &st);
 	ssize_t n;
+	sem_t sem;
 
 	if (fd < 0)
 		return fd;
-	n = IPC_RETRY(pread(fd, &words, sizeof(words), 0));
+	n = IPC_RETRY(pread(fd, &sem, sizeof(sem), 0));
 	close(fd);
-	return n == (ssize_t)sizeof(words) && (uint32_t)words.data <= SEM_VALUE_MAX ? (int)(uint32_t)words.data
-										    : -EINVAL;
+	return n == (ssize_t)sizeof(sem) && is_sound(&sem) ? (int)(uint32_t)load(&sem) : -EINVAL;
 }
 
 int sem_file_open(int dir, const char *name, struct stat *st)
