@@ -179,6 +179,7 @@ static bool bcast_ready(struct bcast_handle *b)
 	return b->next < ring->next;
 }
 
+/* Told once: what goes before the next read comes is only counted, or a reader could hear of nothing else for ever. */
 static int bcast_fell_behind(struct bcast_handle *b)
 {
 	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
@@ -186,6 +187,9 @@ static int bcast_fell_behind(struct bcast_handle *b)
 
 	b->dropped += missed;
 	b->next = ring->first;
+	if (b->told)
+		return 0;
+	b->told = true;
 	return ipc_refuse(b->h.ipc, &b->h.cred, ENOBUFS, ipc_handle_path(&b->h),
 			  "this reader was too slow: %" PRIu64
 			  " messages have left the buffer (%zu bytes) unread; the next "
@@ -229,9 +233,10 @@ static ssize_t bcast_read(struct ipc_op *op)
 
 	if (bcast_done(h))
 		return 0;
-	if (b->next < ring->first)
-		return bcast_fell_behind(b);
+	if (b->next < ring->first && bcast_fell_behind(b) < 0)
+		return -ENOBUFS;
 	if (!bcast_ready(b)) {
+		b->told = false;
 		if (h->facets.set & IPC_F_DRAIN)
 			return 0;
 		bcast_sleep(b);
@@ -241,6 +246,7 @@ static ssize_t bcast_read(struct ipc_op *op)
 	if (bcast_should_wait(b, op, len))
 		return -EAGAIN;
 	b->round = c->round;
+	b->told = false;
 	to = ipc_keep_reserve(h, len);
 	if (!to)
 		return -ENOMEM;

@@ -21,9 +21,10 @@ struct bcast_handle {
 	struct ipc_waitq waitq; /* its own: whether there is something to read is for each reader another question */
 	struct ipc_list sleeping;
 	uint64_t next;	  /* number of the message that it reads next */
-	uint64_t dropped; /* messages that it missed, as far as it has been told */
+	uint64_t dropped; /* messages that it missed, as far as it has noticed */
 	uint64_t round;	  /* the last one in which it was served */
 	bool paced;	  /* served in rounds */
+	bool told;	  /* that it missed some, and has been given none since */
 };
 
 static inline struct bcast_chan *bcast_chan(struct ipc_chan *chan)
