@@ -1,5 +1,3 @@
-#include "ipc.h"
-
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,106 +7,39 @@
 #include <unistd.h>
 
 #include "bcast.h"
-
-static struct ipc_loop *loop;
-static struct ipc *ipc;
-
-static struct ipc_cred me(void)
-{
-	return (struct ipc_cred){.uid = getuid(), .gid = getgid(), .pid = getpid()};
-}
+#include "unit_fixture.h"
 
 static void setup(void)
 {
-	struct ipc_options options = {0};
-
-	loop = ipc_loop_new();
-	cr_assert_not_null(loop);
-	ipc = ipc_new(loop, &options);
-	cr_assert_not_null(ipc);
+	u_setup(&ipc_bcast);
 }
 
-static void teardown(void)
-{
-	ipc_free(ipc);
-	ipc_loop_free(loop);
-}
-
-TestSuite(bcast, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(bcast, .init = setup, .fini = u_teardown, .timeout = 20);
 TestSuite(bcast_ring, .timeout = 20);
 
-static struct ipc_ref named(const char *name)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref;
-
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_bcast, name, &ref), 0, "%s", name);
-	return ref;
-}
-
-static int create_type(const char *name, mode_t mode)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = named(name);
-
-	return ipc_create(ipc, &cred, &ref, mode);
-}
-
-static int stat_name(const char *name, struct stat *st)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = named(name);
-
-	return ipc_stat(ipc, &cred, &ref, st);
-}
-
-static int remove_name(const char *name)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = named(name);
-
-	return ipc_unlink(ipc, &cred, &ref);
-}
-
-static bool refused_with(const char *part)
-{
-	struct ipc_cred cred = me();
-	char text[8192] = "";
-	FILE *out = fmemopen(text, sizeof(text), "w");
-
-	ipc_text_errors(ipc, &cred, out);
-	fclose(out);
-	return strstr(text, part) != NULL;
-}
-
 /* Opens the name, which is made if need be. */
-static struct ipc_handle *open_name(const char *name, int flags)
+static struct ipc_handle *opened(const char *name, int flags)
 {
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = named(name);
-	struct ipc_handle *h;
 	struct stat st;
 
-	if (ipc_stat(ipc, &cred, &ref, &st) == -ENOENT)
-		cr_assert_eq(ipc_create(ipc, &cred, &ref, S_IFREG | 0600), 0);
-	cr_assert_eq(ipc_stat(ipc, &cred, &ref, &st), 0);
-	cr_assert_eq(ipc_handle_new(ipc, &cred, &ref, flags, st.st_ino, &h), 0);
-	return h;
+	if (u_stat(name, &st) == -ENOENT)
+		u_create(name);
+	return u_open(name, flags);
 }
 
 static struct ipc_handle *reader(const char *name)
 {
-	return open_name(name, O_RDONLY);
+	return opened(name, O_RDONLY);
 }
 
 static struct ipc_handle *writer(const char *name)
 {
-	return open_name(name, O_WRONLY);
+	return opened(name, O_WRONLY);
 }
 
 static ssize_t put_bytes(struct ipc_handle *h, const char *data, size_t n)
 {
-	struct ipc_op op = {.type = IPC_WRITE, .handle = h, .cred = me(), .data = data, .size = n};
+	struct ipc_op op = {.type = IPC_WRITE, .handle = h, .cred = u_me(), .data = data, .size = n};
 
 	return ipc_submit(&op);
 }
@@ -127,7 +58,7 @@ struct got {
 static struct got take_room(struct ipc_handle *h, size_t room)
 {
 	struct ipc_op op = {
-		.type = IPC_READ, .handle = h, .cred = me(), .size = room, .offset = h->pos, .nonblock = true};
+		.type = IPC_READ, .handle = h, .cred = u_me(), .size = room, .offset = h->pos, .nonblock = true};
 	struct got got = {.n = ipc_submit(&op)};
 
 	if (got.n > 0)
@@ -142,68 +73,6 @@ static struct got take(struct ipc_handle *h)
 
 #define cr_take(h, expected) cr_assert_str_eq(take(h).text, expected)
 #define cr_take_error(h, err) cr_assert_eq(take(h).n, -(err))
-
-/* A read that waits. */
-struct call {
-	struct ipc_op op;
-	bool done, undeliverable;
-	struct got got;
-};
-
-static int complete(struct ipc_op *op, ssize_t result)
-{
-	struct call *c = ipc_container(op, struct call, op);
-
-	cr_assert_not(c->done);
-	c->done = true;
-	c->got.n = result;
-	if (c->undeliverable)
-		return -ENOENT;
-	if (result > 0)
-		memcpy(c->got.text, op->data, (size_t)result);
-	return 0;
-}
-
-static void start_read(struct call *c, struct ipc_handle *h)
-{
-	memset(c, 0, sizeof(*c));
-	c->op = (struct ipc_op){.type = IPC_READ,
-				.handle = h,
-				.cred = me(),
-				.size = sizeof(c->got.text) - 1,
-				.offset = h->pos,
-				.complete = complete};
-	ipc_list_init(&c->op.link);
-	c->got.n = ipc_submit(&c->op);
-	if (c->got.n == IPC_WOULD_PARK) {
-		ipc_park(&c->op);
-		return;
-	}
-	c->done = true;
-	if (c->got.n > 0)
-		memcpy(c->got.text, c->op.data, (size_t)c->got.n);
-}
-
-static void finish(struct call *c)
-{
-	while (!c->done)
-		cr_assert_eq(ipc_loop_turn(loop, 1), 0);
-}
-
-static const char *ctl(const char *name)
-{
-	static char text[4096];
-	char path[64];
-	struct ipc_handle *h;
-	struct got got;
-
-	snprintf(path, sizeof(path), "%s@ctl", name);
-	h = reader(path);
-	got = take(h);
-	memcpy(text, got.text, sizeof(text));
-	ipc_close(h);
-	return text;
-}
 
 static ssize_t ctl_set(const char *name, const char *line)
 {
@@ -347,13 +216,13 @@ Test(bcast, last_starts_so_many_messages_back)
 Test(bcast, a_parked_reader_is_woken_by_a_write)
 {
 	struct ipc_handle *w = writer("b"), *r = reader("b");
-	struct call c;
+	struct u_call c;
 
-	start_read(&c, r);
+	u_begin(&c, r, IPC_READ, NULL);
 	cr_assert_not(c.done);
 	put(w, "hello");
-	finish(&c);
-	cr_assert_str_eq(c.got.text, "hello");
+	u_finish(&c);
+	cr_assert_str_eq(c.text, "hello");
 	ipc_close(r);
 	ipc_close(w);
 }
@@ -361,18 +230,18 @@ Test(bcast, a_parked_reader_is_woken_by_a_write)
 Test(bcast, a_reader_with_messages_does_not_wait_behind_one_without)
 {
 	struct ipc_handle *w = writer("b"), *parked = reader("b"), *late;
-	struct call c, d;
+	struct u_call c, d;
 
 	put(w, "one");
 	cr_take(parked, "one");
-	start_read(&c, parked);
+	u_begin(&c, parked, IPC_READ, NULL);
 	late = reader("b@last=1");
-	start_read(&d, late);
+	u_begin(&d, late, IPC_READ, NULL);
 	cr_assert(d.done);
-	cr_assert_str_eq(d.got.text, "one");
+	cr_assert_str_eq(d.text, "one");
 	cr_assert_not(c.done);
 	ipc_interrupt(&c.op);
-	cr_assert_eq(c.got.n, -EINTR);
+	cr_assert_eq(c.result, -EINTR);
 	ipc_close(late);
 	ipc_close(parked);
 	ipc_close(w);
@@ -384,15 +253,15 @@ Test(bcast, an_undelivered_message_is_read_again)
 	static const int flags[] = {O_RDONLY, O_RDWR};
 
 	for (int i = 0; i < 2; i++) {
-		struct ipc_handle *w = writer(names[i]), *r = open_name(names[i], flags[i]);
+		struct ipc_handle *w = writer(names[i]), *r = opened(names[i], flags[i]);
 		off_t before = r->pos;
-		struct call c;
+		struct u_call c;
 
-		start_read(&c, r);
+		u_begin(&c, r, IPC_READ, NULL);
 		c.undeliverable = true;
 		put(w, "precious");
 		put(w, "next");
-		finish(&c);
+		u_finish(&c);
 		if (flags[i] == O_RDONLY)
 			r->pos = before; /* the kernel's position, which did not move */
 		cr_take(r, "precious");
@@ -405,7 +274,7 @@ Test(bcast, an_undelivered_message_is_read_again)
 
 Test(bcast, a_duplex_handle_hears_itself)
 {
-	struct ipc_handle *h = open_name("b", O_RDWR);
+	struct ipc_handle *h = opened("b", O_RDWR);
 
 	put(h, "echo");
 	cr_take(h, "echo");
@@ -473,19 +342,19 @@ Test(bcast, a_batch_is_as_many_whole_lines_as_fit)
 Test(bcast, a_batch_reader_waits_a_moment_for_more)
 {
 	struct ipc_handle *w = writer("b@lines"), *r = reader("b@lines,batch");
-	struct call c;
+	struct u_call c;
 
-	start_read(&c, r);
+	u_begin(&c, r, IPC_READ, NULL);
 	put(w, "first\n");
-	finish(&c);
-	cr_assert_str_eq(c.got.text, "first\n");
+	u_finish(&c);
+	cr_assert_str_eq(c.text, "first\n");
 	bcast_chan(r->chan)->round_next = ipc_now() + 50000000; /* however slow this machine is */
 	put(w, "second\n");
-	start_read(&c, r);
+	u_begin(&c, r, IPC_READ, NULL);
 	cr_assert_not(c.done);
 	put(w, "third\n");
-	finish(&c);
-	cr_assert_str_eq(c.got.text, "second\nthird\n");
+	u_finish(&c);
+	cr_assert_str_eq(c.text, "second\nthird\n");
 	ipc_close(r);
 	ipc_close(w);
 }
@@ -493,20 +362,20 @@ Test(bcast, a_batch_reader_waits_a_moment_for_more)
 Test(bcast, a_batch_reader_who_is_closed_meanwhile_is_not_woken)
 {
 	struct ipc_handle *w = writer("b@lines"), *r = reader("b@lines,batch");
-	struct call c;
+	struct u_call c;
 
-	start_read(&c, r);
+	u_begin(&c, r, IPC_READ, NULL);
 	put(w, "first\n");
-	finish(&c);
+	u_finish(&c);
 	bcast_chan(r->chan)->round_next = ipc_now() + 50000000; /* however slow this machine is */
 	put(w, "second\n");
-	start_read(&c, r);
+	u_begin(&c, r, IPC_READ, NULL);
 	cr_assert_not(c.done);
 	ipc_close(r);
-	cr_assert_eq(c.got.n, -EBADF);
+	cr_assert_eq(c.result, -EBADF);
 	ipc_close(w);
-	cr_assert_eq(remove_name("b"), 0);
-	cr_assert_eq(ipc_loop_turn(loop, 60), 0);
+	cr_assert_eq(u_remove("b"), 0);
+	cr_assert_eq(ipc_loop_turn(u_loop, 60), 0);
 }
 
 Test(bcast, drain_one_and_n_end_the_file)
@@ -536,14 +405,14 @@ Test(bcast, drain_one_and_n_end_the_file)
 Test(bcast, idle_ends_and_timeout_fails)
 {
 	struct ipc_handle *idle = reader("b@idle=1ms"), *timeout = reader("b@timeout=1ms");
-	struct call c, d;
+	struct u_call c, d;
 
-	start_read(&c, idle);
-	start_read(&d, timeout);
-	finish(&c);
-	finish(&d);
-	cr_assert_eq(c.got.n, 0);
-	cr_assert_eq(d.got.n, -ETIMEDOUT);
+	u_begin(&c, idle, IPC_READ, NULL);
+	u_begin(&d, timeout, IPC_READ, NULL);
+	u_finish(&c);
+	u_finish(&d);
+	cr_assert_eq(c.result, 0);
+	cr_assert_eq(d.result, -ETIMEDOUT);
 	ipc_close(timeout);
 	ipc_close(idle);
 }
@@ -562,17 +431,38 @@ Test(bcast, a_slow_reader_is_told_once_and_goes_on_with_the_oldest)
 		cr_take(fast, message);
 	}
 	cr_assert(ipc_poll(slow, false) & POLLIN);
-	cr_assert(strstr(ctl("b"), "lag:4 dropped:6\n"));
+	cr_assert(strstr(u_ctl("b"), "lag:4 dropped:6\n"));
 	cr_take_error(slow, ENOBUFS);
-	cr_assert(refused_with("bcast/b: ENOBUFS: this reader was too slow: 6 messages"));
+	cr_assert(u_refused("bcast/b: ENOBUFS: this reader was too slow: 6 messages"));
 	cr_take(slow, "6");
 	cr_take(slow, "7");
 	cr_take(slow, "8");
 	cr_take(slow, "9");
 	cr_take_error(slow, EAGAIN);
-	cr_assert(strstr(ctl("b"), "lag:0 dropped:6\n"));
-	cr_assert(strstr(ctl("b"), "lag:0 dropped:0\n"));
+	cr_assert(strstr(u_ctl("b"), "lag:0 dropped:6\n"));
+	cr_assert(strstr(u_ctl("b"), "lag:0 dropped:0\n"));
 	ipc_close(fast);
+	ipc_close(slow);
+	ipc_close(w);
+}
+
+Test(bcast, what_goes_between_being_told_and_the_next_read_is_only_counted)
+{
+	struct ipc_handle *w = writer("b"), *slow = reader("b");
+	char message[1024] = "";
+
+	cr_assert_eq(ctl_set("b", "buffer=4096\n"), 0);
+	for (int i = 0; i < 20; i++) {
+		snprintf(message, sizeof(message), "%d", i);
+		cr_assert_eq(put_bytes(w, message, sizeof(message)), sizeof(message));
+		if (i == 9)
+			cr_take_error(slow, ENOBUFS);
+	}
+	cr_take(slow, "16");
+	cr_assert(strstr(u_ctl("b"), "lag:3 dropped:16\n"));
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(put_bytes(w, message, sizeof(message)), sizeof(message));
+	cr_take_error(slow, ENOBUFS);
 	ipc_close(slow);
 	ipc_close(w);
 }
@@ -584,8 +474,8 @@ Test(bcast, short_messages_are_bounded_in_number)
 	for (int i = 0; i < 65536 + 5; i++)
 		put(w, "x");
 	cr_take_error(r, ENOBUFS);
-	cr_assert(strstr(ctl("b"), "messages=65536\n"));
-	cr_assert(strstr(ctl("b"), "lag:65536 dropped:5\n"));
+	cr_assert(strstr(u_ctl("b"), "messages=65536\n"));
+	cr_assert(strstr(u_ctl("b"), "lag:65536 dropped:5\n"));
 	ipc_close(r);
 	ipc_close(w);
 }
@@ -596,7 +486,7 @@ Test(bcast, what_one_write_cannot_carry_is_refused)
 	char *big = calloc(1, IPC_MESSAGE_MAX + 1);
 
 	cr_assert_eq(put_bytes(w, big, IPC_MESSAGE_MAX + 1), -EMSGSIZE);
-	cr_assert(refused_with("what one write surely carries"));
+	cr_assert(u_refused("what one write surely carries"));
 	cr_assert_eq(put_bytes(w, big, IPC_MESSAGE_MAX), IPC_MESSAGE_MAX);
 	free(big);
 	ipc_close(w);
@@ -611,7 +501,7 @@ Test(bcast, a_message_above_the_buffer_is_refused)
 	cr_assert_eq(put_bytes(lines, big, sizeof(big)), sizeof(big));
 	cr_assert_eq(ctl_set("b", "buffer=4K\n"), 0);
 	cr_assert_eq(put_bytes(w, big, sizeof(big)), -EMSGSIZE);
-	cr_assert(refused_with("4097 bytes; this channel takes 4096 (its whole buffer)"));
+	cr_assert(u_refused("4097 bytes; this channel takes 4096 (its whole buffer)"));
 	cr_assert_eq(put_bytes(w, big, 4096), 4096);
 	/* The line that was begun under the larger buffer cannot be sent any more. */
 	cr_assert_eq(put_bytes(lines, "\n", 1), -EMSGSIZE);
@@ -632,7 +522,7 @@ Test(bcast, the_buffer_can_be_changed_with_messages_in_it)
 	cr_assert_eq(ctl_set("b", "buffer=1M\n"), 0);
 	cr_take_error(r, ENOBUFS);
 	cr_take(r, "6");
-	cr_assert(strstr(ctl("b"), "buffer=1048576\nmax_messages=65536\nmessages=4\nbytes=4000\n"));
+	cr_assert(strstr(u_ctl("b"), "buffer=1048576\nmax_messages=65536\nmessages=4\nbytes=4000\n"));
 	ipc_close(r);
 	ipc_close(w);
 }
@@ -641,11 +531,11 @@ Test(bcast, nonsense_for_the_buffer_is_refused)
 {
 	ipc_close(writer("b"));
 	cr_assert_eq(ctl_set("b", "buffer=4095\n"), -EINVAL);
-	cr_assert(refused_with("buffer=BYTES takes 4096 to 1G"));
+	cr_assert(u_refused("buffer=BYTES takes 4096 to 1G"));
 	cr_assert_eq(ctl_set("b", "buffer=2G\n"), -EINVAL);
 	cr_assert_eq(ctl_set("b", "buffer=\n"), -EINVAL);
 	cr_assert_eq(ctl_set("b", "size=1M\n"), -EINVAL);
-	cr_assert(refused_with("only buffer=BYTES can be set"));
+	cr_assert(u_refused("only buffer=BYTES can be set"));
 }
 
 Test(bcast, the_owner_pays_for_the_buffer)
@@ -653,15 +543,15 @@ Test(bcast, the_owner_pays_for_the_buffer)
 	struct ipc_options options = {.quota = {[IPC_QUOTA_BYTES] = 100000}};
 	struct ipc_handle *w;
 
-	ipc_free(ipc);
-	ipc = ipc_new(loop, &options);
+	ipc_free(u_ipc);
+	u_ipc = ipc_new(u_loop, &options);
 	w = writer("b");
 	cr_assert_eq(put_bytes(w, "x", 1), -EDQUOT);
 	cr_assert_eq(ctl_set("b", "buffer=40K\n"), 0);
 	put(w, "x");
 	cr_assert_eq(ctl_set("b", "buffer=41K\n"), -EDQUOT);
 	ipc_close(w);
-	cr_assert_eq(remove_name("b"), 0);
+	cr_assert_eq(u_remove("b"), 0);
 	w = writer("c");
 	cr_assert_eq(ctl_set("c", "buffer=60K\n"), 0);
 	put(w, "x");
@@ -675,9 +565,9 @@ Test(bcast, an_unlinked_channel_goes_on_for_those_who_have_it_open)
 	struct ipc_handle *w = writer("b"), *r = reader("b"), *other;
 	struct stat st;
 
-	cr_assert_eq(remove_name("b"), 0);
-	cr_assert_eq(remove_name("b"), -ENOENT);
-	cr_assert_eq(stat_name("b", &st), -ENOENT);
+	cr_assert_eq(u_remove("b"), 0);
+	cr_assert_eq(u_remove("b"), -ENOENT);
+	cr_assert_eq(u_stat("b", &st), -ENOENT);
 	other = reader("b");
 	put(w, "still here");
 	cr_take(r, "still here");
@@ -690,10 +580,10 @@ Test(bcast, an_unlinked_channel_goes_on_for_those_who_have_it_open)
 Test(bcast, a_renamed_channel_keeps_its_readers)
 {
 	struct ipc_handle *r = reader("old"), *w;
-	struct ipc_ref from = named("old"), to = named("new");
-	struct ipc_cred cred = me();
+	struct ipc_ref from = u_named("old"), to = u_named("new");
+	struct ipc_cred cred = u_me();
 
-	cr_assert_eq(ipc_rename(ipc, &cred, &from, &to, 0), 0);
+	cr_assert_eq(ipc_rename(u_ipc, &cred, &from, &to, 0), 0);
 	w = writer("new");
 	put(w, "hello");
 	cr_take(r, "hello");
@@ -703,13 +593,8 @@ Test(bcast, a_renamed_channel_keeps_its_readers)
 
 Test(bcast, other_types_are_refused_with_a_line)
 {
-	cr_assert_eq(create_type("b", S_IFIFO | 0600), -EPERM);
-	cr_assert(refused_with("bcast/b: EPERM: /bcast holds broadcast channels only"));
-}
-
-static void count_ready(void *arg)
-{
-	++*(int *)arg;
+	cr_assert_eq(u_create_type("b", S_IFIFO | 0600), -EPERM);
+	cr_assert(u_refused("bcast/b: EPERM: /bcast holds broadcast channels only"));
 }
 
 Test(bcast, poll_says_what_a_read_would_find)
@@ -718,10 +603,10 @@ Test(bcast, poll_says_what_a_read_would_find)
 	int ready = 0;
 
 	cr_assert_eq(ipc_poll(w, false), POLLOUT | POLLWRNORM);
-	ipc_handle_on_ready(r, count_ready, &ready);
+	ipc_handle_on_ready(r, u_count_ready, &ready);
 	cr_assert_eq(ipc_poll(r, true), 0);
 	put(w, "x");
-	cr_assert_eq(ipc_loop_turn(loop, 0), 0);
+	cr_assert_eq(ipc_loop_turn(u_loop, 0), 0);
 	cr_assert_eq(ready, 1);
 	cr_assert_eq(ipc_poll(r, true), POLLIN | POLLRDNORM);
 	cr_take(r, "x");
@@ -735,14 +620,14 @@ Test(bcast, ctl_names_the_readers_and_the_memory)
 	struct ipc_handle *w, *r = reader("b");
 	char line[64];
 
-	cr_assert(strstr(ctl("b"), "buffer=1048576\nmax_messages=65536\nmessages=0\nbytes=0\nmemory=0\n"));
+	cr_assert(strstr(u_ctl("b"), "buffer=1048576\nmax_messages=65536\nmessages=0\nbytes=0\nmemory=0\n"));
 	w = writer("b");
 	put(w, "12345");
 	put(w, "678");
-	cr_assert(strstr(ctl("b"), "messages=2\nbytes=8\nmemory=1572864\n"));
+	cr_assert(strstr(u_ctl("b"), "messages=2\nbytes=8\nmemory=1572864\n"));
 	snprintf(line, sizeof(line), "reader=pid:%d command:", (int)getpid());
-	cr_assert(strstr(ctl("b"), line));
-	cr_assert(strstr(ctl("b"), "lag:2 dropped:0\n"));
+	cr_assert(strstr(u_ctl("b"), line));
+	cr_assert(strstr(u_ctl("b"), "lag:2 dropped:0\n"));
 	ipc_close(w);
 	ipc_close(r);
 }
@@ -753,7 +638,7 @@ Test(bcast, ctl_of_a_channel_that_nobody_has_open_shows_its_counters)
 
 	put(w, "12345");
 	ipc_close(w);
-	cr_assert(strstr(ctl("b"), "readers=0\nwriters=0\nwaiters=0\nin_messages=1\nin_bytes=5\n"));
+	cr_assert(strstr(u_ctl("b"), "readers=0\nwriters=0\nwaiters=0\nin_messages=1\nin_bytes=5\n"));
 }
 
 Test(bcast, many_readers_of_many_messages_miss_nothing_uncounted)
@@ -790,7 +675,7 @@ Test(bcast, many_readers_of_many_messages_miss_nothing_uncounted)
 		}
 		cr_assert_eq(got[i] + missed[i], MESSAGES);
 		snprintf(text, sizeof(text), "dropped:%ld\n", missed[i]);
-		cr_assert(strstr(ctl("b"), text));
+		cr_assert(strstr(u_ctl("b"), text));
 		ipc_close(r[i]);
 	}
 	ipc_close(w);

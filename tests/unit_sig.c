@@ -1,5 +1,3 @@
-#include "ipc.h"
-
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,33 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core.h"
-
-static struct ipc_loop *loop;
-static struct ipc *ipc;
-
-static struct ipc_cred me(void)
-{
-	return (struct ipc_cred){.uid = getuid(), .gid = getgid(), .pid = getpid()};
-}
+#include "unit_fixture.h"
 
 static void setup(void)
 {
-	struct ipc_options options = {0};
-
-	loop = ipc_loop_new();
-	cr_assert_not_null(loop);
-	ipc = ipc_new(loop, &options);
-	cr_assert_not_null(ipc);
+	u_setup(&ipc_sig);
 }
 
-static void teardown(void)
-{
-	ipc_free(ipc);
-	ipc_loop_free(loop);
-}
-
-TestSuite(sig, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(sig, .init = setup, .fini = u_teardown, .timeout = 20);
 
 /* Another process, which sleeps until it is killed. */
 static pid_t target_new(void)
@@ -66,37 +45,12 @@ static int target_end(pid_t pid)
 	return status;
 }
 
-static struct ipc_ref resolve(const char *name)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref;
-
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_sig, name, &ref), 0, "%s", name);
-	return ref;
-}
-
 static struct ipc_ref numbered(pid_t pid, const char *facets)
 {
 	char name[64];
 
 	snprintf(name, sizeof(name), "%d%s", (int)pid, facets);
-	return resolve(name);
-}
-
-static int stat_name(const char *name, struct stat *st)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = resolve(name);
-
-	return ipc_stat(ipc, &cred, &ref, st);
-}
-
-static int create_name(const char *name)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = resolve(name);
-
-	return ipc_create(ipc, &cred, &ref, S_IFREG | 0600);
+	return u_named(name);
 }
 
 static struct ipc_handle *open_as(struct ipc_cred cred, pid_t pid, const char *facets, int flags)
@@ -105,32 +59,14 @@ static struct ipc_handle *open_as(struct ipc_cred cred, pid_t pid, const char *f
 	struct ipc_handle *h;
 	struct stat st;
 
-	cr_assert_eq(ipc_stat(ipc, &cred, &ref, &st), 0);
-	cr_assert_eq(ipc_handle_new(ipc, &cred, &ref, flags, st.st_ino, &h), 0);
+	cr_assert_eq(ipc_stat(u_ipc, &cred, &ref, &st), 0);
+	cr_assert_eq(ipc_handle_new(u_ipc, &cred, &ref, flags, st.st_ino, &h), 0);
 	return h;
 }
 
 static struct ipc_handle *open_pid(pid_t pid, const char *facets, int flags)
 {
-	return open_as(me(), pid, facets, flags);
-}
-
-static ssize_t put(struct ipc_handle *h, const char *text)
-{
-	struct ipc_op op = {.type = IPC_WRITE, .handle = h, .cred = me(), .data = text, .size = strlen(text)};
-
-	return ipc_submit(&op);
-}
-
-static bool refused_with(const char *part)
-{
-	struct ipc_cred cred = me();
-	char text[8192] = "";
-	FILE *out = fmemopen(text, sizeof(text), "w");
-
-	ipc_text_errors(ipc, &cred, out);
-	fclose(out);
-	return strstr(text, part) != NULL;
+	return open_as(u_me(), pid, facets, flags);
 }
 
 /* Signals to ourselves come here. */
@@ -149,41 +85,6 @@ static bool heard(int fd, struct signalfd_siginfo *info)
 	return read(fd, info, sizeof(*info)) == sizeof(*info);
 }
 
-/* A read that waits. */
-struct call {
-	struct ipc_op op;
-	bool done;
-	ssize_t result;
-};
-
-static int complete(struct ipc_op *op, ssize_t result)
-{
-	struct call *c = ipc_container(op, struct call, op);
-
-	cr_assert_not(c->done);
-	c->done = true;
-	c->result = result;
-	return 0;
-}
-
-static void start_read(struct call *c, struct ipc_handle *h)
-{
-	memset(c, 0, sizeof(*c));
-	c->op = (struct ipc_op){.type = IPC_READ, .handle = h, .cred = me(), .size = 100, .complete = complete};
-	ipc_list_init(&c->op.link);
-	c->result = ipc_submit(&c->op);
-	if (c->result == IPC_WOULD_PARK)
-		ipc_park(&c->op);
-	else
-		c->done = true;
-}
-
-static void finish(struct call *c)
-{
-	while (!c->done)
-		cr_assert_eq(ipc_loop_turn(loop, 1000), 0);
-}
-
 /* Names */
 
 Test(sig, a_process_is_a_file_of_its_owner)
@@ -192,11 +93,11 @@ Test(sig, a_process_is_a_file_of_its_owner)
 	char name[16];
 
 	snprintf(name, sizeof(name), "%d", (int)getpid());
-	cr_assert_eq(stat_name(name, &st), 0);
+	cr_assert_eq(u_stat(name, &st), 0);
 	cr_assert_eq(st.st_mode, S_IFREG | 0666);
 	cr_assert_eq(st.st_uid, getuid());
 	cr_assert_eq(st.st_gid, getgid());
-	cr_assert_eq(create_name(name), -EEXIST);
+	cr_assert_eq(u_create_type(name, S_IFREG | 0600), -EEXIST);
 }
 
 Test(sig, what_is_no_process_is_not_there)
@@ -205,10 +106,10 @@ Test(sig, what_is_no_process_is_not_there)
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		cr_assert_eq(stat_name(names[i], &st), -ENOENT, "%s", names[i]);
-		cr_assert_eq(create_name(names[i]), -EINVAL, "%s", names[i]);
+		cr_assert_eq(u_stat(names[i], &st), -ENOENT, "%s", names[i]);
+		cr_assert_eq(u_create_type(names[i], S_IFREG | 0600), -EINVAL, "%s", names[i]);
 	}
-	cr_assert(refused_with("sig/-1: EINVAL: the name is the number of one process; kill's 0, -1 and -PID"));
+	cr_assert(u_refused("sig/-1: EINVAL: the name is the number of one process; kill's 0, -1 and -PID"));
 }
 
 Test(sig, a_dead_process_is_esrch_for_who_wants_to_write)
@@ -220,10 +121,10 @@ Test(sig, a_dead_process_is_esrch_for_who_wants_to_write)
 	snprintf(name, sizeof(name), "%d", (int)pid);
 	kill(pid, SIGKILL);
 	target_end(pid);
-	cr_assert_eq(stat_name(name, &st), -ENOENT);
-	cr_assert_eq(create_name(name), -ESRCH);
+	cr_assert_eq(u_stat(name, &st), -ENOENT);
+	cr_assert_eq(u_create_type(name, S_IFREG | 0600), -ESRCH);
 	snprintf(why, sizeof(why), "sig/%d: ESRCH: there is no process %d", (int)pid, (int)pid);
-	cr_assert(refused_with(why));
+	cr_assert(u_refused(why));
 }
 
 static void *thread_name(void *arg)
@@ -233,9 +134,9 @@ static void *thread_name(void *arg)
 
 	(void)arg;
 	snprintf(name, sizeof(name), "%d", (int)syscall(SYS_gettid));
-	cr_assert_eq(stat_name(name, &st), -ENOENT);
-	cr_assert_eq(create_name(name), -ESRCH);
-	cr_assert(refused_with("is a thread of process"));
+	cr_assert_eq(u_stat(name, &st), -ENOENT);
+	cr_assert_eq(u_create_type(name, S_IFREG | 0600), -ESRCH);
+	cr_assert(u_refused("is a thread of process"));
 	return NULL;
 }
 
@@ -249,16 +150,16 @@ Test(sig, a_thread_is_not_a_process)
 
 Test(sig, a_name_cannot_be_removed_changed_or_moved)
 {
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = numbered(getpid(), ""), to = resolve("2");
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref = numbered(getpid(), ""), to = u_named("2");
 	struct stat st = {.st_mode = 0600};
 
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -EPERM);
-	cr_assert(refused_with("a process is not ended by rm"));
-	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), -EPERM);
-	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_TIMES), -EPERM);
-	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_SIZE), 0);
-	cr_assert_eq(ipc_rename(ipc, &cred, &ref, &to, 0), -EOPNOTSUPP);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), -EPERM);
+	cr_assert(u_refused("a process is not ended by rm"));
+	cr_assert_eq(ipc_chattr(u_ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), -EPERM);
+	cr_assert_eq(ipc_chattr(u_ipc, &cred, &ref, NULL, &st, IPC_SET_TIMES), -EPERM);
+	cr_assert_eq(ipc_chattr(u_ipc, &cred, &ref, NULL, &st, IPC_SET_SIZE), 0);
+	cr_assert_eq(ipc_rename(u_ipc, &cred, &ref, &to, 0), -EOPNOTSUPP);
 }
 
 struct search {
@@ -277,7 +178,7 @@ static bool listed(struct ipc_cred cred, pid_t pid)
 {
 	struct search s = {.pid = pid};
 
-	cr_assert_eq(ipc_list(ipc, &cred, &ipc_sig, search, &s), 0);
+	cr_assert_eq(ipc_list(u_ipc, &cred, &ipc_sig, search, &s), 0);
 	return s.found;
 }
 
@@ -286,7 +187,7 @@ Test(sig, the_listing_is_who_may_be_signalled)
 	struct ipc_cred nobody = {.uid = 65534, .gid = 65534};
 	pid_t pid;
 
-	cr_assert(listed(me(), getpid()));
+	cr_assert(listed(u_me(), getpid()));
 	if (getuid() != 0)
 		cr_skip("only root can act as somebody else");
 	pid = fork();
@@ -334,7 +235,7 @@ Test(sig, a_name_an_sig_name_and_a_number_are_signals)
 		int fd = listen_to(cases[i].signal);
 		struct signalfd_siginfo info;
 
-		cr_assert_eq(put(h, cases[i].text), (ssize_t)strlen(cases[i].text), "%s", cases[i].text);
+		cr_assert_eq(u_put(h, cases[i].text), (ssize_t)strlen(cases[i].text), "%s", cases[i].text);
 		cr_assert(heard(fd, &info), "%s", cases[i].text);
 		cr_assert_eq(info.ssi_signo, (unsigned)cases[i].signal, "%s", cases[i].text);
 		close(fd);
@@ -350,9 +251,9 @@ Test(sig, what_is_no_signal_is_refused_with_the_names)
 	struct ipc_handle *h = open_pid(getpid(), "", O_WRONLY);
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		cr_assert_eq(put(h, texts[i]), -EINVAL, "%s", texts[i]);
-	cr_assert(refused_with("no signal 'FOO'; there are HUP INT"));
-	cr_assert(refused_with("SIGNAL VALUE, and a value is a whole number"));
+		cr_assert_eq(u_put(h, texts[i]), -EINVAL, "%s", texts[i]);
+	cr_assert(u_refused("no signal 'FOO'; there are HUP INT"));
+	cr_assert(u_refused("SIGNAL VALUE, and a value is a whole number"));
 	ipc_close(h);
 }
 
@@ -361,11 +262,11 @@ Test(sig, zero_asks_whether_it_is_there)
 	pid_t pid = target_new();
 	struct ipc_handle *h = open_pid(pid, "", O_WRONLY);
 
-	cr_assert_eq(put(h, "0\n"), 2);
+	cr_assert_eq(u_put(h, "0\n"), 2);
 	kill(pid, SIGKILL);
 	target_end(pid);
-	cr_assert_eq(put(h, "0\n"), -ESRCH);
-	cr_assert(refused_with("which was opened, has ended"));
+	cr_assert_eq(u_put(h, "0\n"), -ESRCH);
+	cr_assert(u_refused("which was opened, has ended"));
 	ipc_close(h);
 }
 
@@ -375,7 +276,7 @@ Test(sig, a_value_is_queued_with_the_callers_name)
 	int fd = listen_to(SIGRTMIN + 1);
 	struct signalfd_siginfo info;
 
-	cr_assert_eq(put(h, "RTMIN+1 42\nRTMIN+1  -7\n"), 23);
+	cr_assert_eq(u_put(h, "RTMIN+1 42\nRTMIN+1  -7\n"), 23);
 	cr_assert(heard(fd, &info));
 	cr_assert_eq(info.ssi_code, SI_QUEUE);
 	cr_assert_eq(info.ssi_int, 42);
@@ -394,9 +295,9 @@ Test(sig, lines_before_a_bad_one_are_sent_and_reported)
 	int fd = listen_to(SIGUSR1);
 	struct signalfd_siginfo info;
 
-	cr_assert_eq(put(h, "USR1\nNONSENSE\n"), 5);
+	cr_assert_eq(u_put(h, "USR1\nNONSENSE\n"), 5);
 	cr_assert(heard(fd, &info));
-	cr_assert_eq(put(h, "NONSENSE\n"), -EINVAL);
+	cr_assert_eq(u_put(h, "NONSENSE\n"), -EINVAL);
 	close(fd);
 	ipc_close(h);
 }
@@ -410,8 +311,8 @@ Test(sig, a_full_queue_is_an_error_and_no_wait)
 	cr_assert_eq(setrlimit(RLIMIT_SIGPENDING, &none), 0);
 	fd = listen_to(SIGRTMIN);
 	h = open_pid(getpid(), "", O_WRONLY);
-	cr_assert_eq(put(h, "RTMIN 1"), -ENOBUFS);
-	cr_assert(refused_with("RLIMIT_SIGPENDING"));
+	cr_assert_eq(u_put(h, "RTMIN 1"), -ENOBUFS);
+	cr_assert(u_refused("RLIMIT_SIGPENDING"));
 	close(fd);
 	ipc_close(h);
 }
@@ -426,12 +327,12 @@ Test(sig, the_right_is_the_openers)
 		cr_skip("only root can act as somebody else");
 	pid = target_new();
 	h = open_as(nobody, pid, "", O_WRONLY);
-	/* put() writes as us. */
-	cr_assert_eq(put(h, "KILL\n"), -EPERM);
-	cr_assert_eq(put(h, "0\n"), -EPERM);
+	/* u_put() writes as us. */
+	cr_assert_eq(u_put(h, "KILL\n"), -EPERM);
+	cr_assert_eq(u_put(h, "0\n"), -EPERM);
 	ipc_close(h);
 	h = open_pid(pid, "", O_WRONLY);
-	cr_assert_eq(put(h, "KILL\n"), 5);
+	cr_assert_eq(u_put(h, "KILL\n"), 5);
 	cr_assert_eq(WTERMSIG(target_end(pid)), SIGKILL);
 	ipc_close(h);
 }
@@ -460,10 +361,10 @@ Test(sig, a_reused_number_is_not_hit)
 	pid_t pid = target_new(), again;
 	struct ipc_handle *h = open_pid(pid, "", O_WRONLY), *other;
 	struct ipc_ref ref = numbered(pid, "");
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct stat before, after;
 
-	cr_assert_eq(ipc_stat(ipc, &cred, &ref, &before), 0);
+	cr_assert_eq(ipc_stat(u_ipc, &cred, &ref, &before), 0);
 	kill(pid, SIGKILL);
 	target_end(pid);
 	usleep(20000); /* the start time is counted in hundredths of a second */
@@ -472,10 +373,10 @@ Test(sig, a_reused_number_is_not_hit)
 		ipc_close(h);
 		cr_skip("no way to choose a process number");
 	}
-	cr_assert_eq(put(h, "KILL\n"), -ESRCH);
-	cr_assert_eq(ipc_stat(ipc, &cred, &ref, &after), 0);
+	cr_assert_eq(u_put(h, "KILL\n"), -ESRCH);
+	cr_assert_eq(ipc_stat(u_ipc, &cred, &ref, &after), 0);
 	cr_assert_neq(before.st_ino, after.st_ino);
-	cr_assert_eq(ipc_handle_new(ipc, &cred, &ref, O_WRONLY, before.st_ino, &other), -ESTALE);
+	cr_assert_eq(ipc_handle_new(u_ipc, &cred, &ref, O_WRONLY, before.st_ino, &other), -ESTALE);
 	ipc_close(h);
 	kill(again, SIGKILL);
 	target_end(again);
@@ -487,15 +388,15 @@ Test(sig, a_read_waits_for_the_end)
 {
 	pid_t pid = target_new();
 	struct ipc_handle *h = open_pid(pid, "", O_RDWR), *other = open_pid(pid, "", O_RDONLY);
-	struct call c, d;
+	struct u_call c, d;
 
-	start_read(&c, h);
-	start_read(&d, other);
+	u_begin(&c, h, IPC_READ, NULL);
+	u_begin(&d, other, IPC_READ, NULL);
 	cr_assert_not(c.done);
 	cr_assert_eq(ipc_poll(h, false), POLLOUT | POLLWRNORM);
-	cr_assert_eq(put(h, "TERM\n"), 5);
-	finish(&c);
-	finish(&d);
+	cr_assert_eq(u_put(h, "TERM\n"), 5);
+	u_finish(&c);
+	u_finish(&d);
 	cr_assert_eq(c.result, 0);
 	cr_assert_eq(d.result, 0);
 	cr_assert_eq(ipc_poll(other, false), POLLIN | POLLRDNORM);
@@ -507,17 +408,12 @@ Test(sig, a_read_waits_for_the_end)
 Test(sig, a_read_gives_up_after_its_timeout)
 {
 	struct ipc_handle *h = open_pid(getpid(), "@timeout=1ms", O_RDONLY);
-	struct call c;
+	struct u_call c;
 
-	start_read(&c, h);
-	finish(&c);
+	u_begin(&c, h, IPC_READ, NULL);
+	u_finish(&c);
 	cr_assert_eq(c.result, -ETIMEDOUT);
 	ipc_close(h);
-}
-
-static void count_ready(void *arg)
-{
-	++*(int *)arg;
 }
 
 Test(sig, poll_tells_of_the_end)
@@ -526,11 +422,11 @@ Test(sig, poll_tells_of_the_end)
 	struct ipc_handle *h = open_pid(pid, "", O_RDONLY);
 	int ready = 0;
 
-	ipc_handle_on_ready(h, count_ready, &ready);
+	ipc_handle_on_ready(h, u_count_ready, &ready);
 	cr_assert_eq(ipc_poll(h, true), 0);
 	kill(pid, SIGKILL);
 	while (!ready)
-		cr_assert_eq(ipc_loop_turn(loop, 1000), 0);
+		cr_assert_eq(ipc_loop_turn(u_loop, 1000), 0);
 	cr_assert_eq(ipc_poll(h, false), POLLIN | POLLRDNORM);
 	ipc_close(h);
 	target_end(pid);
@@ -541,7 +437,7 @@ Test(sig, ctl_describes_the_process)
 	pid_t pid = target_new();
 	char expected[64];
 	struct ipc_handle *h;
-	struct ipc_op op = {.type = IPC_READ, .cred = me(), .size = 4096};
+	struct ipc_op op = {.type = IPC_READ, .cred = u_me(), .size = 4096};
 	ssize_t n;
 
 	kill(pid, SIGSTOP);
@@ -562,21 +458,21 @@ Test(sig, a_process_that_was_open_leaves_no_record)
 {
 	struct ipc_handle *h = open_pid(getpid(), "", O_WRONLY), *again = open_pid(getpid(), "", O_RDONLY);
 
-	cr_assert_eq(ipc->chan_count, 1);
+	cr_assert_eq(u_ipc->chan_count, 1);
 	ipc_close(h);
-	cr_assert_eq(ipc->chan_count, 1);
+	cr_assert_eq(u_ipc->chan_count, 1);
 	ipc_close(again);
-	cr_assert_eq(ipc->chan_count, 0);
+	cr_assert_eq(u_ipc->chan_count, 0);
 }
 
 Test(sig, processes_are_no_channels_in_status)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	ipc_text_status(ipc, &cred, out);
+	ipc_text_status(u_ipc, &cred, out);
 	fclose(out);
 	cr_assert_null(strstr(text, "\nsig"));
 	free(text);
