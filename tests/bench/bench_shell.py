@@ -15,7 +15,6 @@ def run(bench):
     bench.attempt("echo > M/mq", lambda: to_queue(bench, mount))
     bench.attempt("echo > M/sock", lambda: to_socket(bench, mount))
     bench.attempt("cat M/sock", lambda: from_socket(bench, mount))
-    # echo and cat with @hold against flock: in bench_sem.py, once there is /sem.
     bench.unmount(mount)
 
 

@@ -13,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 
+import bench_bcast
 import bench_growth
 import bench_idle
 import bench_mq
 import bench_pipe
+import bench_sem
 import bench_shell
 import bench_shm
 import bench_sock
@@ -24,12 +26,14 @@ from mounts import Mount
 from report import Report
 from sampling import Sampler, Skip, WrongData
 
-# Each is a module with TITLE, and run(bench). sem, bcast and sig come here: bench_sem.py (with @hold against flock), ...
+# Each is a module with TITLE, and run(bench).
 SECTIONS = {
     "mq": bench_mq,
     "pipe": bench_pipe,
     "shm": bench_shm,
     "sock": bench_sock,
+    "sem": bench_sem,
+    "bcast": bench_bcast,
     "shell": bench_shell,
     "growth": bench_growth,
     "idle": bench_idle,
