@@ -225,6 +225,15 @@ void t_write(const char *path, const char *text)
 		t_fail("%s: close: %s", path, strerror(errno));
 }
 
+int t_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		t_fail("%s: open: %s", path, strerror(errno));
+	return fd;
+}
+
 char *t_read(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -393,6 +402,34 @@ int t_sh(const struct t_mount *m, const char *shell, const char *script, char **
 	return t_wait_exit(t_spawn(m, shell, script), T_PATIENCE, out);
 }
 
+char *t_bash(int status, const char *script)
+{
+	char *out;
+	int got = t_sh(M, "bash", script, &out);
+
+	if (got != status)
+		t_fail("%s: status %d, having written: %s", script, got, out);
+	return out;
+}
+
+void t_check(const char *script, const char *expected)
+{
+	const char *out = t_bash(0, script);
+
+	if (strcmp(out, expected) != 0)
+		t_fail("%s: wrote: %s\ninstead of: %s", script, out, expected);
+}
+
+void t_check_errno(ssize_t result, int expected)
+{
+	int err = errno;
+
+	if (result >= 0)
+		t_fail("succeeded with %zd instead of %s", result, strerrorname_np(expected));
+	if (err != expected)
+		t_fail("%s instead of %s", strerrorname_np(err), strerrorname_np(expected));
+}
+
 /* What differs as soon as the thread has run: its state and how often it has slept. Empty if it runs or is gone. */
 static void sleep_mark(pid_t pid, char mark[static 256])
 {
@@ -428,6 +465,34 @@ void t_wait_blocked(pid_t pid)
 bool t_in_request(pid_t pid)
 {
 	return strstr(t_read(t_format("/proc/%d/wchan", pid)), "request_wait_answer");
+}
+
+/* --- what a mount says --- */
+
+long t_ctl(const struct t_mount *m, const char *channel, const char *key)
+{
+	const char *text = t_format("\n%s", t_read(t_path(m, "%s@ctl", channel)));
+	const char *found = strstr(text, t_format("\n%s=", key));
+
+	if (!found)
+		t_fail("%s@ctl has no %s=: %s", channel, key, text);
+	return strtol(found + strlen(key) + 2, NULL, 10);
+}
+
+void t_await_waiters(const struct t_mount *m, const char *channel, long count)
+{
+	long deadline = t_deadline(T_PATIENCE), have;
+
+	while ((have = t_ctl(m, channel, "waiters")) != count) {
+		if (t_left(deadline) == 0)
+			t_fail("%s: %ld operations wait, not %ld", channel, have, count);
+		t_nap();
+	}
+}
+
+bool t_refused(const char *part)
+{
+	return strstr(t_read(t_path(M, "errors")), part);
 }
 
 /* --- mounts --- */

@@ -94,6 +94,8 @@ void t_need_fuse(void);
 /* Whole files. */
 char *t_read(const char *path);
 void t_write(const char *path, const char *text);
+/* A descriptor with O_CLOEXEC. */
+int t_open(const char *path, int flags);
 
 /*
  * A shell script in the background: $M is the mount's directory (m may be NULL), $P as in t_name(), $IPCFS the program. Each
@@ -107,6 +109,21 @@ pid_t t_fork(int (*fn)(void *arg), void *arg);
 int t_wait_exit(pid_t, int milliseconds, char **out);
 /* t_spawn() and t_wait_exit(). */
 int t_sh(const struct t_mount *m, const char *shell, const char *script, char **out);
+
+/* A script in bash on M, which must end with that status. Returns what it wrote. */
+char *t_bash(int status, const char *script);
+/* The same with status 0, and it must have written that. */
+void t_check(const char *script, const char *expected);
+
+/* The call, whose result that is, has failed, and so. */
+void t_check_errno(ssize_t result, int expected);
+
+/* The number behind `key=` in the channel's @ctl file; channel is "mq/NAME". */
+long t_ctl(const struct t_mount *, const char *channel, const char *key);
+/* Waits until so many operations of files are parked on the channel. */
+void t_await_waiters(const struct t_mount *, const char *channel, long count);
+/* Whether our last refusals, as M/errors has them, say that. */
+bool t_refused(const char *part);
 
 /* Waits until the thread sleeps and goes on sleeping. A shell that waits for its child sleeps too: use `exec`. */
 void t_wait_blocked(pid_t);

@@ -102,6 +102,42 @@ static int wait_close_new_fifo(void)
 	return close(fd) < 0 ? errno : 0;
 }
 
+static int wait_path(const char *kind, const char *facets)
+{
+	int fd = open(t_path(M, "%s/%s%s", kind, q.name, facets), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	char c;
+
+	return fd < 0 || read(fd, &c, 1) < 0 ? errno : 0;
+}
+
+static int wait_sem_read(void)
+{
+	return wait_path("sem", "");
+}
+
+static int wait_sem_hold(void)
+{
+	return wait_path("sem", "@hold");
+}
+
+static int wait_bcast(void)
+{
+	return wait_path("bcast", "");
+}
+
+static int wait_bcast_batch(void)
+{
+	return wait_path("bcast", "@lines,batch");
+}
+
+static int wait_sig(void)
+{
+	int fd = open(t_path(M, "sig/%d", getpid()), O_RDONLY | O_CLOEXEC);
+	char c;
+
+	return fd < 0 || read(fd, &c, 1) < 0 ? errno : 0;
+}
+
 typedef int wait_fn(void);
 
 static int run_wait(void *arg)
@@ -175,6 +211,11 @@ MEDIATED(open, false)
 MEDIATED(accept, false)
 MEDIATED(new_fifo, false)
 MEDIATED(close_new_fifo, false)
+MEDIATED(sem_read, false)
+MEDIATED(sem_hold, false)
+MEDIATED(bcast, false)
+MEDIATED(bcast_batch, false)
+MEDIATED(sig, false)
 WAY(poll, false)
 WAY(fifo, false)
 

@@ -17,22 +17,7 @@ static struct queue q;
 static void make(void)
 {
 	q = queue_make("q", 10, 64);
-}
-
-/* Runs the script in bash, which must end with that status; $Q is the queue's file. Returns what it wrote. */
-static char *bash(int status, const char *script)
-{
-	char *out;
-	int got = t_sh(M, "bash", t_format("Q=$M/mq/${P}q; %s", script), &out);
-
-	if (got != status)
-		t_fail("%s: status %d, having written: %s", script, got, out);
-	return out;
-}
-
-static void check(const char *script, const char *expected)
-{
-	cr_expect_str_eq(bash(0, script), expected);
+	setenv("Q", t_path(M, "mq/%s", q.name), 1);
 }
 
 /* What is in the queue, each message in brackets. */
@@ -61,14 +46,14 @@ static ssize_t write_to(const char *facets, const void *data, size_t n)
 t_test(mq, write_is_a_message)
 {
 	make();
-	check("echo hello >$Q; printf bye >>$Q", "");
+	t_check("echo hello >$Q; printf bye >>$Q", "");
 	cr_assert_str_eq(contents(), "[hello\n][bye]");
 }
 
 t_test(mq, file_makes_the_queue_that_native_programs_open)
 {
-	t_name("q");
-	check("echo hello >$Q@msgsize=64", "");
+	setenv("Q", t_path(M, "mq/%s", t_name("q")), 1);
+	t_check("echo hello >$Q@msgsize=64", "");
 	q = queue_open(t_name("q"));
 	cr_assert_str_eq(contents(), "[hello\n]");
 }
@@ -78,8 +63,8 @@ t_test(mq, empty_message_ends_a_reader_and_is_taken)
 	make();
 	queue_send(&q, "", 0);
 	queue_send(&q, "next", 0);
-	check("cat $Q", "");
-	check("cat $Q@drain", "next");
+	t_check("cat $Q", "");
+	t_check("cat $Q@drain", "next");
 }
 
 t_test(mq, empty_write_does_nothing_or_sends_nothing_else)
@@ -108,9 +93,9 @@ t_test(mq, message_of_exactly_msgsize)
 t_test(mq, raw_file_is_binary_safe)
 {
 	make();
-	check("head -c 64 /dev/urandom >data; cat data >$Q; head -c 64 $Q | cmp - data", "");
+	t_check("head -c 64 /dev/urandom >data; cat data >$Q; head -c 64 $Q | cmp - data", "");
 	cr_assert_eq(write_to("", "a\0b\n\0", 5), 5);
-	check("head -c 5 $Q | od -An -tx1", " 61 00 62 0a 00\n");
+	t_check("head -c 5 $Q | od -An -tx1", " 61 00 62 0a 00\n");
 }
 
 /* --- lines and nul --- */
@@ -118,7 +103,7 @@ t_test(mq, raw_file_is_binary_safe)
 t_test(mq, lines_cuts_at_newlines)
 {
 	make();
-	check("printf 'a\\nbb\\n\\nccc' >$Q@lines", "");
+	t_check("printf 'a\\nbb\\n\\nccc' >$Q@lines", "");
 	cr_assert_str_eq(contents(), "[a][bb][][ccc]");
 }
 
@@ -128,27 +113,27 @@ t_test(mq, lines_reads_messages_with_newlines)
 	queue_send(&q, "a", 0);
 	queue_send(&q, "", 0);
 	queue_send(&q, "b", 0);
-	check("cat $Q@lines,drain", "a\n\nb\n");
+	t_check("cat $Q@lines,drain", "a\n\nb\n");
 }
 
 t_test(mq, nul_cuts_at_nul)
 {
 	make();
-	check("printf 'a\\nb\\0c\\0d' >$Q@nul; cat $Q@nul,drain | tr '\\0' ,", "a\nb,c,d,");
+	t_check("printf 'a\\nb\\0c\\0d' >$Q@nul; cat $Q@nul,drain | tr '\\0' ,", "a\nb,c,d,");
 }
 
 t_test(mq, lines_written_byte_by_byte)
 {
 	make();
-	check("printf 'one\\ntwo\\nthree' | dd bs=1 status=none >$Q@lines", "");
+	t_check("printf 'one\\ntwo\\nthree' | dd bs=1 status=none >$Q@lines", "");
 	cr_assert_str_eq(contents(), "[one][two][three]");
 }
 
 t_test(mq, lines_written_in_blocks_of_stdio)
 {
 	make();
-	check("seq 1 3000 | dd bs=4096 iflag=fullblock status=none >$Q@lines & cat $Q@lines,n=3000 >got; seq 1 3000 | cmp - got",
-	      "");
+	t_check("seq 1 3000 | dd bs=4096 iflag=fullblock status=none >$Q@lines & cat $Q@lines,n=3000 >got; seq 1 3000 | cmp - got",
+		"");
 }
 
 t_test(mq, too_long_line_is_refused_behind_what_was_taken)
@@ -169,22 +154,22 @@ t_test(mq, too_long_line_is_refused_behind_what_was_taken)
 t_test(mq, line_that_grows_too_long_is_never_cut)
 {
 	make();
-	bash(1,
-	     "perl -e '$| = 1; syswrite(STDOUT, \"x\" x 40) for 1..2; syswrite(STDOUT, \"\\n\") or exit 1' >$Q@lines || exit 1");
+	t_bash(1,
+	       "perl -e '$| = 1; syswrite(STDOUT, \"x\" x 40) for 1..2; syswrite(STDOUT, \"\\n\") or exit 1' >$Q@lines || exit 1");
 	cr_assert_str_eq(contents(), "");
 }
 
 t_test(mq, line_of_exactly_msgsize)
 {
 	make();
-	check("printf '%064d\\n' 7 >$Q@lines; head -n1 $Q@lines | tr -d 0", "7\n");
+	t_check("printf '%064d\\n' 7 >$Q@lines; head -n1 $Q@lines | tr -d 0", "7\n");
 }
 
 t_test(mq, unfinished_line_is_there_when_the_writer_has_ended)
 {
 	make();
 	for (int i = 0; i < 20; i++) {
-		check("printf tail >$Q@lines", "");
+		t_check("printf tail >$Q@lines", "");
 		cr_assert_str_eq(contents(), "[tail]");
 	}
 }
@@ -194,10 +179,10 @@ t_test(mq, unfinished_line_is_there_when_the_writer_has_ended)
 t_test(mq, drain_ends_when_empty)
 {
 	make();
-	check("cat $Q@drain", "");
+	t_check("cat $Q@drain", "");
 	queue_send(&q, "a", 0);
 	queue_send(&q, "b", 0);
-	check("cat $Q@drain", "ab");
+	t_check("cat $Q@drain", "ab");
 }
 
 t_test(mq, one_takes_one)
@@ -205,7 +190,7 @@ t_test(mq, one_takes_one)
 	make();
 	queue_send(&q, "a", 0);
 	queue_send(&q, "b", 0);
-	check("cat $Q@one", "a");
+	t_check("cat $Q@one", "a");
 	cr_assert_str_eq(contents(), "[b]");
 }
 
@@ -224,14 +209,14 @@ t_test(mq, one_waits_for_it)
 t_test(mq, n_takes_so_many)
 {
 	make();
-	check("seq 5 >$Q@lines; cat $Q@lines,n=3", "1\n2\n3\n");
+	t_check("seq 5 >$Q@lines; cat $Q@lines,n=3", "1\n2\n3\n");
 	cr_assert_eq(queue_depth(&q), 2);
 }
 
 t_test(mq, idle_ends_after_a_silence)
 {
 	make();
-	check("seq 3 >$Q@lines; cat $Q@lines,idle=50ms", "1\n2\n3\n");
+	t_check("seq 3 >$Q@lines; cat $Q@lines,idle=50ms", "1\n2\n3\n");
 }
 
 t_test(mq, idle_takes_what_comes_meanwhile)
@@ -295,7 +280,7 @@ t_test(mq, batch_reads_as_many_whole_lines_as_fit)
 	int fd;
 
 	make();
-	check("printf '111\\n222\\n333\\n' >$Q@lines", "");
+	t_check("printf '111\\n222\\n333\\n' >$Q@lines", "");
 	fd = open(t_path(M, "mq/%s@lines,batch", q.name), O_RDONLY);
 	cr_assert_eq(read(fd, got, 0), 0);
 	char big[4096];
@@ -306,14 +291,14 @@ t_test(mq, batch_reads_as_many_whole_lines_as_fit)
 t_test(mq, batch_with_n_takes_no_more)
 {
 	make();
-	check("seq 8 >$Q@lines; cat $Q@lines,batch,n=3", "1\n2\n3\n");
+	t_check("seq 8 >$Q@lines; cat $Q@lines,batch,n=3", "1\n2\n3\n");
 	cr_assert_eq(queue_depth(&q), 5);
 }
 
 t_test(mq, batch_drains)
 {
 	make();
-	check("seq 8 >$Q@lines; cat $Q@lines,batch,drain | wc -l", "8\n");
+	t_check("seq 8 >$Q@lines; cat $Q@lines,batch,drain | wc -l", "8\n");
 }
 
 t_test(mq, meta_shows_the_priority)
@@ -321,7 +306,7 @@ t_test(mq, meta_shows_the_priority)
 	make();
 	queue_send(&q, "low", 0);
 	queue_send(&q, "high", 32767);
-	check("cat $Q@lines,meta,drain", "32767\thigh\n0\tlow\n");
+	t_check("cat $Q@lines,meta,drain", "32767\thigh\n0\tlow\n");
 }
 
 t_test(mq, all_reading_facets_together)
@@ -330,7 +315,7 @@ t_test(mq, all_reading_facets_together)
 	queue_send(&q, "a", 1);
 	queue_send(&q, "b", 2);
 	queue_send(&q, "c", 3);
-	check("cat $Q@lines,meta,batch,n=2,idle=1s,timeout=5s", "3\tc\n2\tb\n");
+	t_check("cat $Q@lines,meta,batch,n=2,idle=1s,timeout=5s", "3\tc\n2\tb\n");
 }
 
 /* --- priorities --- */
@@ -338,7 +323,7 @@ t_test(mq, all_reading_facets_together)
 t_test(mq, priority_overtakes)
 {
 	make();
-	check("echo late >$Q; echo soon >$Q@prio=9; echo first >$Q@lines,prio=10; cat $Q@drain", "firstsoon\nlate\n");
+	t_check("echo late >$Q; echo soon >$Q@prio=9; echo first >$Q@lines,prio=10; cat $Q@drain", "firstsoon\nlate\n");
 }
 
 t_test(mq, equal_priorities_stay_in_order_through_both_doors)
@@ -350,7 +335,7 @@ t_test(mq, equal_priorities_stay_in_order_through_both_doors)
 		else
 			cr_assert_eq(write_to("@prio=3", t_format("%d", i), 1), 1);
 	}
-	check("cat $Q@drain", "0123456789");
+	t_check("cat $Q@drain", "0123456789");
 }
 
 t_test(mq, native_receiver_sees_the_priority)
@@ -358,7 +343,7 @@ t_test(mq, native_receiver_sees_the_priority)
 	unsigned prio;
 
 	make();
-	check("echo x >$Q@lines,prio=7", "");
+	t_check("echo x >$Q@lines,prio=7", "");
 	cr_assert_str_eq(queue_take(&q, &prio), "x");
 	cr_assert_eq(prio, 7);
 }
@@ -384,8 +369,8 @@ t_test(mq, tools_take_what_they_print)
 	for (unsigned i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		int taken = 0;
 
-		check("seq 6 >$Q@lines", "");
-		check(t_format("%s 2>&1", scripts[i][0]), scripts[i][1]);
+		t_check("seq 6 >$Q@lines", "");
+		t_check(t_format("%s 2>&1", scripts[i][0]), scripts[i][1]);
 		for (const char *at = scripts[i][1]; *at; at++)
 			taken += *at == '\n';
 		cr_expect_eq(queue_depth(&q), 6 - taken, "%s left %ld of 6", scripts[i][0], queue_depth(&q));
@@ -396,7 +381,7 @@ t_test(mq, tools_take_what_they_print)
 t_test(mq, head_of_the_raw_file_takes_one_without_complaint)
 {
 	make();
-	check("echo one >$Q; echo two >$Q; head -n1 $Q 2>&1", "one\n");
+	t_check("echo one >$Q; echo two >$Q; head -n1 $Q 2>&1", "one\n");
 	cr_assert_str_eq(contents(), "[two\n]");
 }
 
@@ -412,8 +397,8 @@ t_test(mq, tools_that_read_to_the_end)
 			{"sort -r $Q@lines,drain | head -n1", "9\n"},
 			{"cat <$Q@lines,drain | tail -n1", "9\n"},
 		};
-		check("seq 9 >$Q@lines", "");
-		check(scripts[i][0], scripts[i][1]);
+		t_check("seq 9 >$Q@lines", "");
+		t_check(scripts[i][0], scripts[i][1]);
 		cr_expect_eq(queue_depth(&q), 0, "%s", scripts[i][0]);
 		contents();
 	}
@@ -425,7 +410,7 @@ t_test(mq, ctl_shows_the_state)
 {
 	make();
 	queue_send(&q, "four", 0);
-	check("echo abc >$Q; cat $Q@one >/dev/null", "");
+	t_check("echo abc >$Q; cat $Q@one >/dev/null", "");
 	cr_assert_eq(queue_ctl(M, &q, "maxmsg"), 10);
 	cr_assert_eq(queue_ctl(M, &q, "msgsize"), 64);
 	cr_assert_eq(queue_ctl(M, &q, "messages"), 1);

@@ -94,21 +94,10 @@ long queue_depth(const struct queue *q)
 
 long queue_ctl(const struct t_mount *m, const struct queue *q, const char *key)
 {
-	const char *line = t_format("\n%s", t_read(t_path(m, "mq/%s@ctl", q->name)));
-	const char *found = strstr(line, t_format("\n%s=", key));
-
-	if (!found)
-		t_fail("no %s= in @ctl: %s", key, line);
-	return strtol(found + strlen(key) + 2, NULL, 10);
+	return t_ctl(m, t_format("mq/%s", q->name), key);
 }
 
 void queue_await_waiters(const struct t_mount *m, const struct queue *q, long count)
 {
-	long deadline = t_deadline(T_PATIENCE), now;
-
-	while ((now = queue_ctl(m, q, "waiters")) != count) {
-		if (t_left(deadline) == 0)
-			t_fail("%ld operations wait, not %ld", now, count);
-		t_nap();
-	}
+	t_await_waiters(m, t_format("mq/%s", q->name), count);
 }
