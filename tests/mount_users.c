@@ -20,6 +20,8 @@
 #include "harness.h"
 
 enum { ANN = 54321, BOB = 54322, CLUB = 54323 };
+/* Whose queues are counted: they have none but those of that test, whatever runs beside it. */
+enum { CLARA = 54324, DAVID = 54325, EVE = 54326 };
 
 static void users_mount(const char *options)
 {
@@ -341,19 +343,19 @@ t_test_bare(users, callers_rlimit_msgqueue_holds)
 
 	users_mount("");
 	path = t_path(M, "mq/%s@maxmsg=10,msgsize=1024", t_name("q"));
-	check_as(ANN, making, EMFILE, path, .mode = 0600, .queue_bytes = 5000);
-	cr_expect(strstr(read_as(ANN, t_path(M, "errors")), "RLIMIT_MSGQUEUE=5000"));
-	check_as(ANN, making, 0, path, .mode = 0600, .queue_bytes = 20000);
+	check_as(CLARA, making, EMFILE, path, .mode = 0600, .queue_bytes = 5000);
+	cr_expect(strstr(read_as(CLARA, t_path(M, "errors")), "RLIMIT_MSGQUEUE=5000"));
+	check_as(CLARA, making, 0, path, .mode = 0600, .queue_bytes = 20000);
 }
 
 /* Natively, as he would notice, and not the daemon. */
 t_test_bare(users, kernel_charges_queues_to_the_caller)
 {
 	users_mount("");
-	check_as(ANN, making, 0, t_path(M, "mq/%s@maxmsg=10,msgsize=1024", t_name("q")), .mode = 0600,
+	check_as(EVE, making, 0, t_path(M, "mq/%s@maxmsg=10,msgsize=1024", t_name("q")), .mode = 0600,
 		 .queue_bytes = 20000);
-	check_as(ANN, native_queue, EMFILE, t_format("/%s", t_name("n")), .queue_bytes = 20000);
-	check_as(BOB, native_queue, 0, t_format("/%s", t_name("n")), .queue_bytes = 20000);
+	check_as(EVE, native_queue, EMFILE, t_format("/%s", t_name("n")), .queue_bytes = 20000);
+	check_as(DAVID, native_queue, 0, t_format("/%s", t_name("n")), .queue_bytes = 20000);
 }
 
 t_test_bare(users, msg_max_is_an_ordinary_users)
