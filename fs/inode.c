@@ -284,6 +284,8 @@ void fs_name_moved(struct fs *fs, const struct ipc_ref *from, const struct ipc_r
 	struct fs_name *name = name_find(fs, from);
 	struct fs_node *nodes;
 
+	if (name == name_find(fs, to))
+		return; /* to itself */
 	fs_name_gone(fs, to);
 	if (!name)
 		return;
