@@ -167,7 +167,8 @@ struct ipc_handle *fs_file_handle(const struct fuse_file_info *); /* NULL: a tex
 /* reply.c: the only place where a negative errno becomes an answer. */
 struct fs *fs_of(fuse_req_t);
 struct ipc_cred fs_cred(fuse_req_t);
-void fs_reply_err(fuse_req_t, int negative_errno); /* or 0 */
+/* negative_errno: or 0. Returns 0, or -errno when nobody took it. */
+int fs_reply_err(fuse_req_t, int negative_errno);
 void fs_reply_attr(fuse_req_t, const struct stat *, double timeout);
 int fs_reply_entry(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable);
 /* Returns 0, or -errno when the caller has gone and the handle must be closed. open_flags: FOPEN_ of <linux/fuse.h>. */

@@ -17,9 +17,13 @@ struct ipc_cred fs_cred(fuse_req_t req)
 	return (struct ipc_cred){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
 }
 
-void fs_reply_err(fuse_req_t req, int negative_errno)
+int fs_reply_err(fuse_req_t req, int negative_errno)
 {
-	fuse_reply_err(req, -negative_errno);
+	/*
+	 * By ENOSYS the kernel would learn that nobody here serves this kind of request, and never send one again: after one
+	 * OPEN so refused, all others would succeed without us.
+	 */
+	return fuse_reply_err(req, negative_errno == -ENOSYS ? EOPNOTSUPP : -negative_errno);
 }
 
 void fs_reply_attr(fuse_req_t req, const struct stat *st, double timeout)
