@@ -21,8 +21,7 @@ struct fs_file {
 	struct ipc_handle *handle;	 /* NULL: a text */
 	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
 	pid_t opener;
-	char *text;
-	size_t text_len;
+	struct ipc_text text;
 };
 
 /* A parked operation, and the request it answers. */
@@ -31,23 +30,26 @@ struct fs_pending {
 	fuse_req_t req;
 	struct fs_file *file;
 	bool parking, interrupted;
+	struct ipc_garbage garbage;
 	char data[];
 };
 
-static void text_errors(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
+static int text_errors(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 {
 	ipc_text_errors(ipc, cred, out);
+	return 0;
 }
 
-static void text_readme(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
+static int text_readme(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 {
 	(void)cred;
 	ipc_text_readme(ipc, out);
+	return 0;
 }
 
 static const struct {
 	const char *name;
-	void (*write)(struct ipc *, const struct ipc_cred *, FILE *);
+	int (*write)(struct ipc *, const struct ipc_cred *, FILE *);
 } texts[] = {
 	{"README", text_readme},
 	{"status", ipc_text_status},
@@ -106,7 +108,7 @@ static void file_free(struct fs_file *file)
 	if (file->node->type == FS_CHAN)
 		fs_node_release(file->node);
 	ipc_list_remove(&file->link);
-	free(file->text);
+	free(file->text.data);
 	free(file);
 }
 
@@ -160,7 +162,7 @@ static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, 
 		return 0;
 	}
 	if (result < 0)
-		return fuse_reply_err(req, (int)-result);
+		return fs_reply_err(req, (int)result);
 	switch (op->type) {
 	case IPC_READ:
 		return fuse_reply_buf(req, op->data, (size_t)result);
@@ -176,7 +178,7 @@ static int pending_complete(struct ipc_op *op, ssize_t result)
 	struct fs_pending *p = ipc_container(op, struct fs_pending, op);
 
 	/* Before the answer: that of a failed open frees the file. */
-	ipc_loop_free_later(p->file->fs->loop, p);
+	ipc_loop_free_later(p->file->fs->loop, &p->garbage, p);
 	return file_answer(p->req, p->file, op, result);
 }
 
@@ -217,7 +219,7 @@ static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op 
 	p->parking = false;
 	if (p->interrupted) {
 		file_answer(req, file, &p->op, ipc_op_outcome(&p->op, -EINTR));
-		ipc_loop_free_later(fs->loop, p);
+		ipc_loop_free_later(fs->loop, &p->garbage, p);
 		return;
 	}
 	ipc_park(&p->op);
@@ -243,12 +245,14 @@ enum { TRIES_MAX = 16 };
 static int file_open_text(struct fs_file *file, fuse_req_t req)
 {
 	struct ipc_cred cred = fs_cred(req);
-	FILE *out = open_memstream(&file->text, &file->text_len);
+	FILE *out = ipc_text_open(&file->text);
+	int r, whole;
 
 	if (!out)
 		return -ENOMEM;
-	texts[file->node->text].write(file->fs->ipc, &cred, out);
-	return fclose(out) == 0 ? 0 : -ENOMEM;
+	r = texts[file->node->text].write(file->fs->ipc, &cred, out);
+	whole = ipc_text_close(&file->text);
+	return r < 0 ? r : whole;
 }
 
 /*
@@ -473,10 +477,10 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	if (file->handle) {
 		file_submit(req, file, &op);
 	} else {
-		size_t at = (size_t)off < file->text_len ? (size_t)off : file->text_len;
-		size_t n = file->text_len - at;
+		size_t at = (size_t)off < file->text.len ? (size_t)off : file->text.len;
+		size_t n = file->text.len - at;
 
-		fuse_reply_buf(req, file->text + at, n < size ? n : size);
+		fuse_reply_buf(req, file->text.data + at, n < size ? n : size);
 	}
 }
 

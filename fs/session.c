@@ -15,6 +15,8 @@
 
 /* So many requests in a row, then whoever waits has a turn. */
 enum { REQUESTS_MAX = 16 };
+/* Older ones lack FOPEN_STREAM (5.2), without which a read and a write of one open file wait for each other. */
+enum { FUSE_OF_LINUX_5_4 = 31 };
 
 /* The mount answers: from here on there is nobody to print to, and the parent may leave. */
 static void session_detach(struct fs *fs)
@@ -48,6 +50,9 @@ static void session_init(void *userdata, struct fuse_conn_info *conn)
 		conn->want |= FUSE_CAP_ATOMIC_O_TRUNC;
 	conn->max_background = 1024;
 	conn->congestion_threshold = 1024;
+	if (conn->proto_minor < FUSE_OF_LINUX_5_4)
+		fs_complain("this kernel's FUSE is 7.%u; 7.%d (Linux 5.4) is the oldest that suffices",
+			    conn->proto_minor, FUSE_OF_LINUX_5_4);
 	if (fs->ready_fd >= 0)
 		session_detach(fs);
 }

@@ -301,7 +301,7 @@ static void bcast_ctl_reader(const struct bcast_handle *b, FILE *out)
 		ring->next - (b->next + missed), b->dropped + missed);
 }
 
-static void bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
 	struct ipc_list *pos, *next;
 	const struct bcast_ring *ring;
@@ -310,7 +310,7 @@ static void bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ip
 	(void)ipc;
 	(void)ref;
 	if (!chan)
-		return;
+		return 0;
 	ring = &bcast_chan(chan)->ring;
 	memory = ring->bytes ? bcast_ring_memory(ring->size) : 0;
 	ipc_list_each(pos, next, &chan->handles) {
@@ -326,6 +326,7 @@ static void bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ip
 		if (b->h.readable)
 			bcast_ctl_reader(b, out);
 	}
+	return 0;
 }
 
 static int bcast_ctl_set(struct ipc *ipc, const struct ipc_ref *ref, const char *key, const char *value, char *why,

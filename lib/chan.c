@@ -81,7 +81,7 @@ void ipc_chan_drop(struct ipc_chan *chan)
 		chan->kind->chan_free(chan);
 	ipc_waitq_close(&chan->waitq, -EBADF);
 	free(chan->name);
-	ipc_loop_free_later(chan->ipc->loop, chan);
+	ipc_loop_free_later(chan->ipc->loop, &chan->garbage, chan);
 }
 
 void ipc_chan_forget(struct ipc_chan *chan)
@@ -97,21 +97,27 @@ void ipc_chan_forget(struct ipc_chan *chan)
 int ipc_chan_rename(struct ipc_chan *chan, const char *name)
 {
 	char *copy = strdup(name);
-	char *old = chan->name;
+	struct ipc_chan key = {.kind = chan->kind, .name = copy}, *target, **at;
 
-	if (!copy)
-		return -ENOMEM;
-	tdelete(chan, &chan->ipc->chans, chan_compare);
-	chan->name = copy;
-	if (!tsearch(chan, &chan->ipc->chans, chan_compare)) {
-		/* The node that was just freed makes room for this one. */
-		chan->name = old;
-		if (!tsearch(chan, &chan->ipc->chans, chan_compare))
-			abort();
+	/* The one step that can fail, for a new name; at an old one is its channel, which makes way. */
+	at = copy ? tsearch(&key, &chan->ipc->chans, chan_compare) : NULL;
+	if (!at) {
 		free(copy);
 		return -ENOMEM;
 	}
-	free(old);
+	target = *at;
+	*at = &key;
+	tdelete(chan, &chan->ipc->chans, chan_compare);
+	/* The deletion may have moved it. */
+	at = tfind(&key, &chan->ipc->chans, chan_compare);
+	*at = chan;
+	free(chan->name);
+	chan->name = copy;
+	if (target == &key)
+		return 0;
+	target->listed = false;
+	chan->ipc->chan_count--;
+	ipc_chan_drop(target);
 	return 0;
 }
 
@@ -235,14 +241,13 @@ int ipc_chan_rename_ref(struct ipc *ipc, const struct ipc_ref *from, const struc
 		return -EEXIST;
 	if (target == chan)
 		return 0;
-	if (target)
-		ipc_chan_forget(target);
 	return ipc_chan_rename(chan, to->base);
 }
 
 struct chan_names {
 	char **names;
 	size_t count, size;
+	bool incomplete;
 };
 
 static void chan_collect(struct ipc_chan *chan, void *arg)
@@ -253,13 +258,18 @@ static void chan_collect(struct ipc_chan *chan, void *arg)
 		size_t size = all->size ? 2 * all->size : 64;
 		char **grown = reallocarray(all->names, size, sizeof(*grown));
 
-		if (!grown)
+		if (!grown) {
+			all->incomplete = true;
 			return;
+		}
 		all->names = grown;
 		all->size = size;
 	}
 	all->names[all->count] = strdup(chan->name);
-	all->count += all->names[all->count] != NULL;
+	if (all->names[all->count])
+		all->count++;
+	else
+		all->incomplete = true;
 }
 
 int ipc_chan_list_live(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t),
@@ -268,16 +278,22 @@ int ipc_chan_list_live(struct ipc *ipc, const struct ipc_kind *kind, void (*emit
 	struct chan_names all = {0};
 	struct ipc_ref ref = {.kind = kind};
 	struct stat st;
+	int result = 0;
 
 	ipc_chan_each(ipc, kind, chan_collect, &all);
 	for (size_t i = 0; i < all.count; i++) {
+		int r;
+
 		snprintf(ref.base, sizeof(ref.base), "%s", all.names[i]);
-		if (kind->stat(ipc, &ref, &st) == 0)
+		r = kind->stat(ipc, &ref, &st);
+		if (r == 0)
 			emit(arg, all.names[i], st.st_mode & S_IFMT);
-		else
+		else if (r == -ENOENT)
 			ipc_chan_forget(ipc_chan_find(ipc, kind, all.names[i]));
+		else
+			result = r; /* it may well be there */
 		free(all.names[i]);
 	}
 	free(all.names);
-	return 0;
+	return all.incomplete ? -ENOMEM : result;
 }

@@ -7,6 +7,8 @@
 #ifndef IPC_CORE_H
 #define IPC_CORE_H
 
+#include <errno.h>
+
 #include "ipc.h"
 #include "pool.h"
 
@@ -41,6 +43,7 @@ struct ipc_chan {
 	struct ipc_waitq waitq;
 	struct stat st; /* kinds whose names live here: all of it; others: st_ino */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes; /* from and to the files of this mount */
+	struct ipc_garbage garbage;
 };
 
 /* An open file. Embedded first in a kind's own struct. */
@@ -65,10 +68,12 @@ struct ipc_handle {
 
 	char *part; /* a line whose end has not been written yet */
 	size_t part_len, part_size;
-	bool part_refused; /* it became too long after its beginning had been taken */
+	bool part_refused;	   /* it became too long after its beginning had been taken */
+	struct ipc_linger *linger; /* made with the first, so that closing finds room for what it may leave behind */
 
 	void (*ready)(void *);
 	void *ready_arg;
+	struct ipc_garbage garbage;
 };
 
 /* What ipc_stat() and MNT/status show of a channel's state. */
@@ -150,8 +155,8 @@ struct ipc_kind {
 	int (*watch_fd)(struct ipc_handle *);
 	int (*fstat)(struct ipc_handle *, struct stat *); /* a handle that is a plain file; or NULL */
 
-	/* key=value lines behind those the core writes. chan is NULL where nobody has used it yet. */
-	void (*ctl_show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
+	/* key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the read. */
+	int (*ctl_show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
 	/* -EINVAL: unknown key or bad value, with a line in why. Or NULL: nothing can be set. */
 	int (*ctl_set)(struct ipc *, const struct ipc_ref *, const char *key, const char *value, char *why,
 		       size_t size);
@@ -182,6 +187,7 @@ extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock, ipc_sem, ipc_b
 struct ipc_chan *ipc_chan_find(struct ipc *, const struct ipc_kind *, const char *name);
 struct ipc_chan *ipc_chan_get(struct ipc *, const struct ipc_kind *, const char *name, ino_t ino);
 void ipc_chan_forget(struct ipc_chan *); /* its name no longer means it; it lives on for its handles */
+/* Whatever had that name is forgotten, unless there is no memory: then nothing has happened. */
 int ipc_chan_rename(struct ipc_chan *, const char *name);
 void ipc_chan_hold(struct ipc_chan *);
 void ipc_chan_drop(struct ipc_chan *);
@@ -214,6 +220,8 @@ void ipc_op_finish(struct ipc_op *, ssize_t result);
 
 /* handle.c. grow: room for need bytes in *buf, charged to the handle's owner. reserve: room for n bytes in h->keep, NULL when out of memory. */
 int ipc_handle_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);
+/* Before the first byte of a line that h may leave behind is taken: 0 or -ENOMEM. */
+int ipc_handle_prepare_linger(struct ipc_handle *);
 char *ipc_keep_reserve(struct ipc_handle *, size_t n);
 ssize_t ipc_handle_serve(struct ipc_handle *, struct ipc_op *); /* from what is kept; -ENODATA: nothing there */
 ssize_t ipc_handle_deliver(struct ipc_handle *, struct ipc_op *, ssize_t len);
@@ -262,6 +270,12 @@ ino_t ipc_kind_ino(ino_t ino);
 int ipc_kernel_name(struct ipc *, const struct ipc_ref *, const char *lead, char *out, size_t size);
 /* The name without the prefix, or NULL where it has not got it. */
 const char *ipc_unprefixed(struct ipc *, const char *kernel_name);
+
+/* That we lack the means of doing something, now, says nothing about what it was to be done with. */
+static inline bool ipc_is_shortage(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
 
 /* Repeats a call while it fails with EINTR; -errno otherwise. */
 #define IPC_RETRY(call)                                                                                                \

@@ -127,7 +127,9 @@ static int cred_become(const struct ipc_cred *cred)
 	gid_t *groups;
 	int n = cred_groups(cred->pid, &groups);
 
-	if (n < 0 || setgroups((size_t)n, groups) < 0 || setresgid(cred->gid, cred->gid, cred->gid) < 0 ||
+	if (n < 0)
+		return n;
+	if (setgroups((size_t)n, groups) < 0 || setresgid(cred->gid, cred->gid, cred->gid) < 0 ||
 	    setresuid(cred->uid, cred->uid, cred->uid) < 0)
 		return -EPERM;
 	free(groups);

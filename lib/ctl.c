@@ -16,8 +16,7 @@ struct ctl_handle {
 	struct ipc_ref ref;
 	struct ipc_chan *listening; /* whose clients poll(2) tells of, held; NULL */
 	bool joined;		    /* it listens on for us */
-	char *text;		    /* made at the first read, so that one reader sees one state */
-	size_t len;
+	struct ipc_text text;	    /* made at the first read, so that one reader sees one state */
 };
 
 static struct ctl_handle *ctl_handle(struct ipc_handle *h)
@@ -98,14 +97,15 @@ static int ctl_make(struct ctl_handle *c)
 	struct ipc *ipc = c->h.ipc;
 	const struct ipc_kind *kind = c->ref.kind;
 	struct ipc_chan *chan = ipc_chan_find(ipc, kind, c->ref.base);
-	FILE *out = open_memstream(&c->text, &c->len);
+	FILE *out = ipc_text_open(&c->text);
 	struct stat st;
+	int r = 0, whole;
 
 	if (!out)
 		return -ENOMEM;
 	fprintf(out, "kind=%s\n", kind->name);
 	if (kind->ctl_show)
-		kind->ctl_show(ipc, &c->ref, chan, out);
+		r = kind->ctl_show(ipc, &c->ref, chan, out);
 	/* The kernel serves what has no read(): who opens it never reaches us. */
 	if (chan && !ipc_list_empty(&chan->handles))
 		ctl_show_chan(chan, out);
@@ -115,7 +115,12 @@ static int ctl_make(struct ctl_handle *c)
 			"\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
 			chan ? chan->in_messages : 0, chan ? chan->in_bytes : 0, chan ? chan->out_messages : 0,
 			chan ? chan->out_bytes : 0);
-	return fclose(out) == 0 ? 0 : -ENOMEM;
+	whole = ipc_text_close(&c->text);
+	if (r == 0)
+		return whole;
+	free(c->text.data);
+	c->text.data = NULL;
+	return r;
 }
 
 static void ctl_listen(struct ctl_handle *c)
@@ -140,6 +145,8 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	own->facets.set = 0;
 	own->facet_at = 0;
 	r = ref->kind->stat(h->ipc, own, &st);
+	if (ipc_is_shortage(r))
+		return r;
 	if (r < 0 || st.st_ino != ino)
 		return -ESTALE;
 	if (h->writable && !ref->kind->ctl_set)
@@ -171,13 +178,16 @@ static unsigned ctl_poll(struct ipc_handle *h)
 static ssize_t ctl_read(struct ipc_op *op)
 {
 	struct ctl_handle *c = ctl_handle(op->handle);
+	int r = 0;
 
-	if (!c->text && ctl_make(c) < 0)
-		return -ENOMEM;
-	if (op->offset >= (off_t)c->len)
+	if (!c->text.data)
+		r = ctl_make(c);
+	if (r < 0)
+		return r;
+	if (op->offset >= (off_t)c->text.len)
 		return 0;
-	op->data = c->text + op->offset;
-	return (ssize_t)c->len - op->offset;
+	op->data = c->text.data + op->offset;
+	return (ssize_t)c->text.len - op->offset;
 }
 
 static int ctl_set_line(struct ipc_handle *h, const char *line, size_t n)
@@ -213,7 +223,7 @@ static void ctl_close(struct ipc_handle *h)
 {
 	struct ipc_chan *chan = ctl_handle(h)->listening;
 
-	free(ctl_handle(h)->text);
+	free(ctl_handle(h)->text.data);
 	if (!chan)
 		return;
 	if (ctl_handle(h)->joined)

@@ -13,8 +13,10 @@ int ipc_frame_delim(const struct ipc_handle *h, int none)
 
 static int part_append(struct ipc_handle *h, const char *data, size_t n)
 {
-	int r = ipc_handle_grow(h, &h->part, &h->part_size, h->part_len + n);
+	int r = ipc_handle_prepare_linger(h);
 
+	if (r == 0)
+		r = ipc_handle_grow(h, &h->part, &h->part_size, h->part_len + n);
 	if (r < 0)
 		return r;
 	memcpy(h->part + h->part_len, data, n);

@@ -37,7 +37,8 @@ static void handle_free(struct ipc_handle *h)
 	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_HANDLES, 1);
 	free(h->keep);
 	free(h->part);
-	ipc_loop_free_later(h->ipc->loop, h);
+	free(h->linger);
+	ipc_loop_free_later(h->ipc->loop, &h->garbage, h);
 }
 
 /* Gives h its channel: the entry that is the name, or a record of the kernel's object with that ino. */
@@ -147,36 +148,52 @@ void ipc_handle_cancel(struct ipc_handle *h, int result)
 }
 
 /* An unfinished line outlives its handle until there is room for it. */
+struct ipc_linger {
+	struct ipc_op op;
+	struct ipc_garbage garbage;
+};
+
+int ipc_handle_prepare_linger(struct ipc_handle *h)
+{
+	if (!h->linger)
+		h->linger = calloc(1, sizeof(*h->linger));
+	return h->linger ? 0 : -ENOMEM;
+}
+
 static int linger_complete(struct ipc_op *op, ssize_t result)
 {
+	struct ipc_linger *linger = ipc_container(op, struct ipc_linger, op);
 	struct ipc_handle *h = op->handle;
 
 	if (result < 0)
 		ipc_refuse(h->ipc, &h->cred, (int)-result, ipc_handle_path(h),
 			   "the unfinished last line (%zu bytes) was lost after close", h->part_len);
+	h->linger = NULL;
+	ipc_loop_free_later(h->ipc->loop, &linger->garbage, linger);
 	handle_destroy(h);
-	ipc_loop_free_later(h->ipc->loop, op);
 	return 0;
 }
 
 void ipc_close(struct ipc_handle *h)
 {
 	struct ipc_op *op;
+	ssize_t r;
 
 	ipc_handle_cancel(h, -EBADF);
 	ipc_list_remove(&h->poll_link);
 	h->ready = NULL;
-	if (!h->part_len || h->part_refused || !(op = calloc(1, sizeof(*op)))) {
+	if (!h->part_len || h->part_refused) {
 		handle_destroy(h);
 		return;
 	}
+	op = &h->linger->op;
 	ipc_list_init(&op->link);
 	op->type = IPC_FLUSH;
 	op->cred = h->cred;
 	op->handle = h;
 	op->complete = linger_complete;
 	h->facets.set &= ~(uint32_t)IPC_F_TIMEOUT;
-	ssize_t r = ipc_submit(op);
+	r = ipc_submit(op);
 	if (r == IPC_WOULD_PARK)
 		ipc_park(op);
 	else
@@ -242,6 +259,19 @@ ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)
 	return (ssize_t)n;
 }
 
+/* Without room to keep it: a message that is read whole can do without being read again, one with a rest goes back. */
+static ssize_t handle_deliver_unkept(struct ipc_handle *h, struct ipc_op *op, size_t len)
+{
+	h->keep_len = 0; /* the one before is neither what goes back, nor what is read again */
+	if (len > op->size) {
+		if (h->kind->undo)
+			h->kind->undo(op, (ssize_t)len);
+		return -ENOMEM;
+	}
+	h->keep_at = h->pos = op->offset + (off_t)len;
+	return (ssize_t)len;
+}
+
 ssize_t ipc_handle_deliver(struct ipc_handle *h, struct ipc_op *op, ssize_t len)
 {
 	size_t n = (size_t)len < op->size ? (size_t)len : op->size;
@@ -253,12 +283,8 @@ ssize_t ipc_handle_deliver(struct ipc_handle *h, struct ipc_op *op, ssize_t len)
 		if (op->data != h->keep) {
 			char *keep = ipc_keep_reserve(h, (size_t)len);
 
-			if (!keep) {
-				h->keep_len = 0; /* the one before is not what goes back */
-				if (h->kind->undo)
-					h->kind->undo(op, len);
-				return -ENOMEM;
-			}
+			if (!keep)
+				return handle_deliver_unkept(h, op, (size_t)len);
 			memcpy(keep, op->data, (size_t)len);
 			op->data = keep;
 		}

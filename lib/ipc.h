@@ -112,11 +112,23 @@ int ipc_list(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
 int ipc_list_dir(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *dir,
 		 void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 
-/* The texts of MNT/README, MNT/status, MNT/status@json, MNT/errors (for that uid), written to out. */
+/*
+ * The texts of MNT/README, MNT/status, MNT/status@json, MNT/errors (for that uid), written to out. status: 0, or -errno where
+ * memory or descriptors were too few to see all that there is.
+ */
 void ipc_text_readme(struct ipc *, FILE *out);
-void ipc_text_status(struct ipc *, const struct ipc_cred *, FILE *out);
-void ipc_text_status_json(struct ipc *, const struct ipc_cred *, FILE *out);
+int ipc_text_status(struct ipc *, const struct ipc_cred *, FILE *out);
+int ipc_text_status_json(struct ipc *, const struct ipc_cred *, FILE *out);
 void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);
+
+/* A stream into memory: text.c. open: NULL when out of memory. close: 0, and data to be freed; or -ENOMEM, and none. */
+struct ipc_text {
+	FILE *stream;
+	char *data;
+	size_t len, size;
+};
+FILE *ipc_text_open(struct ipc_text *);
+int ipc_text_close(struct ipc_text *);
 
 /* Remembers a refusal for MNT/errors; `path` as below the mount. Returns -err. */
 int ipc_refuse(struct ipc *, const struct ipc_cred *, int err, const char *path, const char *why, ...)

@@ -48,12 +48,14 @@ static void look_again(struct ipc_timer *timer)
 	look->done(look);
 }
 
-/* All helpers busy: that will pass. */
+/* All helpers busy, or no thread for another: that will pass. */
 static int look_submit(struct ipc_look *look)
 {
 	int r = ipc_pool_submit(look->ipc->pool, &look->job, look_work, look_done);
 
-	return r == -EAGAIN ? ipc_timer_start(look->ipc->loop, &look->timer, ipc_now() + DELAY, look_again) : r;
+	return r == -EAGAIN || r == -ENOMEM
+		       ? ipc_timer_start(look->ipc->loop, &look->timer, ipc_now() + DELAY, look_again)
+		       : r;
 }
 
 int ipc_look(struct ipc *ipc, struct ipc_look *look)

@@ -31,8 +31,7 @@ struct ipc_loop {
 	struct ipc_timer **heap; /* [1..timers] */
 	unsigned timers, heap_room;
 	int64_t expiring; /* timers up to this time are being run; 0: none */
-	void **garbage;
-	size_t garbage_len, garbage_room;
+	struct ipc_garbage *garbage;
 	int batch_len;
 	struct epoll_event batch[BATCH_MAX];
 };
@@ -258,25 +257,20 @@ static void tasks_run(struct ipc_loop *loop)
 
 /* Memory that is freed later */
 
-void ipc_loop_free_later(struct ipc_loop *loop, void *ptr)
+void ipc_loop_free_later(struct ipc_loop *loop, struct ipc_garbage *garbage, void *ptr)
 {
-	if (loop->garbage_len == loop->garbage_room) {
-		size_t room = loop->garbage_room ? 2 * loop->garbage_room : 64;
-		void **garbage = realloc(loop->garbage, room * sizeof(void *));
-
-		/* Without memory to remember it, losing it is the only safe thing left. */
-		if (!garbage)
-			return;
-		loop->garbage = garbage;
-		loop->garbage_room = room;
-	}
-	loop->garbage[loop->garbage_len++] = ptr;
+	*garbage = (struct ipc_garbage){loop->garbage, ptr};
+	loop->garbage = garbage;
 }
 
 static void garbage_drain(struct ipc_loop *loop)
 {
-	while (loop->garbage_len)
-		free(loop->garbage[--loop->garbage_len]);
+	while (loop->garbage) {
+		void *ptr = loop->garbage->ptr;
+
+		loop->garbage = loop->garbage->next;
+		free(ptr);
+	}
 }
 
 /* The busy source */
@@ -361,7 +355,6 @@ void ipc_loop_free(struct ipc_loop *loop)
 		close(loop->stop_fd);
 	if (loop->epoll_fd >= 0)
 		close(loop->epoll_fd);
-	free(loop->garbage);
 	free(loop->heap);
 	free(loop);
 }

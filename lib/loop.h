@@ -74,8 +74,14 @@ void ipc_task_init(struct ipc_task *, void (*run)(struct ipc_task *));
 void ipc_task_post(struct ipc_loop *, struct ipc_task *);
 void ipc_task_cancel(struct ipc_task *);
 
-/* Calls free(3) on ptr at the end of the turn, when nobody up the stack can still look at it. */
-void ipc_loop_free_later(struct ipc_loop *, void *ptr);
+/* What goes at the end of the turn. Embedded in it, so that there is always room to remember it. */
+struct ipc_garbage {
+	struct ipc_garbage *next;
+	void *ptr;
+};
+
+/* Calls free(3) on ptr, in which garbage is, at the end of the turn, when nobody up the stack can still look at it. */
+void ipc_loop_free_later(struct ipc_loop *, struct ipc_garbage *, void *ptr);
 
 /*
  * The busy source: poll() takes what is there without blocking and returns how many items it took, 0 for none, or a

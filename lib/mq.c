@@ -196,17 +196,20 @@ static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth
 	return 0;
 }
 
-static void mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
 	struct mq_attr attr;
 	int64_t bytes;
+	int r;
 
 	(void)chan;
-	if (mq_look(ipc, ref, &attr, &bytes) < 0)
-		return;
+	r = mq_look(ipc, ref, &attr, &bytes);
+	if (r < 0)
+		return ipc_is_shortage(r) ? r : 0;
 	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize, attr.mq_curmsgs);
 	if (bytes >= 0)
 		fprintf(out, "bytes=%" PRId64 "\n", bytes);
+	return 0;
 }
 
 /* Creation parameters on a queue that exists must be what it has. */
@@ -362,7 +365,8 @@ static ssize_t mq_read(struct ipc_op *op)
 	if (mq_done(h))
 		return 0;
 	buf = ipc_scratch(h->ipc, worst + op->size);
-	if (!buf)
+	/* The rest of one that is longer than the read must have its place before it is taken: put back, it would come last. */
+	if (!buf || (op->size < worst && !ipc_keep_reserve(h, worst)))
 		return -ENOMEM;
 	op->data = buf;
 	do {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 enum { MQUEUE_MAGIC = 0x19800202 };
+enum { DEFAULT_MAXMSG = 10, DEFAULT_MSGSIZE = 8192 }; /* mq_overview(7) */
 
 /* A mount of our own that no path leads to: it needs CAP_SYS_ADMIN, and nothing mounted by others. */
 static int names_detached(void)
@@ -45,12 +47,14 @@ int mq_names_queue(const char *name, int flags, mode_t mode, struct mq_attr *att
 {
 	char path[NAME_MAX + 2];
 	size_t n = strlen(name);
+	int r;
 
 	if (n > NAME_MAX)
 		return -ENAMETOOLONG;
 	path[0] = '/';
 	memcpy(path + 1, name, n + 1);
-	return (int)IPC_RETRY(mq_open(path, flags | O_CLOEXEC | O_NONBLOCK, mode, attr));
+	r = (int)IPC_RETRY(mq_open(path, flags | O_CLOEXEC | O_NONBLOCK, mode, attr));
+	return r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
 /* Some descriptor of the queue, whichever way its mode lets us in. */
@@ -107,6 +111,7 @@ int mq_names_chattr(int dir, const char *name, const struct stat *st, unsigned s
 	return r;
 }
 
+/* -1: not to be known. */
 static long names_limit(const char *file)
 {
 	char path[64];
@@ -121,6 +126,17 @@ static long names_limit(const char *file)
 		value = -1;
 	fclose(f);
 	return value;
+}
+
+/* EMFILE means RLIMIT_MSGQUEUE as well. */
+static bool names_lacks_descriptors(void)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EMFILE;
+	close(fd);
+	return false;
 }
 
 /* The limits of mq_overview(7), each where mq_open(3) would have met it. */
@@ -141,6 +157,11 @@ static void names_explain(int err, const struct mq_attr *attr, char *why, size_t
 		snprintf(why, size,
 			 "the kernel takes no queue of maxmsg=%ld, msgsize=%ld: 65536 messages, 16M bytes are its most",
 			 attr->mq_maxmsg, attr->mq_msgsize);
+	else if (err == EMFILE && names_lacks_descriptors())
+		snprintf(why, size, "ipcfs has as many files open as RLIMIT_NOFILE allows");
+	else if (err == EOPNOTSUPP)
+		snprintf(why, size,
+			 "this kernel has no message queues (CONFIG_POSIX_MQUEUE), or a sandbox refuses them");
 	else if (err == EMFILE || err == ENOMEM)
 		snprintf(
 			why, size,
@@ -161,11 +182,11 @@ int mq_names_create(const char *name, mode_t mode, int64_t maxmsg, int64_t msgsi
 	struct mq_attr attr = {.mq_maxmsg = (long)maxmsg, .mq_msgsize = (long)msgsize};
 	int fd;
 
-	/* The kernel's own default for the half that was not asked for. */
-	if (!attr.mq_maxmsg)
-		attr.mq_maxmsg = names_limit("msg_default");
-	if (!attr.mq_msgsize)
-		attr.mq_msgsize = names_limit("msgsize_default");
+	/* The kernel's own default for the half that was not asked for; or what it is unless somebody changed it. */
+	if (!attr.mq_maxmsg && (attr.mq_maxmsg = names_limit("msg_default")) < 0)
+		attr.mq_maxmsg = DEFAULT_MAXMSG;
+	if (!attr.mq_msgsize && (attr.mq_msgsize = names_limit("msgsize_default")) < 0)
+		attr.mq_msgsize = DEFAULT_MSGSIZE;
 	fd = mq_names_queue(name, O_RDWR | O_CREAT | O_EXCL, mode, maxmsg || msgsize ? &attr : NULL);
 	if (fd < 0 && fd != -EEXIST)
 		names_explain(-fd, &attr, why, why_size);

@@ -292,7 +292,7 @@ static void net_show_handle(struct net_handle *n, FILE *out)
 	fputc('\n', out);
 }
 
-static void net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
 	struct net_chan *c = chan ? net_chan(chan) : NULL;
 	struct ipc_list *pos, *next;
@@ -312,9 +312,10 @@ static void net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_
 		fputc('\n', out);
 	}
 	if (!c)
-		return;
+		return 0;
 	ipc_list_each(pos, next, &chan->handles)
 		net_show_handle(ipc_container(pos, struct net_handle, h.link), out);
+	return 0;
 }
 
 const struct ipc_kind ipc_net = {

@@ -144,6 +144,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	const char *mountpoint = h->ipc->opt.mountpoint;
 	struct pipe_opening *o;
 	size_t size;
+	int r;
 
 	(void)ino;
 	if (!mountpoint)
@@ -157,8 +158,11 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	o->handle = p;
 	o->flags = flags & (O_ACCMODE | O_NONBLOCK);
 	o->fd = -EINTR; /* should it be cancelled before it begins */
-	if (ipc_pool_submit(h->ipc->pool, &o->job, opening_work, opening_done) < 0) {
+	r = ipc_pool_submit(h->ipc->pool, &o->job, opening_work, opening_done);
+	if (r < 0) {
 		free(o);
+		if (r != -EAGAIN)
+			return r;
 		return ipc_refuse(h->ipc, &h->cred, ENFILE, ipc_ref_path(ref),
 				  "too many opens wait for the other side of their channel already");
 	}

@@ -183,7 +183,7 @@ static int worker_reserve(struct ipc_pool *pool)
 		pthread_join(worker->thread, NULL);
 	worker->joinable = worker->live = worker_create(worker) == 0;
 	pool->live += worker->live;
-	return worker->live ? 0 : -EAGAIN;
+	return worker->live ? 0 : -ENOMEM;
 }
 
 /* The loop's thread */

@@ -35,7 +35,7 @@ struct ipc_pool *ipc_pool_new(struct ipc_loop *, unsigned max_threads);
  */
 void ipc_pool_free(struct ipc_pool *);
 
-/* Returns 0, or -EAGAIN when max_threads jobs are running already or no thread can be made (pthread_create(3)). */
+/* Returns 0, -EAGAIN when max_threads jobs are running already, or -ENOMEM when no thread can be made (pthread_create(3)). */
 int ipc_pool_submit(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
 		    void (*done)(struct ipc_job *));
 /*

@@ -129,8 +129,7 @@ static void leftover_remove(int base, const char *name)
 
 	if (fd < 0)
 		return;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		sem_held_recover(fd);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && sem_held_recover(fd)) {
 		list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (list >= 0)
 			rundir_empty(list);
@@ -201,15 +200,18 @@ static int base_make(struct ipc_rundir *rd, const char *path, char *why, size_t 
 {
 	mode_t mode = base_mode(rd);
 	struct stat st;
-	int fd;
+	int fd = -ENOENT;
 
-	if (mkdir(path, mode) < 0 && errno != EEXIST) {
-		int r = -errno;
+	/* Another instance that ends, or begins, removes it where it is empty. */
+	for (unsigned i = 0; i < TRIES && fd == -ENOENT; i++) {
+		if (mkdir(path, mode) < 0 && errno != EEXIST) {
+			int r = -errno;
 
-		snprintf(why, why_size, "no directory %s can be made: %s", path, strerror(-r));
-		return r == -EPERM ? -EACCES : r; /* EPERM is for one that is there */
+			snprintf(why, why_size, "no directory %s can be made: %s", path, strerror(-r));
+			return r == -EPERM ? -EACCES : r; /* EPERM is for one that is there */
+		}
+		fd = base_open(path, why, why_size);
 	}
-	fd = base_open(path, why, why_size);
 	/* The umask may have taken bits away, or the mounts so far have been for ourselves only. */
 	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & mode) != mode)
 		fchmod(fd, (st.st_mode | mode) & 07777);

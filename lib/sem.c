@@ -217,15 +217,20 @@ static int sem_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(v
 	return 0;
 }
 
-static int sem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+static int sem_value(struct ipc *ipc, const struct ipc_ref *ref)
 {
 	char name[NAME_MAX + 1];
 	int r = sem_file_name(ipc, ref, name);
 
-	if (r == 0)
-		r = sem_file_peek(sem_kind(ipc)->dir, name);
+	return r < 0 ? r : sem_file_peek(sem_kind(ipc)->dir, name);
+}
+
+static int sem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	int value = sem_value(ipc, ref);
+
 	depth->unit = "permits";
-	depth->value = r < 0 ? -1 : r;
+	depth->value = value < 0 ? -1 : value;
 	return 0;
 }
 
@@ -245,18 +250,20 @@ static void show_holders(const struct ipc_chan *chan, FILE *out)
 	}
 }
 
-static void sem_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+static int sem_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
-	struct ipc_depth depth;
+	int value = sem_value(ipc, ref);
 
-	sem_depth(ipc, ref, &depth);
-	if (depth.value < 0)
+	if (ipc_is_shortage(value))
+		return value;
+	if (value < 0)
 		fputs("damaged=yes\n", out);
 	else
-		fprintf(out, "value=%d\n", (int)depth.value);
+		fprintf(out, "value=%d\n", value);
 	fprintf(out, "max=%d\n", SEM_VALUE_MAX);
 	if (chan)
 		show_holders(chan, out);
+	return 0;
 }
 
 const struct ipc_kind ipc_sem = {

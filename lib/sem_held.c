@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core.h"
 #include "rundir.h"
 #include "sem_file.h"
 
@@ -45,16 +46,18 @@ static size_t places_in(size_t size)
 	return size < sizeof(struct book) ? 0 : (size - sizeof(struct book)) / sizeof(struct place);
 }
 
-static void boot_id(char *id)
+/* Zeros where there is no /proc; or -errno. */
+static int boot_id(char *id)
 {
 	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
 
 	memset(id, 0, BOOT_SIZE);
-	if (fd >= 0) {
-		if (read(fd, id, BOOT_SIZE - 1) < 0)
-			id[0] = '\0';
-		close(fd);
-	}
+	if (fd < 0)
+		return ipc_is_shortage(-errno) ? -errno : 0;
+	if (read(fd, id, BOOT_SIZE - 1) < 0)
+		id[0] = '\0';
+	close(fd);
+	return 0;
 }
 
 struct sem_held *sem_held_new(const char *mountpoint, bool shared)
@@ -103,18 +106,23 @@ static int held_grow(struct sem_held *held, size_t size)
 static int held_open(struct sem_held *held, char *why, size_t why_size)
 {
 	int dir = ipc_rundir_open(held->rd, why, why_size);
+	char boot[BOOT_SIZE];
 	int r;
 
 	if (dir < 0)
 		return dir;
-	if (held->fd < 0)
+	r = boot_id(boot);
+	if (r == 0 && held->fd < 0) {
 		held->fd = openat(dir, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	r = held->fd < 0 ? -errno : held_grow(held, FIRST_SIZE);
+		r = held->fd < 0 ? -errno : 0;
+	}
+	if (r == 0)
+		r = held_grow(held, FIRST_SIZE);
 	if (!held->book) {
 		snprintf(why, why_size, "the record of held permits cannot be made: %s", strerror(-r));
 		return r < 0 ? r : -EIO;
 	}
-	boot_id(held->book->boot);
+	memcpy(held->book->boot, boot, sizeof(boot));
 	memcpy(held->book->magic, MAGIC, sizeof(MAGIC));
 	return 0;
 }
@@ -153,66 +161,79 @@ atomic_uint *sem_held_mark(struct sem_held *held, int place)
 	return &held->book->places[place].mark;
 }
 
-/* Takes the marks of that file's permits away; returns how many there were. */
-static unsigned recover_marks(struct place *places, size_t count, const struct stat *st)
+/* How many permits of that file are marked; `take`: and are no more, then. */
+static unsigned recover_marks(struct place *places, size_t count, const struct stat *st, bool take)
 {
 	unsigned permits = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (places[i].ino == st->st_ino && places[i].dev == st->st_dev)
-			permits += atomic_exchange(&places[i].mark, 0) == 1;
+			permits += (take ? atomic_exchange(&places[i].mark, 0) : atomic_load(&places[i].mark)) == 1;
 	return permits;
 }
 
-/* By number: the file may have another name by now, and another file its name. */
-static void recover_file(int dir, const char *name, struct place *places, size_t count)
+/* By number: the file may have another name by now, and another file its name. Returns whether it is done with. */
+static bool recover_file(int dir, const char *name, struct place *places, size_t count)
 {
 	struct stat st;
 	int fd = sem_file_open(dir, name, &st);
-	unsigned permits;
+	int r = 0;
 	sem_t *sem;
 
 	if (fd < 0)
-		return;
-	permits = recover_marks(places, count, &st);
-	if (permits && sem_file_map(fd, &sem) == 0) {
-		sem_file_post(sem, permits);
-		sem_file_unmap(sem);
+		return !ipc_is_shortage(fd);
+	if (recover_marks(places, count, &st, false)) {
+		r = sem_file_map(fd, &sem);
+		if (r == 0) {
+			sem_file_post(sem, recover_marks(places, count, &st, true));
+			sem_file_unmap(sem);
+		}
 	}
 	close(fd);
+	return !ipc_is_shortage(r);
 }
 
-static void recover_all(struct place *places, size_t count)
+static bool recover_all(struct place *places, size_t count)
 {
 	DIR *list = opendir(SEM_FILE_DIR);
 	struct dirent *e;
+	bool done = true;
 
 	if (!list)
-		return;
+		return !ipc_is_shortage(-errno);
 	while ((e = readdir(list)))
 		if (strncmp(e->d_name, SEM_FILE_LEAD, strlen(SEM_FILE_LEAD)) == 0)
-			recover_file(dirfd(list), e->d_name, places, count);
+			done &= recover_file(dirfd(list), e->d_name, places, count);
 	closedir(list);
+	return done;
 }
 
-void sem_held_recover(int rundir)
+static bool recover_book(struct book *book, size_t size)
+{
+	char boot[BOOT_SIZE];
+
+	if (memcmp(book->magic, MAGIC, sizeof(MAGIC)) != 0)
+		return true;
+	if (boot_id(boot) < 0)
+		return false;
+	return memcmp(book->boot, boot, sizeof(boot)) != 0 || recover_all(book->places, places_in(size));
+}
+
+bool sem_held_recover(int rundir)
 {
 	int fd = openat(rundir, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	char boot[BOOT_SIZE];
+	bool done = true;
 	struct stat st;
 	struct book *book;
 
 	if (fd < 0)
-		return;
+		return !ipc_is_shortage(-errno);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= FIRST_SIZE) {
 		book = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		boot_id(boot);
-		if (book != MAP_FAILED) {
-			if (memcmp(book->magic, MAGIC, sizeof(MAGIC)) == 0 &&
-			    memcmp(book->boot, boot, sizeof(boot)) == 0)
-				recover_all(book->places, places_in((size_t)st.st_size));
+		done = book != MAP_FAILED && recover_book(book, (size_t)st.st_size);
+		if (book != MAP_FAILED)
 			munmap(book, (size_t)st.st_size);
-		}
 	}
 	close(fd);
+	return done;
 }

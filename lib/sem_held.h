@@ -28,7 +28,10 @@ void sem_held_release(struct sem_held *, int place);
 /* 1: held, 0: not. Valid until the next reserve. */
 atomic_uint *sem_held_mark(struct sem_held *, int place);
 
-/* Gives back what a crash left marked in that runtime directory, which must be locked. */
-void sem_held_recover(int rundir);
+/*
+ * Gives back what a crash left marked in that runtime directory, which must be locked. False: there was too little memory,
+ * or too few descriptors, and somebody must come again before the directory may go.
+ */
+bool sem_held_recover(int rundir);
 
 #endif

@@ -72,7 +72,7 @@ static int sem_take(struct ipc_op *op, atomic_uint *mark)
 		r = sem_map_await(s->map);
 		if (r == -ENOSYS)
 			return ipc_refuse(
-				s->h.ipc, &op->cred, ENOSYS, ipc_handle_path(&s->h),
+				s->h.ipc, &op->cred, EOPNOTSUPP, ipc_handle_path(&s->h),
 				"waiting needs futex_waitv(2), which this kernel (before 5.16) or a sandbox does not give");
 		/* Nothing to take is what -EAGAIN means to our caller. */
 		if (r == 0 || r == -EAGAIN)

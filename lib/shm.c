@@ -295,14 +295,15 @@ static int shm_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dept
 	return 0;
 }
 
-static void shm_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+static int shm_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
 	struct ipc_depth depth;
 
 	(void)chan;
-	shm_depth(ipc, ref, &depth);
+	shm_depth(ipc, ref, &depth); /* it needs no means of ours */
 	if (depth.value >= 0)
 		fprintf(out, "size=%" PRId64 "\n", depth.value);
+	return 0;
 }
 
 static int shm_ctl_set(struct ipc *ipc, const struct ipc_ref *ref, const char *key, const char *value, char *why,

@@ -68,7 +68,7 @@ static int process_status(pid_t pid, struct process *p)
 
 	memset(p, 0, sizeof(*p));
 	if (!in)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOENT;
+		return ipc_is_shortage(-errno) ? -errno : -ENOENT;
 	while (fgets(line, sizeof(line), in)) {
 		unsigned long value;
 
@@ -93,7 +93,7 @@ static int process_start(pid_t pid, struct process *p)
 	size_t n;
 
 	if (!in)
-		return -ENOENT;
+		return ipc_is_shortage(-errno) ? -errno : -ENOENT;
 	n = fread(text, 1, sizeof(text) - 1, in);
 	fclose(in);
 	text[n] = '\0';
@@ -153,14 +153,16 @@ static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 {
 	pid_t pid = sig_pid(ref->base);
 	struct process p;
+	int r;
 
 	(void)mode;
 	if (!pid)
 		return ipc_refuse(
 			ipc, cred, EINVAL, ipc_ref_path(ref),
 			"the name is the number of one process; kill's 0, -1 and -PID for many do not exist here");
-	if (process_look(pid, &p) == 0)
-		return -EEXIST;
+	r = process_look(pid, &p);
+	if (r != -ENOENT)
+		return r == 0 ? -EEXIST : r;
 	if (process_status(pid, &p) == 0)
 		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread of process %d", (int)pid,
 				  (int)p.tgid);
@@ -261,8 +263,13 @@ static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	(void)flags;
 	s->pid = sig_pid(ref->base);
 	s->fd = pidfd_open(s->pid, 0);
+	if (s->fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return ipc_refuse(
+			h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref),
+			"a process is opened by pidfd_open(2), which this kernel (before 5.3) or a sandbox does "
+			"not give");
 	if (s->fd < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ESTALE;
+		return ipc_is_shortage(-errno) ? -errno : -ESTALE;
 	/* Looked at behind the pidfd: if it is the one that was named, so is the pidfd's. */
 	r = process_look(s->pid, &p);
 	if (r == -ENOENT || (r == 0 && process_ino(&p) != ino))
@@ -318,6 +325,9 @@ static int sig_send(struct ipc_handle *h, pid_t writer, const struct sig_words *
 	if (r == -EPERM)
 		ipc_refuse(h->ipc, &h->cred, EPERM, ipc_handle_path(h), "user %u may not send a signal to process %d",
 			   (unsigned)h->cred.uid, (int)s->pid);
+	if (r == -ENOSYS)
+		r = ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_handle_path(h),
+			       "pidfd_send_signal(2) is refused, by a sandbox or a kernel before 5.1");
 	if (r == -ESRCH)
 		ipc_refuse(h->ipc, &h->cred, ESRCH, ipc_handle_path(h), "process %d, which was opened, has ended",
 			   (int)s->pid);
@@ -372,18 +382,21 @@ static unsigned sig_poll(struct ipc_handle *h)
 	return (h->writable ? POLLOUT | POLLWRNORM : 0u) | (h->readable && sig_ended(h) ? POLLIN | POLLRDNORM : 0u);
 }
 
-static void sig_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+static int sig_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
 	pid_t pid = sig_pid(ref->base);
 	struct process p;
 	char command[128];
+	int r;
 
 	(void)ipc;
 	(void)chan;
-	if (process_look(pid, &p) < 0)
-		return;
+	r = process_look(pid, &p);
+	if (r < 0)
+		return ipc_is_shortage(r) ? r : 0;
 	ipc_command(pid, command, sizeof(command));
 	fprintf(out, "pid=%d\ncommand=%s\nstate=%s\nuid=%u\n", (int)pid, command, p.state, (unsigned)p.uid);
+	return 0;
 }
 
 const struct ipc_kind ipc_sig = {

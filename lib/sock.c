@@ -322,7 +322,7 @@ static void sock_show_connection(const struct sock_handle *s, FILE *out)
 	fputc('\n', out);
 }
 
-static void sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
 	const struct sock_chan *c = chan ? sock_chan(chan) : NULL;
 	struct ipc_list *pos, *next;
@@ -331,7 +331,7 @@ static void sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc
 	(void)ipc;
 	(void)ref;
 	if (!c)
-		return;
+		return 0;
 	if (c->type)
 		fprintf(out, "type=%s\n", sock_type_name(c->type));
 	if (c->address[0])
@@ -342,6 +342,7 @@ static void sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc
 	}
 	ipc_list_each(pos, next, &chan->handles)
 		sock_show_connection(ipc_container(pos, struct sock_handle, h.link), out);
+	return 0;
 }
 
 static int sock_clients(struct ipc_chan *chan)

@@ -190,14 +190,14 @@ static void dial_done(struct ipc_job *job)
 	}
 }
 
-/* All helpers busy is no different from a full backlog. */
+/* All helpers busy, or no thread for another, is no different from a full backlog. */
 static int dial_submit(struct sock_dial *d)
 {
 	int r;
 
 	d->fd = -EINTR;
 	r = ipc_pool_submit(d->ipc->pool, &d->job, dial_work, dial_done);
-	return r == -EAGAIN ? dial_retry(d) : r;
+	return r == -EAGAIN || r == -ENOMEM ? dial_retry(d) : r;
 }
 
 /* Where to connect to, to be freed; or NULL, with the reason in err. */

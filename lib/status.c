@@ -133,24 +133,33 @@ static void status_emit(void *arg, const char *name, mode_t type)
 	s->first = false;
 }
 
-static void status_all(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, bool json)
+/* What cannot be listed at all is left out; what could be at another time must not look as if it were not there. */
+static int status_all(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, bool json)
 {
 	struct status s = {.ipc = ipc, .cred = cred, .out = out, .json = json, .first = true};
+	int result = 0;
 
-	for (unsigned i = 0; (s.kind = ipc_kind_at(i)); i++)
-		if (s.kind->depth)
-			ipc_list(ipc, cred, s.kind, status_emit, &s);
+	for (unsigned i = 0; (s.kind = ipc_kind_at(i)); i++) {
+		int r = s.kind->depth ? ipc_list(ipc, cred, s.kind, status_emit, &s) : 0;
+
+		if (ipc_is_shortage(r))
+			result = r;
+	}
+	return result;
 }
 
-void ipc_text_status(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
+int ipc_text_status(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 {
 	fprintf(out, "%-6s %8s %8s %8s  %s\n", "KIND", "DEPTH", "OPENERS", "WAITERS", "NAME");
-	status_all(ipc, cred, out, false);
+	return status_all(ipc, cred, out, false);
 }
 
-void ipc_text_status_json(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
+int ipc_text_status_json(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 {
+	int r;
+
 	fputs("{\"channels\": [", out);
-	status_all(ipc, cred, out, true);
+	r = status_all(ipc, cred, out, true);
 	fputs("\n]}\n", out);
+	return r;
 }
