@@ -416,6 +416,7 @@ Test(loop, task_may_cancel_the_next_one)
 
 struct garbage {
 	struct ipc_task task;
+	struct ipc_garbage garbage;
 	int content;
 };
 
@@ -425,9 +426,12 @@ static void task_free_itself_later(struct ipc_task *task)
 {
 	struct garbage *garbage = ipc_container(task, struct garbage, task);
 
-	for (int i = 0; i < 200; i++)
-		ipc_loop_free_later(loop, malloc(1));
-	ipc_loop_free_later(loop, garbage);
+	for (int i = 0; i < 200; i++) {
+		struct garbage *another = malloc(sizeof(*another));
+
+		ipc_loop_free_later(loop, &another->garbage, another);
+	}
+	ipc_loop_free_later(loop, &garbage->garbage, garbage);
 	content_seen = garbage->content;
 }
 
