@@ -424,6 +424,7 @@ static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, s
 	mode_t made = mode | S_IRUSR | S_IWUSR;
 	int r = ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
 	bool narrow = r == 0 && made != mode;
+	int narrowed;
 
 	if (r == -EEXIST && !(fi->flags & O_EXCL))
 		r = create_exists(fs, &cred, ref, fi->flags);
@@ -433,7 +434,12 @@ static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, s
 		r = -ESTALE;
 	if (r == 0)
 		r = create_handle(req, fs, ref, st, fi, file, cacheable);
-	return narrow ? create_narrow(fs, &cred, ref, mode, st) ?: r : r;
+	narrowed = narrow ? create_narrow(fs, &cred, ref, mode, st) : 0;
+	if (narrowed < 0 && *file) {
+		create_undo(fs, *file);
+		*file = NULL;
+	}
+	return narrowed < 0 ? narrowed : r;
 }
 
 void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
@@ -459,9 +465,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fs_expect_creator(fs, cred.pid, mode);
 	else
 		fs_refusal_done(fs, cred.pid);
-	if (r < 0 || !file) {
-		if (file)
-			create_undo(fs, file);
+	if (r < 0) {
 		fs_reply_err(req, r);
 	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, file_flags(file)) < 0) {
 		create_undo(fs, file);
