@@ -40,25 +40,34 @@ static void awake_set(struct fs_awake *awake, int32_t microseconds)
 	(void)!write(awake->fd, &microseconds, sizeof(microseconds));
 }
 
+static void awake_hold(struct fs_awake *awake, bool on)
+{
+	awake_set(awake, on ? awake->latency : LATENCY_ANY);
+	awake->held = on;
+	if (!on)
+		ipc_loop_set_spin(awake->loop, awake->spin_ns);
+}
+
 static void awake_check(struct ipc_timer *timer)
 {
 	struct fs_awake *awake = ipc_container(timer, struct fs_awake, timer);
 
-	if (awake->requests < AWAKE_REQUESTS ||
-	    ipc_timer_start(awake->loop, timer, ipc_now() + AWAKE_PERIOD, awake_check) < 0) {
-		awake_set(awake, LATENCY_ANY);
-		awake->held = false;
-	}
-	awake->requests = 0;
+	if (awake->total < AWAKE_REQUESTS ||
+	    ipc_timer_start(awake->loop, timer, ipc_now() + AWAKE_PERIOD, awake_check) < 0)
+		awake_hold(awake, false);
+	awake->total = 0;
 }
 
-int fs_awake_start(struct fs_awake *awake, struct ipc_loop *loop, int64_t latency_ns)
+int fs_awake_start(struct fs_awake *awake, struct ipc_loop *loop, const struct fs_options *opt)
 {
+	int64_t latency_ns = opt->cpu_latency_ns;
 	bool unasked = latency_ns == FS_LATENCY_DEFAULT;
 
 	awake->fd = -1;
 	awake->loop = loop;
-	if (unasked && geteuid() == 0 && sysconf(_SC_NPROCESSORS_ONLN) <= AWAKE_CPUS && awake_guest())
+	awake->spin_ns = opt->spin_ns;
+	awake->processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (unasked && geteuid() == 0 && awake->processors <= AWAKE_CPUS && awake_guest())
 		latency_ns = 0;
 	if (latency_ns < 0)
 		return 0;
@@ -78,23 +87,42 @@ int fs_awake_start(struct fs_awake *awake, struct ipc_loop *loop, int64_t latenc
 	return 0;
 }
 
-void fs_awake_count(struct fs_awake *awake, int requests)
+static void awake_note(struct fs_awake *awake, pid_t thread)
 {
-	if (awake->fd < 0)
-		return;
-	awake->requests += (unsigned)requests;
-	if (awake->held || awake->requests < AWAKE_REQUESTS)
-		return;
-	/* The first look at the clock says only since when to count. */
-	int64_t now = ipc_now(), since = awake->since;
+	for (unsigned i = 0; i < awake->clients; i++)
+		if (awake->client[i] == thread)
+			return;
+	if (awake->clients < FS_AWAKE_CLIENTS)
+		awake->client[awake->clients++] = thread;
+}
 
-	awake->since = now;
-	awake->requests = 0;
-	if (now - since > AWAKE_PERIOD ||
-	    ipc_timer_start(awake->loop, &awake->timer, now + AWAKE_PERIOD, awake_check) < 0)
+/*
+ * While processors are kept awake, sleeping costs us little, and a spin takes what the clients need: with as many of them at
+ * work as there are processors, none is left to spin on.
+ */
+static void awake_window(struct fs_awake *awake)
+{
+	bool room = awake->clients < awake->processors && awake->clients < FS_AWAKE_CLIENTS;
+	int64_t now;
+
+	awake->requests = awake->clients = 0;
+	if (awake->held) {
+		ipc_loop_set_spin(awake->loop, room ? awake->spin_ns : 0);
 		return;
-	awake_set(awake, awake->latency);
-	awake->held = true;
+	}
+	now = ipc_now();
+	if (now - awake->since <= AWAKE_PERIOD &&
+	    ipc_timer_start(awake->loop, &awake->timer, now + AWAKE_PERIOD, awake_check) == 0)
+		awake_hold(awake, true);
+	awake->since = now;
+}
+
+void fs_awake_count(struct fs_awake *awake, pid_t thread)
+{
+	awake_note(awake, thread);
+	awake->total++;
+	if (++awake->requests >= AWAKE_REQUESTS)
+		awake_window(awake);
 }
 
 void fs_awake_end(struct fs_awake *awake)

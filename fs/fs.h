@@ -61,14 +61,20 @@ struct fs_refused {
 
 enum { FS_REFUSED_MAX = 1024 };
 
+enum { FS_AWAKE_CLIENTS = 8 };
+
 /* What keeps processors awake while requests come: awake.c. */
 struct fs_awake {
 	int fd; /* -1: nothing does */
 	struct ipc_loop *loop;
 	struct ipc_timer timer;
 	int32_t latency; /* microseconds */
+	int64_t spin_ns; /* as usual */
 	bool held;
-	unsigned requests; /* since `since`, or the timer's last turn */
+	unsigned total;			/* requests since the timer's last turn */
+	unsigned requests, clients;	/* of the present window; clients up to as many as there are processors */
+	pid_t client[FS_AWAKE_CLIENTS]; /* their threads */
+	unsigned processors;
 	int64_t since;
 };
 
@@ -92,9 +98,9 @@ struct fs {
 	int64_t crowded_until;
 };
 
-/* awake.c. start: -errno has been explained. count: so many requests came. */
-int fs_awake_start(struct fs_awake *, struct ipc_loop *, int64_t latency_ns);
-void fs_awake_count(struct fs_awake *, int requests);
+/* awake.c. start: -errno has been explained. count: a request of that thread came. */
+int fs_awake_start(struct fs_awake *, struct ipc_loop *, const struct fs_options *);
+void fs_awake_count(struct fs_awake *, pid_t thread);
 void fs_awake_end(struct fs_awake *);
 
 /* inode.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. */

@@ -1,6 +1,7 @@
 /* The session: requests from /dev/fuse through the loop, from the mount to its end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,11 +128,11 @@ static int session_requests(void *arg)
 			break;
 		if (r <= 0)
 			return -1; /* unmounted */
+		if (fs->awake.fd >= 0)
+			fs_awake_count(&fs->awake, (pid_t)((const struct fuse_in_header *)fs->buf.mem)->pid);
 		fuse_session_process_buf(fs->se, &fs->buf);
 		n++;
 	}
-	if (n)
-		fs_awake_count(&fs->awake, n);
 	return fuse_session_exited(fs->se) ? -1 : n;
 }
 
@@ -256,8 +257,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs->se = fuse_session_new(args, &fs_ops, sizeof(fs_ops), fs);
 	if (!fs->se)
 		goto out; /* libfuse has said why */
-	if (fs_awake_start(&fs->awake, fs->loop, fs->opt.cpu_latency_ns) < 0 ||
-	    fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
+	if (fs_awake_start(&fs->awake, fs->loop, &fs->opt) < 0 || fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
 		goto out_session;
 	fs_drop_privileges();
 	r = session_loop(fs);

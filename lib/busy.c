@@ -60,7 +60,7 @@ int ipc_busy_poll(struct ipc_busy *busy)
 
 bool ipc_busy_hopes(const struct ipc_busy *busy)
 {
-	return busy->granted && busy->idle_since;
+	return busy->granted && busy->idle_since && busy->spin_ns;
 }
 
 bool ipc_busy_goes_on(struct ipc_busy *busy, int64_t now)

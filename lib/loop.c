@@ -280,6 +280,11 @@ void ipc_loop_set_busy(struct ipc_loop *loop, int (*poll)(void *), void *arg, in
 	ipc_busy_init(&loop->busy, poll, arg, spin_ns);
 }
 
+void ipc_loop_set_spin(struct ipc_loop *loop, int64_t spin_ns)
+{
+	loop->busy.spin_ns = spin_ns;
+}
+
 static int loop_poll(struct ipc_loop *loop)
 {
 	int items = ipc_busy_poll(&loop->busy);

@@ -92,5 +92,7 @@ void ipc_loop_free_later(struct ipc_loop *, struct ipc_garbage *, void *ptr);
  * never spin. One source at most.
  */
 void ipc_loop_set_busy(struct ipc_loop *, int (*poll)(void *), void *arg, int64_t spin_ns);
+/* Changes spin_ns; also from within poll(). */
+void ipc_loop_set_spin(struct ipc_loop *, int64_t spin_ns);
 
 #endif
