@@ -15,6 +15,7 @@
 struct mq_chan {
 	struct ipc_chan chan;
 	long maxmsg, msgsize; /* fixed for the queue's life; 0: not asked yet */
+	struct mq_sink *sink; /* the batch that is being read; NULL */
 };
 
 struct mq_handle {
@@ -26,6 +27,9 @@ struct mq_handle {
 
 /* Room before a message for its priority and a tab, and behind it for the delimiter. */
 enum { META_MAX = 12, DELIM_MAX = 1 };
+
+/* So many messages at most go from a writer to a batch directly, before the queue has its turn. */
+enum { PASS_MAX = 64 };
 
 static struct mq_handle *mq_handle(struct ipc_handle *h)
 {
@@ -287,11 +291,69 @@ static int mq_watch_fd(struct ipc_handle *h)
 	return (int)IPC_RETRY(fcntl(mq_handle(h)->fd, F_DUPFD_CLOEXEC, 0));
 }
 
+/* Frames the message of n bytes at `to + META_MAX` (with meta), or at `to`, for h's reader; returns its length then. */
+static size_t mq_frame(const struct ipc_handle *h, char *to, size_t n, unsigned prio, int delim)
+{
+	if (h->facets.set & IPC_F_META) {
+		char meta[META_MAX + 1];
+		size_t len = (size_t)snprintf(meta, sizeof(meta), "%u\t", prio);
+
+		memmove(to + len, to + META_MAX, n);
+		memcpy(to, meta, len);
+		n += len;
+	}
+	if (delim >= 0)
+		to[n++] = (char)delim;
+	return n;
+}
+
+static void mq_count_taken(struct ipc_handle *h, size_t n)
+{
+	h->chan->out_messages++;
+	h->chan->out_bytes += n;
+	h->taken++;
+}
+
+/*
+ * A batch that is being read, and has found the queue empty. What others write through this mount meanwhile would be sent
+ * and received by us, one system call each; some of it goes from writer to reader directly, as if both had been done. Only
+ * some: of each round the queue gets as much as it holds, so that native receivers have their share, and mq_notify(3) its call.
+ */
+struct mq_sink {
+	struct ipc_handle *reader;
+	char *at;
+	size_t room;   /* bytes */
+	uint64_t left; /* messages */
+	int delim;
+};
+
+static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned prio)
+{
+	struct ipc_handle *reader = sink->reader;
+	size_t at = reader->facets.set & IPC_F_META ? META_MAX : 0;
+
+	if (!sink->left || sink->room < at + n + DELIM_MAX) {
+		sink->left = 0; /* nor what comes behind it */
+		return false;
+	}
+	memcpy(sink->at + at, data, n);
+	mq_count_taken(reader, n);
+	mq_handle(reader)->last_prio = prio;
+	n = mq_frame(reader, sink->at, n, prio, sink->delim);
+	sink->at += n;
+	sink->room -= n;
+	sink->left--;
+	return true;
+}
+
 static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
 {
 	unsigned prio = h->facets.set & IPC_F_PRIO ? h->facets.prio : 0;
-	int r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
+	struct mq_sink *sink = mq_chan(h->chan)->sink;
+	int r = 0;
 
+	if (!sink || !mq_pass(sink, data, n, prio))
+		r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
 	if (r == 0) {
 		h->chan->in_messages++;
 		h->chan->in_bytes += n;
@@ -332,25 +394,34 @@ static ssize_t mq_take(struct ipc_handle *h, char *to, int delim)
 
 	if (n < 0)
 		return n;
-	h->chan->out_messages++;
-	h->chan->out_bytes += (uint64_t)n;
-	h->taken++;
-	if (at) {
-		char meta[META_MAX + 1];
-		size_t len = (size_t)snprintf(meta, sizeof(meta), "%u\t", m->last_prio);
-
-		memmove(to + len, to + at, (size_t)n);
-		memcpy(to, meta, len);
-		n += (ssize_t)len;
-	}
-	if (delim >= 0)
-		to[n++] = (char)delim;
-	return n;
+	mq_count_taken(h, (size_t)n);
+	return (ssize_t)mq_frame(h, to, (size_t)n, m->last_prio, delim);
 }
 
 static bool mq_done(const struct ipc_handle *h)
 {
 	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
+}
+
+/* Lets those who wait for room fill the queue, and the batch behind `len`. Returns its new length; *moved: whether they did. */
+static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, int delim, bool *moved)
+{
+	struct ipc_handle *h = op->handle;
+	uint64_t before = h->chan->in_messages;
+	uint64_t left = h->facets.set & IPC_F_N ? h->facets.n - h->taken : PASS_MAX;
+	struct mq_sink sink = {
+		.reader = h,
+		.at = buf + len,
+		.room = op->size - len > worst ? op->size - len - worst : 0,
+		.left = left < PASS_MAX ? left : PASS_MAX,
+		.delim = delim,
+	};
+
+	mq_chan(h->chan)->sink = &sink;
+	ipc_waitq_run(h->waitq, IPC_OUT);
+	mq_chan(h->chan)->sink = NULL;
+	*moved = h->chan->in_messages != before;
+	return (size_t)(sink.at - buf);
 }
 
 static ssize_t mq_read(struct ipc_op *op)
@@ -359,6 +430,7 @@ static ssize_t mq_read(struct ipc_op *op)
 	size_t worst = (size_t)mq_handle(h)->msgsize + META_MAX + DELIM_MAX;
 	int delim = ipc_frame_delim(h, -1);
 	bool batch = h->facets.set & IPC_F_BATCH;
+	bool moved = false;
 	size_t len = 0;
 	char *buf;
 
@@ -376,9 +448,12 @@ static ssize_t mq_read(struct ipc_op *op)
 			len += (size_t)n;
 			continue;
 		}
-		/* Those who wait for room through this mount can fill the batch up without a request in between. */
-		if (n == -EAGAIN && batch && len && ipc_waitq_run(h->waitq, IPC_OUT))
+		if (n == -EAGAIN && batch && len)
+			len = mq_refill(op, buf, len, worst, delim, &moved);
+		if (n == -EAGAIN && moved) {
+			moved = false;
 			continue;
+		}
 		if (len)
 			break;
 		return n == -EAGAIN && (h->facets.set & IPC_F_DRAIN) ? 0 : n;
