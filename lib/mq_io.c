@@ -1,0 +1,235 @@
+/* The data of /mq: messages to and from the queue, framed, and from writer to batch. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mq.h"
+
+/* Room before a message for its priority and a tab, and behind it for the delimiter. */
+enum { META_MAX = 12, DELIM_MAX = 1 };
+
+/* So many messages at most go from a writer to a batch directly, before the queue has its turn. */
+enum { PASS_MAX = 64 };
+
+/* Frames the message of n bytes at `to + META_MAX` (with meta), or at `to`, for h's reader; returns its length then. */
+static size_t mq_frame(const struct ipc_handle *h, char *to, size_t n, unsigned prio, int delim)
+{
+	if (h->facets.set & IPC_F_META) {
+		char meta[META_MAX + 1];
+		size_t len = (size_t)snprintf(meta, sizeof(meta), "%u\t", prio);
+
+		memmove(to + len, to + META_MAX, n);
+		memcpy(to, meta, len);
+		n += len;
+	}
+	if (delim >= 0)
+		to[n++] = (char)delim;
+	return n;
+}
+
+static void mq_count_taken(struct ipc_handle *h, size_t n)
+{
+	h->chan->out_messages++;
+	h->chan->out_bytes += n;
+	h->taken++;
+}
+
+/*
+ * A batch that is being read, and has found the queue empty. What others write through this mount meanwhile would be sent
+ * and received by us, one system call each; some of it goes from writer to reader directly, as if both had been done. Only
+ * some: of each round the queue gets as much as it holds, so that native receivers have their share, and mq_notify(3) its call.
+ */
+struct mq_sink {
+	struct ipc_handle *reader;
+	char *at;
+	size_t room;   /* bytes */
+	uint64_t left; /* messages */
+	int delim;
+};
+
+static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned prio)
+{
+	struct ipc_handle *reader = sink->reader;
+	size_t at = reader->facets.set & IPC_F_META ? META_MAX : 0;
+
+	if (!sink->left || sink->room < at + n + DELIM_MAX) {
+		sink->left = 0; /* nor what comes behind it */
+		return false;
+	}
+	memcpy(sink->at + at, data, n);
+	mq_count_taken(reader, n);
+	mq_handle(reader)->last_prio = prio;
+	n = mq_frame(reader, sink->at, n, prio, sink->delim);
+	sink->at += n;
+	sink->room -= n;
+	sink->left--;
+	return true;
+}
+
+static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
+{
+	unsigned prio = h->facets.set & IPC_F_PRIO ? h->facets.prio : 0;
+	struct mq_sink *sink = mq_chan(h->chan)->sink;
+	int r = 0;
+
+	if (!sink || !mq_pass(sink, data, n, prio))
+		r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
+	if (r == 0) {
+		h->chan->in_messages++;
+		h->chan->in_bytes += n;
+	}
+	return r;
+}
+
+ssize_t mq_write(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	size_t max = (size_t)mq_handle(h)->msgsize;
+	int delim = ipc_frame_delim(h, -1);
+	int r;
+
+	if (delim >= 0)
+		return ipc_frame_write(op, (char)delim, max, mq_send_one);
+	if (max > IPC_MESSAGE_MAX)
+		max = IPC_MESSAGE_MAX;
+	if (op->size > max)
+		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
+				  "a message of %zu bytes; this queue takes %zu (its msgsize%s)", op->size, max,
+				  max == IPC_MESSAGE_MAX ? ", as far as one write can carry it" : "");
+	r = mq_send_one(h, op->data, op->size);
+	return r < 0 ? r : (ssize_t)op->size;
+}
+
+int mq_flush(struct ipc_op *op)
+{
+	return ipc_frame_flush(op, mq_send_one);
+}
+
+/* Takes one message to `to`, framed; returns its length there. */
+static ssize_t mq_take(struct ipc_handle *h, char *to, int delim)
+{
+	struct mq_handle *m = mq_handle(h);
+	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0;
+	ssize_t n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &m->last_prio));
+
+	if (n < 0)
+		return n;
+	mq_count_taken(h, (size_t)n);
+	return (ssize_t)mq_frame(h, to, (size_t)n, m->last_prio, delim);
+}
+
+static bool mq_done(const struct ipc_handle *h)
+{
+	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
+}
+
+/* Lets those who wait for room fill the queue, and the batch behind `len`. Returns its new length; *moved: whether they did. */
+static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, int delim, bool *moved)
+{
+	struct ipc_handle *h = op->handle;
+	uint64_t before = h->chan->in_messages;
+	uint64_t left = h->facets.set & IPC_F_N ? h->facets.n - h->taken : PASS_MAX;
+	struct mq_sink sink = {
+		.reader = h,
+		.at = buf + len,
+		.room = op->size - len > worst ? op->size - len - worst : 0,
+		.left = left < PASS_MAX ? left : PASS_MAX,
+		.delim = delim,
+	};
+
+	mq_chan(h->chan)->sink = &sink;
+	ipc_waitq_run(h->waitq, IPC_OUT);
+	mq_chan(h->chan)->sink = NULL;
+	*moved = h->chan->in_messages != before;
+	return (size_t)(sink.at - buf);
+}
+
+ssize_t mq_read(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	size_t worst = (size_t)mq_handle(h)->msgsize + META_MAX + DELIM_MAX;
+	int delim = ipc_frame_delim(h, -1);
+	bool batch = h->facets.set & IPC_F_BATCH;
+	bool moved = false;
+	size_t len = 0;
+	char *buf;
+
+	if (mq_done(h))
+		return 0;
+	buf = ipc_scratch(h->ipc, worst + op->size);
+	/* The rest of one that is longer than the read must have its place before it is taken: put back, it would come last. */
+	if (!buf || (op->size < worst && !ipc_keep_reserve(h, worst)))
+		return -ENOMEM;
+	op->data = buf;
+	do {
+		ssize_t n = mq_take(h, buf + len, delim);
+
+		if (n >= 0) {
+			len += (size_t)n;
+			continue;
+		}
+		if (n == -EAGAIN && batch && len)
+			len = mq_refill(op, buf, len, worst, delim, &moved);
+		if (n == -EAGAIN && moved) {
+			moved = false;
+			continue;
+		}
+		if (len)
+			break;
+		return n == -EAGAIN && (h->facets.set & IPC_F_DRAIN) ? 0 : n;
+	} while (batch && len + worst <= op->size && !mq_done(h));
+	return (ssize_t)len;
+}
+
+/* Sends the first framed message of a read back; returns its length there. */
+static size_t mq_put_back(struct ipc_op *op, const char *at, size_t left)
+{
+	struct ipc_handle *h = op->handle;
+	int delim = ipc_frame_delim(h, -1);
+	const char *end = h->facets.set & IPC_F_BATCH ? memchr(at, delim, left) : NULL;
+	size_t n = end ? (size_t)(end - at) + 1 : left;
+	size_t body = n - (delim >= 0);
+	const char *tab = h->facets.set & IPC_F_META ? memchr(at, '\t', body) : NULL;
+	unsigned prio = tab ? (unsigned)strtoul(at, NULL, 10) : mq_handle(h)->last_prio;
+	const char *from = tab ? tab + 1 : at;
+
+	body -= (size_t)(from - at);
+	if (mq_send(mq_handle(h)->fd, from, body, prio) < 0)
+		ipc_refuse(h->ipc, &op->cred, errno, ipc_handle_path(h),
+			   "a message of %zu bytes could neither be delivered nor put back", body);
+	h->taken--;
+	return n;
+}
+
+/* Behind others of its priority: the kernel has no other place for what comes back. */
+void mq_undo(struct ipc_op *op, ssize_t len)
+{
+	struct ipc_handle *h = op->handle;
+	const char *at = h->keep_len ? h->keep : op->data;
+	size_t left = h->keep_len ? h->keep_len : (size_t)len;
+
+	/* The rest of a message whose beginning was delivered. */
+	if (h->keep_len && op->offset != h->keep_at)
+		return;
+	h->keep_len = 0;
+	while (left) {
+		size_t n = mq_put_back(op, at, left);
+
+		at += n;
+		left -= n;
+	}
+}
+
+unsigned mq_poll(struct ipc_handle *h)
+{
+	struct pollfd p = {.fd = mq_handle(h)->fd, .events = POLLIN | POLLOUT};
+	unsigned mask = (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
+
+	if (poll(&p, 1, 0) < 0)
+		return POLLERR;
+	if (h->readable && (mq_done(h) || (h->facets.set & IPC_F_DRAIN)))
+		p.revents |= POLLIN; /* a read would say EOF, not wait */
+	return ((p.revents & POLLIN ? POLLIN | POLLRDNORM : 0u) | (p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0u)) &
+	       mask;
+}
