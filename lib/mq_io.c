@@ -138,7 +138,7 @@ static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, 
 		.delim = delim,
 	};
 
-	mq_chan(h->chan)->sink = &sink;
+	mq_chan(h->chan)->sink = h->facets.set & IPC_F_BATCH ? &sink : NULL;
 	ipc_waitq_run(h->waitq, IPC_OUT);
 	mq_chan(h->chan)->sink = NULL;
 	*moved = h->chan->in_messages != before;
@@ -151,7 +151,6 @@ ssize_t mq_read(struct ipc_op *op)
 	size_t worst = (size_t)mq_handle(h)->msgsize + META_MAX + DELIM_MAX;
 	int delim = ipc_frame_delim(h, -1);
 	bool batch = h->facets.set & IPC_F_BATCH;
-	bool moved = false;
 	size_t len = 0;
 	char *buf;
 
@@ -162,24 +161,22 @@ ssize_t mq_read(struct ipc_op *op)
 	if (!buf || (op->size < worst && !ipc_keep_reserve(h, worst)))
 		return -ENOMEM;
 	op->data = buf;
-	do {
+	for (;;) {
 		ssize_t n = mq_take(h, buf + len, delim);
+		bool moved = false;
 
-		if (n >= 0) {
+		if (n >= 0)
 			len += (size_t)n;
-			continue;
-		}
-		if (n == -EAGAIN && batch && len)
+		/* Natively a receive that makes room takes a waiting sender's message in: none is left behind an empty queue. */
+		else if (n == -EAGAIN)
 			len = mq_refill(op, buf, len, worst, delim, &moved);
-		if (n == -EAGAIN && moved) {
-			moved = false;
-			continue;
-		}
-		if (len)
-			break;
-		return n == -EAGAIN && (h->facets.set & IPC_F_DRAIN) ? 0 : n;
-	} while (batch && len + worst <= op->size && !mq_done(h));
-	return (ssize_t)len;
+		if (n >= 0 && !batch)
+			return (ssize_t)len;
+		if (len && (len + worst > op->size || mq_done(h) || (n < 0 && !moved)))
+			return (ssize_t)len;
+		if (n < 0 && !moved)
+			return n == -EAGAIN && (h->facets.set & IPC_F_DRAIN) ? 0 : n;
+	}
 }
 
 /* Sends the first framed message of a read back; returns its length there. */
