@@ -465,7 +465,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fs_expect_creator(fs, cred.pid, mode);
 	else
 		fs_refusal_done(fs, cred.pid);
-	if (r < 0) {
+	if (r < 0 || !file) {
 		fs_reply_err(req, r);
 	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, file_flags(file)) < 0) {
 		create_undo(fs, file);

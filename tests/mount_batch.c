@@ -57,7 +57,8 @@ t_test(batch, count_is_exact_and_leaves_the_rest_to_others)
 t_test(batch, small_reads_and_other_delimiters)
 {
 	make();
-	t_check("seq 1 5000 >$Q@lines & dd bs=300 status=none <$Q@nul,batch,n=5000 | tr '\\0' '\\n' | cmp - <(seq 1 5000)", "");
+	t_check("seq 1 5000 >$Q@lines & dd bs=300 status=none <$Q@nul,batch,n=5000 | tr '\\0' '\\n' | cmp - <(seq 1 5000)",
+		"");
 }
 
 t_test(batch, meta_has_the_priority_of_each)
