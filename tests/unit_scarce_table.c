@@ -9,19 +9,27 @@
 
 /* --- pipe ----------------------------------------------------------------------------------------------------------- */
 
-/* A FIFO is opened by a helper, who may fail by the shortage of whatever is done meanwhile. */
-static struct file open_pipe(const char *name, int flags)
+/* A FIFO is opened by a helper, behind the call: poll(2) tells when, and how. */
+static unsigned await_pipe(const struct file *f)
 {
 	int64_t end = ipc_now() + INT64_C(10000000000);
-	struct file f = scarce_open(&ipc_pipe, name, flags);
 	unsigned events;
 
-	scarce_spare(true);
-	while (!(events = ipc_poll(f.h, true)) && ipc_now() < end)
+	while (!(events = ipc_poll(f->h, true)) && ipc_now() < end)
 		cr_assert_eq(ipc_loop_turn(loop, 1), 0);
-	if (events & POLLERR) {
+	return events;
+}
+
+/* The helper may fail by the shortage of whatever is done meanwhile; the second one has plenty until it is through. */
+static struct file open_pipe(const char *name, int flags)
+{
+	struct file f = scarce_open(&ipc_pipe, name, flags);
+
+	scarce_spare(true);
+	if (await_pipe(&f) & POLLERR) {
 		scarce_close(&f);
 		f = scarce_open(&ipc_pipe, name, flags);
+		cr_assert_not(await_pipe(&f) & POLLERR);
 	}
 	scarce_spare(false);
 	return f;
