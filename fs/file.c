@@ -239,9 +239,6 @@ static void file_submit(fuse_req_t req, struct fs_file *file, struct ipc_op *op)
 		ipc_undeliver(op, r);
 }
 
-/* How often a caller without a further try is served again, where others make and remove the name meanwhile. */
-enum { TRIES_MAX = 16 };
-
 static int file_open_text(struct fs_file *file, fuse_req_t req)
 {
 	struct ipc_cred cred = fs_cred(req);
@@ -254,6 +251,9 @@ static int file_open_text(struct fs_file *file, fuse_req_t req)
 	whole = ipc_text_close(&file->text);
 	return r < 0 ? r : whole;
 }
+
+/* How often a caller without a further try is served again, where others make and remove the name meanwhile. */
+enum { TRIES_MAX = 16 };
 
 /*
  * Whether the caller may open what the kernel has not looked at: it checks the mode that a LOOKUP told, and none where it

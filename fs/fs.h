@@ -72,8 +72,8 @@ struct fs_awake {
 	int64_t spin_ns; /* as usual */
 	bool held;
 	unsigned total;			/* requests since the timer's last turn */
-	unsigned requests, clients;	/* of the present window; clients up to as many as there are processors */
-	pid_t client[FS_AWAKE_CLIENTS]; /* their threads */
+	unsigned requests, clients;	/* of the present window */
+	pid_t client[FS_AWAKE_CLIENTS]; /* their threads, as far as there is room */
 	unsigned processors;
 	int64_t since;
 };

@@ -53,9 +53,7 @@ static int look_submit(struct ipc_look *look)
 {
 	int r = ipc_pool_submit(look->ipc->pool, &look->job, look_work, look_done);
 
-	return r == -EAGAIN || r == -ENOMEM
-		       ? ipc_timer_start(look->ipc->loop, &look->timer, ipc_now() + DELAY, look_again)
-		       : r;
+	return ipc_pool_is_busy(r) ? ipc_timer_start(look->ipc->loop, &look->timer, ipc_now() + DELAY, look_again) : r;
 }
 
 int ipc_look(struct ipc *ipc, struct ipc_look *look)

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "net.h"
+#include "socket.h"
 
 /* The kernel takes less where net.core.somaxconn says so. */
 enum { BACKLOG = 4096 };
@@ -226,11 +226,8 @@ int net_clients(struct ipc_chan *chan)
 
 	if (waiting == -EAGAIN)
 		return 0;
-	for (unsigned i = 0; waiting == 0 && i < c->fd_count; i++) {
-		struct pollfd p = {.fd = c->fds[i], .events = POLLIN};
-
-		waiting = IPC_RETRY(poll(&p, 1, 0)) > 0;
-	}
+	for (unsigned i = 0; waiting == 0 && i < c->fd_count; i++)
+		waiting = ipc_socket_has_client(c->fds[i]);
 	return waiting;
 }
 

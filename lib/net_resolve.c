@@ -104,7 +104,7 @@ static int query_submit(struct net_query *q)
 	if (net_of(q->ipc)->queries < QUERIES_MAX)
 		r = ipc_pool_submit(q->ipc->pool, &q->job, query_work, query_done);
 	net_of(q->ipc)->queries += r == 0;
-	if (r != -EAGAIN && r != -ENOMEM)
+	if (!ipc_pool_is_busy(r))
 		return r;
 	if (q->delay < DELAY_LAST)
 		q->delay *= 2;

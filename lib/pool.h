@@ -8,6 +8,7 @@
 #ifndef IPC_POOL_H
 #define IPC_POOL_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <pthread.h>
@@ -38,6 +39,11 @@ void ipc_pool_free(struct ipc_pool *);
 /* Returns 0, -EAGAIN when max_threads jobs are running already, or -ENOMEM when no thread can be made (pthread_create(3)). */
 int ipc_pool_submit(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
 		    void (*done)(struct ipc_job *));
+/* Whether what submit returned will pass by itself: all helpers are busy, or there is no thread for another. */
+static inline bool ipc_pool_is_busy(int r)
+{
+	return r == -EAGAIN || r == -ENOMEM;
+}
 /*
  * Asks a running job to end: sets cancelled and interrupts its thread by a signal, again and again until work()
  * returns, so that a signal that comes just before the blocking call is not lost. A job that no thread has taken yet skips

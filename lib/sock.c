@@ -3,6 +3,7 @@
  * sock_dial.c the connections to sockets that are not ours, sock_io.c the data.
  */
 #include "sock.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -348,9 +349,8 @@ static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_
 static int sock_clients(struct ipc_chan *chan)
 {
 	const struct sock_chan *c = sock_chan(chan);
-	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 
-	return c->fd < 0 || c->type == SOCK_DGRAM ? -ENOTCONN : IPC_RETRY(poll(&p, 1, 0)) > 0;
+	return c->fd < 0 || c->type == SOCK_DGRAM ? -ENOTCONN : ipc_socket_has_client(c->fd);
 }
 
 const struct ipc_kind ipc_sock = {

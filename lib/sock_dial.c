@@ -197,7 +197,7 @@ static int dial_submit(struct sock_dial *d)
 
 	d->fd = -EINTR;
 	r = ipc_pool_submit(d->ipc->pool, &d->job, dial_work, dial_done);
-	return r == -EAGAIN || r == -ENOMEM ? dial_retry(d) : r;
+	return ipc_pool_is_busy(r) ? dial_retry(d) : r;
 }
 
 /* Where to connect to, to be freed; or NULL, with the reason in err. */

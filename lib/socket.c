@@ -82,6 +82,13 @@ void ipc_socket_undo(struct ipc_op *op, ssize_t len)
 	h->pos = op->offset;
 }
 
+bool ipc_socket_has_client(int listening)
+{
+	struct pollfd p = {.fd = listening, .events = POLLIN};
+
+	return IPC_RETRY(poll(&p, 1, 0)) > 0;
+}
+
 unsigned ipc_socket_poll(const struct ipc_handle *h, int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};

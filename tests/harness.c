@@ -420,14 +420,14 @@ void t_check(const char *script, const char *expected)
 		t_fail("%s: wrote: %s\ninstead of: %s", script, out, expected);
 }
 
-void t_check_errno(ssize_t result, int expected)
+void t_check_errno_of(const char *call, ssize_t result, int expected)
 {
 	int err = errno;
 
 	if (result >= 0)
-		t_fail("succeeded with %zd instead of %s", result, strerrorname_np(expected));
+		t_fail("%s: succeeded with %zd instead of %s", call, result, strerrorname_np(expected));
 	if (err != expected)
-		t_fail("%s instead of %s", strerrorname_np(err), strerrorname_np(expected));
+		t_fail("%s: %s instead of %s", call, strerrorname_np(err), strerrorname_np(expected));
 }
 
 /* What differs as soon as the thread has run: its state and how often it has slept. Empty if it runs or is gone. */

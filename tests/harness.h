@@ -115,8 +115,9 @@ char *t_bash(int status, const char *script);
 /* The same with status 0, and it must have written that. */
 void t_check(const char *script, const char *expected);
 
-/* The call, whose result that is, has failed, and so. */
-void t_check_errno(ssize_t result, int expected);
+/* The call has failed, and so. */
+#define t_check_errno(call, expected) t_check_errno_of(#call, (call), (expected))
+void t_check_errno_of(const char *call, ssize_t result, int expected);
 
 /* The number behind `key=` in the channel's @ctl file; channel is "mq/NAME". */
 long t_ctl(const struct t_mount *, const char *channel, const char *key);

@@ -15,15 +15,6 @@
 
 TestSuite(facts, .timeout = 60);
 
-static int open_or_fail(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		t_fail("%s: open: %s", path, strerror(errno));
-	return fd;
-}
-
 /* As what the mount shows a name, without following it. */
 static mode_t type_of(const char *path)
 {
@@ -39,7 +30,7 @@ static mode_t type_of(const char *path)
 t_test(facts, create_opens_a_true_fifo)
 {
 	char *path = t_path(M, "pipe/%s", t_name("p"));
-	int fd = open_or_fail(path, O_RDWR | O_CREAT);
+	int fd = t_open(path, O_RDWR | O_CREAT);
 	struct stat st;
 
 	cr_assert_eq(fstat(fd, &st), 0);
@@ -50,7 +41,7 @@ t_test(facts, create_opens_a_true_fifo)
 t_test(facts, fifo_carries_data_while_the_daemon_is_stopped)
 {
 	char *path = t_path(M, "pipe/%s", t_name("p")), got[6] = "";
-	int fd = open_or_fail(path, O_RDWR | O_CREAT);
+	int fd = t_open(path, O_RDWR | O_CREAT);
 
 	kill(M->daemon, SIGSTOP);
 	cr_expect_eq(write(fd, "hello", 5), 5);
@@ -62,7 +53,7 @@ t_test(facts, fifo_carries_data_while_the_daemon_is_stopped)
 t_test(facts, fifo_goes_on_when_the_daemon_has_died)
 {
 	char *path = t_path(M, "pipe/%s", t_name("p")), got[6] = "";
-	int fd = open_or_fail(path, O_RDWR | O_CREAT);
+	int fd = t_open(path, O_RDWR | O_CREAT);
 
 	t_mount_crash(M);
 	cr_assert_eq(write(fd, "hello", 5), 5);
@@ -73,7 +64,7 @@ t_test(facts, fifo_goes_on_when_the_daemon_has_died)
 t_test(facts, create_opens_the_object_in_dev_shm)
 {
 	char *name = t_name("s");
-	int fd = open_or_fail(t_path(M, "shm/%s", name), O_RDWR | O_CREAT);
+	int fd = t_open(t_path(M, "shm/%s", name), O_RDWR | O_CREAT);
 	struct stat ours, native;
 
 	cr_assert_eq(fstat(fd, &ours), 0);
@@ -89,7 +80,7 @@ t_test(facts, exclusive_create_gets_the_handle_and_the_next_eexist)
 	for (int i = 0; i < 4; i++) {
 		char *path = t_path(M, "%s/%s%s", kinds[i], t_name("x"), i == 2 ? "@msgsize=64" : "");
 		int flags = i == 3 ? O_RDONLY : O_RDWR;
-		int fd = open_or_fail(path, flags | O_CREAT | O_EXCL);
+		int fd = t_open(path, flags | O_CREAT | O_EXCL);
 
 		cr_expect_eq(open(path, flags | O_CREAT | O_EXCL | O_NONBLOCK, 0600), -1);
 		cr_expect_eq(errno, EEXIST, "%s: %s", kinds[i], strerror(errno));
@@ -142,7 +133,7 @@ t_test(facts, earlier_offset_serves_the_last_message_again)
 {
 	struct queue q = queue_make("q", 4, 64);
 	char got[8] = "";
-	int fd = open_or_fail(t_path(M, "mq/%s", q.name), O_RDONLY);
+	int fd = t_open(t_path(M, "mq/%s", q.name), O_RDONLY);
 
 	queue_send(&q, "first", 0);
 	queue_send(&q, "second", 0);
@@ -159,7 +150,7 @@ t_test(facts, offset_before_the_last_message_is_einval)
 {
 	struct queue q = queue_make("q", 4, 64);
 	char got[8];
-	int fd = open_or_fail(t_path(M, "mq/%s", q.name), O_RDONLY);
+	int fd = t_open(t_path(M, "mq/%s", q.name), O_RDONLY);
 
 	queue_send(&q, "first", 0);
 	queue_send(&q, "second", 0);
@@ -174,7 +165,7 @@ t_test(facts, long_message_comes_in_pieces)
 {
 	struct queue q = queue_make("q", 4, 64);
 	char got[8] = "";
-	int fd = open_or_fail(t_path(M, "mq/%s", q.name), O_RDONLY);
+	int fd = t_open(t_path(M, "mq/%s", q.name), O_RDONLY);
 
 	queue_send(&q, "0123456789", 0);
 	cr_assert_eq(read(fd, got, 4), 4);
@@ -197,7 +188,7 @@ static int read_hello(void *fd)
 t_test(facts, duplex_write_passes_a_blocked_read_of_the_same_descriptor)
 {
 	struct queue q = queue_make("q", 4, 64);
-	int fd = open_or_fail(t_path(M, "mq/%s", q.name), O_RDWR);
+	int fd = t_open(t_path(M, "mq/%s", q.name), O_RDWR);
 	pid_t reader = t_fork(read_hello, &fd);
 
 	queue_await_waiters(M, &q, 1);
@@ -208,7 +199,7 @@ t_test(facts, duplex_write_passes_a_blocked_read_of_the_same_descriptor)
 t_test(facts, duplex_handle_cannot_seek)
 {
 	struct queue q = queue_make("q", 4, 64);
-	int fd = open_or_fail(t_path(M, "mq/%s", q.name), O_RDWR);
+	int fd = t_open(t_path(M, "mq/%s", q.name), O_RDWR);
 
 	cr_assert_eq(lseek(fd, 0, SEEK_CUR), -1);
 	cr_assert_eq(errno, ESPIPE);
@@ -219,7 +210,7 @@ t_test(facts, duplex_handle_cannot_seek)
 t_test(facts, close_reports_that_the_last_line_found_no_room)
 {
 	struct queue q = queue_make("q", 1, 64);
-	int fd = open_or_fail(t_path(M, "mq/%s@lines,timeout=50ms", q.name), O_WRONLY);
+	int fd = t_open(t_path(M, "mq/%s@lines,timeout=50ms", q.name), O_WRONLY);
 
 	queue_fill(&q);
 	cr_assert_eq(write(fd, "tail", 4), 4);
@@ -230,7 +221,7 @@ t_test(facts, close_reports_that_the_last_line_found_no_room)
 t_test(facts, close_of_a_duplicate_keeps_the_file_open)
 {
 	struct queue q = queue_make("q", 4, 64);
-	int fd = open_or_fail(t_path(M, "mq/%s@lines", q.name), O_WRONLY);
+	int fd = t_open(t_path(M, "mq/%s@lines", q.name), O_WRONLY);
 
 	close(dup(fd));
 	cr_assert_eq(write(fd, "a\n", 2), 2);
@@ -269,7 +260,7 @@ t_test(facts, largest_message_arrives_whole_from_any_address)
 {
 	need_large_queues();
 	struct queue q = queue_make("q", 2, 2 << 20);
-	int fd = open_or_fail(t_path(M, "mq/%s", q.name), O_WRONLY);
+	int fd = t_open(t_path(M, "mq/%s", q.name), O_WRONLY);
 
 	cr_assert_eq(write_of(fd, MESSAGE_MAX, 4095), MESSAGE_MAX);
 	cr_assert_eq(strlen(queue_take(&q, NULL)), MESSAGE_MAX);
@@ -279,7 +270,7 @@ t_test(facts, larger_message_is_refused_and_nothing_sent)
 {
 	need_large_queues();
 	struct queue q = queue_make("q", 2, 2 << 20);
-	int fd = open_or_fail(t_path(M, "mq/%s", q.name), O_WRONLY);
+	int fd = t_open(t_path(M, "mq/%s", q.name), O_WRONLY);
 	const size_t sizes[] = {MESSAGE_MAX + 1, 1 << 20, (1 << 20) + 1, 2 << 20};
 
 	for (int i = 0; i < 8; i++) {
@@ -397,7 +388,7 @@ t_test(facts, truncating_open_keeps_the_messages)
 	struct queue q = queue_make("q", 4, 64);
 
 	queue_send(&q, "kept", 0);
-	close(open_or_fail(t_path(M, "mq/%s", q.name), O_WRONLY | O_TRUNC));
+	close(t_open(t_path(M, "mq/%s", q.name), O_WRONLY | O_TRUNC));
 	cr_assert_eq(queue_depth(&q), 1);
 	cr_assert_eq(truncate(t_path(M, "mq/%s", q.name), 0), 0);
 	cr_assert_eq(queue_depth(&q), 1);

@@ -48,20 +48,6 @@ static char *here(int port, const char *facets)
 	return t_path(M, "net/tcp/127.0.0.1/%d%s", port, facets);
 }
 
-static void check_errno(int result, int expected, const char *what)
-{
-	cr_assert_eq(result, -1, "%s succeeded", what);
-	cr_assert_eq(errno, expected, "%s: %s", what, strerror(errno));
-}
-
-static void check_script(const char *script, const char *expected)
-{
-	char *out;
-
-	cr_assert_eq(t_sh(M, "bash", script, &out), 0, "%s", out);
-	cr_assert_str_eq(out, expected);
-}
-
 /* --- names --- */
 
 t_test(net, directories_list_nothing_but_what_is_open)
@@ -70,25 +56,25 @@ t_test(net, directories_list_nothing_but_what_is_open)
 
 	(void)fd;
 	setenv("PORT", t_format("%d", port), 1);
-	check_script("cd $M/net; find . | sort; exec 3<>tcp/localhost/$PORT; find . | sort | sed s/$PORT/PORT/\n"
-		     "[ -d tcp/no.such.host ]; [ -f tcp/no.such.host/80 ]; stat -c %F udp/::1/53",
-		     ".\n./tcp\n./udp\n.\n./tcp\n./tcp/localhost\n./tcp/localhost/PORT\n./udp\nregular empty file\n");
-	check_script("find $M/net -type f", "");
+	t_check("cd $M/net; find . | sort; exec 3<>tcp/localhost/$PORT; find . | sort | sed s/$PORT/PORT/\n"
+		"[ -d tcp/no.such.host ]; [ -f tcp/no.such.host/80 ]; stat -c %F udp/::1/53",
+		".\n./tcp\n./udp\n.\n./tcp\n./tcp/localhost\n./tcp/localhost/PORT\n./udp\nregular empty file\n");
+	t_check("find $M/net -type f", "");
 }
 
 t_test(net, nothing_is_made_or_removed_in_it)
 {
 	char *name = t_format("%0250d", 0);
 
-	check_errno(mkdir(t_path(M, "net/tcp/x"), 0755), EEXIST, "mkdir of a host");
-	check_errno(mkdir(t_path(M, "net/sctp"), 0755), EPERM, "mkdir");
-	check_errno(rmdir(t_path(M, "net/tcp")), EPERM, "rmdir");
-	check_errno(open(t_path(M, "net/sctp"), O_CREAT | O_WRONLY, 0600), EPERM, "creat");
-	check_errno(mkfifo(t_path(M, "net/fifo"), 0600), EPERM, "mkfifo");
-	check_errno(rename(t_path(M, "net/tcp/a/1"), t_path(M, "net/tcp/a/2")), EOPNOTSUPP, "rename");
-	check_errno(open(t_path(M, "net/tcp/%s/1", name), O_RDWR), ENAMETOOLONG, "a name of 256 bytes");
-	check_errno(open(t_path(M, "net/tcp"), O_RDWR), EISDIR, "a directory");
-	check_errno(open(t_path(M, "net/tcp/a/1/2"), O_RDWR), ENOTDIR, "below a port");
+	t_check_errno(mkdir(t_path(M, "net/tcp/x"), 0755), EEXIST);
+	t_check_errno(mkdir(t_path(M, "net/sctp"), 0755), EPERM);
+	t_check_errno(rmdir(t_path(M, "net/tcp")), EPERM);
+	t_check_errno(open(t_path(M, "net/sctp"), O_CREAT | O_WRONLY, 0600), EPERM);
+	t_check_errno(mkfifo(t_path(M, "net/fifo"), 0600), EPERM);
+	t_check_errno(rename(t_path(M, "net/tcp/a/1"), t_path(M, "net/tcp/a/2")), EOPNOTSUPP);
+	t_check_errno(open(t_path(M, "net/tcp/%s/1", name), O_RDWR), ENAMETOOLONG);
+	t_check_errno(open(t_path(M, "net/tcp"), O_RDWR), EISDIR);
+	t_check_errno(open(t_path(M, "net/tcp/a/1/2"), O_RDWR), ENOTDIR);
 }
 
 t_test_bare(net, others_mount_has_it_only_with_its_option)
@@ -98,7 +84,7 @@ t_test_bare(net, others_mount_has_it_only_with_its_option)
 	if (geteuid() != 0)
 		cr_skip_test("allow_other is root's");
 	M = t_mount_start("-oallow_other", NULL);
-	check_errno(stat(t_path(M, "net"), &st), ENOENT, "stat");
+	t_check_errno(stat(t_path(M, "net"), &st), ENOENT);
 	cr_assert_eq(t_sh(M, "sh", "! ls $M | grep net", NULL), 0);
 	t_mount_stop(M);
 	M = t_mount_start("-oallow_other,net", NULL);
@@ -137,7 +123,7 @@ t_test(net, poll_of_ctl_tells_when_to_accept)
 	struct sockaddr_in sa = loopback(port);
 	struct pollfd ctl = {.events = POLLPRI};
 
-	check_errno(open(here(port, "@listen"), O_RDWR | O_NONBLOCK), EAGAIN, "open");
+	t_check_errno(open(here(port, "@listen"), O_RDWR | O_NONBLOCK), EAGAIN);
 	ctl.fd = open(here(port, "@ctl"), O_RDONLY);
 	cr_assert_geq(ctl.fd, 0, "%s", strerror(errno));
 	cr_assert_eq(poll(&ctl, 1, 0), 0, "%#x", (unsigned)ctl.revents);
@@ -160,12 +146,12 @@ t_test(net, errors_reach_open)
 {
 	int port = free_port(SOCK_STREAM);
 
-	check_errno(open(here(port, ""), O_RDWR), ECONNREFUSED, "open");
+	t_check_errno(open(here(port, ""), O_RDWR), ECONNREFUSED);
 	cr_assert(strstr(t_read(t_path(M, "errors")), t_format("connect to 127.0.0.1:%d", port)));
-	check_errno(open(here(70000, ""), O_RDWR), EINVAL, "open");
-	check_errno(open(here(port, "@lines"), O_RDWR), EINVAL, "open");
-	check_errno(open(here(port, "@listen"), O_RDWR | O_NONBLOCK), EAGAIN, "open");
-	check_errno(open(here(port, "@listen,timeout=50ms"), O_RDWR), ETIMEDOUT, "open");
+	t_check_errno(open(here(70000, ""), O_RDWR), EINVAL);
+	t_check_errno(open(here(port, "@lines"), O_RDWR), EINVAL);
+	t_check_errno(open(here(port, "@listen"), O_RDWR | O_NONBLOCK), EAGAIN);
+	t_check_errno(open(here(port, "@listen,timeout=50ms"), O_RDWR), ETIMEDOUT);
 	cr_assert(strstr(t_read(t_path(M, "errors")), "ETIMEDOUT: nobody connected within 0.05s"));
 }
 
@@ -173,8 +159,7 @@ t_test(net, shell_talks_to_a_native_server)
 {
 	t_need("python3");
 	free_port(SOCK_STREAM);
-	check_script(
-		"cat >s.py <<'END'\n"
+	t_check("cat >s.py <<'END'\n"
 		"import socket, os\n"
 		"s = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
 		"print('ready', flush=True)\n"
@@ -193,10 +178,10 @@ t_test(net, shell_fetches_a_page)
 {
 	t_need("python3");
 	free_port(SOCK_STREAM);
-	check_script("echo 'the page' >page; python3 -m http.server -b 127.0.0.1 $PORT >log 2>&1 & server=$!\n"
-		     "until exec 3<>$M/net/tcp/127.0.0.1/$PORT; do sleep .05; done 2>/dev/null\n"
-		     "printf 'GET /page HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3 | tail -n1; kill $server",
-		     "the page\n");
+	t_check("echo 'the page' >page; python3 -m http.server -b 127.0.0.1 $PORT >log 2>&1 & server=$!\n"
+		"until exec 3<>$M/net/tcp/127.0.0.1/$PORT; do sleep .05; done 2>/dev/null\n"
+		"printf 'GET /page HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3 | tail -n1; kill $server",
+		"the page\n");
 }
 
 /* The ten lines: each connection is handed to a background job. */
@@ -216,10 +201,10 @@ t_test(net, ten_lines_of_shell_serve_many_at_once)
 
 	t_spawn(M, "bash", echo_server);
 	await_listener(port);
-	check_script("for i in 1 2 3 4; do eval \"exec 1$i<>$M/net/tcp/127.0.0.1/$PORT\"; done\n"
-		     "for i in 4 3 2 1; do echo \"hello $i\" >&1$i; done\n"
-		     "for i in 1 2 3 4; do read -r a <&1$i; echo $a; done",
-		     "you said: hello 1\nyou said: hello 2\nyou said: hello 3\nyou said: hello 4\n");
+	t_check("for i in 1 2 3 4; do eval \"exec 1$i<>$M/net/tcp/127.0.0.1/$PORT\"; done\n"
+		"for i in 4 3 2 1; do echo \"hello $i\" >&1$i; done\n"
+		"for i in 1 2 3 4; do read -r a <&1$i; echo $a; done",
+		"you said: hello 1\nyou said: hello 2\nyou said: hello 3\nyou said: hello 4\n");
 }
 
 t_test(net, loop_of_accepts_refuses_nobody)
@@ -250,7 +235,7 @@ t_test(net, client_that_vanishes_ends_its_connection_only)
 		       "exec 3<>$M/net/tcp/127.0.0.1/$PORT; echo half >&3; printf 'no end' >&3; exec sleep 1000");
 	t_await(strstr(t_read(t_path(M, "net/tcp/*/%d@ctl", port)), "out_bytes=11\n"));
 	kill(lost, SIGKILL);
-	check_script("exec 3<>$M/net/tcp/127.0.0.1/$PORT; echo still >&3; read -r a <&3; echo $a", "you said: still\n");
+	t_check("exec 3<>$M/net/tcp/127.0.0.1/$PORT; echo still >&3; read -r a <&3; echo $a", "you said: still\n");
 }
 
 t_test(net, writer_whose_peer_has_gone_gets_sigpipe)
@@ -320,11 +305,11 @@ t_test(net, both_directions_at_once_on_one_descriptor)
 {
 	free_port(SOCK_STREAM);
 	t_need("socat");
-	check_script("socat TCP-LISTEN:$PORT,bind=127.0.0.1,reuseaddr EXEC:cat & sleep .1\n"
-		     "head -c 20000000 /dev/urandom >data\n"
-		     "until exec 3<>$M/net/tcp/127.0.0.1/$PORT; do sleep .05; done 2>/dev/null\n"
-		     "cat data >&3 & head -c 20000000 <&3 | cmp - data && echo same",
-		     "same\n");
+	t_check("socat TCP-LISTEN:$PORT,bind=127.0.0.1,reuseaddr EXEC:cat & sleep .1\n"
+		"head -c 20000000 /dev/urandom >data\n"
+		"until exec 3<>$M/net/tcp/127.0.0.1/$PORT; do sleep .05; done 2>/dev/null\n"
+		"cat data >&3 & head -c 20000000 <&3 | cmp - data && echo same",
+		"same\n");
 }
 
 /* --- datagrams --- */
@@ -336,10 +321,10 @@ t_test(net, datagrams_and_their_answers_in_shell)
 	t_spawn(M, "bash",
 		"exec 3<>\"$M/net/udp/*/$PORT@listen\"; while read -r line <&3; do echo \"got $line\" >&3; done");
 	t_await(strstr(t_read(t_path(M, "net/udp/*/%d@ctl", port)), "waiter="));
-	check_script("exec 3<>$M/net/udp/127.0.0.1/$PORT 4<>$M/net/udp/localhost/$PORT\n"
-		     "echo one >&3; read -r a <&3; echo $a; echo two >&4; read -r a <&4; echo $a\n"
-		     "echo three >$M/net/udp/127.0.0.1/$PORT",
-		     "got one\ngot two\n");
+	t_check("exec 3<>$M/net/udp/127.0.0.1/$PORT 4<>$M/net/udp/localhost/$PORT\n"
+		"echo one >&3; read -r a <&3; echo $a; echo two >&4; read -r a <&4; echo $a\n"
+		"echo three >$M/net/udp/127.0.0.1/$PORT",
+		"got one\ngot two\n");
 }
 
 t_test(net, poll_tells_of_a_connection_and_its_end)

@@ -21,32 +21,9 @@ static char *sock(const char *facets)
 	return t_path(M, "sock/%s%s", t_name("x"), facets);
 }
 
-static void check_script(const char *script, const char *expected)
-{
-	char *out;
-
-	cr_assert_eq(t_sh(M, "bash", script, &out), 0, "%s", out);
-	cr_assert_str_eq(out, expected);
-}
-
-static void check_errno(int result, int expected, const char *what)
-{
-	cr_assert_eq(result, -1, "%s succeeded", what);
-	cr_assert_eq(errno, expected, "%s: %s", what, strerror(errno));
-}
-
-static int open_or_fail(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		t_fail("%s: open: %s", path, strerror(errno));
-	return fd;
-}
-
 static void make(const char *facets)
 {
-	close(open_or_fail(sock(facets), O_WRONLY | O_CREAT | O_NONBLOCK));
+	close(t_open(sock(facets), O_WRONLY | O_CREAT | O_NONBLOCK));
 }
 
 static int native(const char *path, int type)
@@ -85,10 +62,10 @@ static void raise_descriptors(void)
 t_test(sock, shell_is_a_client_of_redis)
 {
 	t_need("redis-server");
-	check_script("redis-server --port 0 --unixsocket $M/sock/${P}redis --save '' --dir . >log & server=$!\n"
-		     "until [ -S $M/sock/${P}redis ] && exec 3<>$M/sock/${P}redis@io; do sleep .05; done 2>/dev/null\n"
-		     "echo PING >&3; read -r a <&3; echo $a; echo 'SET k v' >&3; read -r a <&3; echo $a; kill $server",
-		     "+PONG\r\n+OK\r\n");
+	t_check("redis-server --port 0 --unixsocket $M/sock/${P}redis --save '' --dir . >log & server=$!\n"
+		"until [ -S $M/sock/${P}redis ] && exec 3<>$M/sock/${P}redis@io; do sleep .05; done 2>/dev/null\n"
+		"echo PING >&3; read -r a <&3; echo $a; echo 'SET k v' >&3; read -r a <&3; echo $a; kill $server",
+		"+PONG\r\n+OK\r\n");
 }
 
 static const char python_server[] = "cat >s.py <<'END'\n"
@@ -109,19 +86,18 @@ t_test(sock, shell_fetches_a_page_from_a_bound_socket)
 {
 	t_need("python3");
 	setenv("AT", sock(""), 1);
-	check_script(t_format("%s"
-			      "for i in 1 2 3; do exec 3<>$AT@io; printf 'GET /%%d HTTP/1.0\\r\\n\\r\\n' $i >&3\n"
-			      "tail -n1 <&3; done; kill $server",
-			      python_server),
-		     "the page /1\nthe page /2\nthe page /3\n");
+	t_check(t_format("%s"
+			 "for i in 1 2 3; do exec 3<>$AT@io; printf 'GET /%%d HTTP/1.0\\r\\n\\r\\n' $i >&3\n"
+			 "tail -n1 <&3; done; kill $server",
+			 python_server),
+		"the page /1\nthe page /2\nthe page /3\n");
 }
 
 t_test(sock, connect_names_a_socket_elsewhere_by_its_path)
 {
 	t_need("python3");
 	setenv("AT", t_format("%s/x.sock", t_scratch()), 1);
-	check_script(
-		t_format("%s"
+	t_check(t_format("%s"
 			 "touch $M/sock/${P}f@connect=$AT; grep ^connect= $M/sock/${P}f@ctl | sed s,$AT,AT,\n"
 			 "exec 3<>$M/sock/${P}f; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n1 <&3; kill $server",
 			 python_server),
@@ -132,12 +108,12 @@ t_test(sock, connect_names_a_socket_elsewhere_by_its_path)
 
 t_test(sock, connect_path_has_directories_where_the_real_one_has)
 {
-	check_script("cd $M/sock; d=$OLDPWD/dir; mkdir $d; touch $d/file; ln -s dir $OLDPWD/link\n"
-		     "n=${P}f@connect=; [ -d $n ] && [ -d $n$d ] && [ -d $n$OLDPWD/link ] && echo directories\n"
-		     "[ ! -e $n$d/file ] && [ ! -e $n$d/none ] && echo no files\n"
-		     "touch $n$OLDPWD/link/none; [ -f $n$OLDPWD/link/none ] && [ -f ${P}f ] && echo made\n"
-		     "touch $n$OLDPWD/link/none && echo again; ls -A $n$d",
-		     "directories\nno files\nmade\nagain\n");
+	t_check("cd $M/sock; d=$OLDPWD/dir; mkdir $d; touch $d/file; ln -s dir $OLDPWD/link\n"
+		"n=${P}f@connect=; [ -d $n ] && [ -d $n$d ] && [ -d $n$OLDPWD/link ] && echo directories\n"
+		"[ ! -e $n$d/file ] && [ ! -e $n$d/none ] && echo no files\n"
+		"touch $n$OLDPWD/link/none; [ -f $n$OLDPWD/link/none ] && [ -f ${P}f ] && echo made\n"
+		"touch $n$OLDPWD/link/none && echo again; ls -A $n$d",
+		"directories\nno files\nmade\nagain\n");
 	cr_assert_eq(t_sh(M, "sh", "{ echo >$M/sock/${P}f@connect=$PWD/another; } 2>/dev/null", NULL), 2);
 	cr_assert(strstr(t_read(t_path(M, "errors")), "EEXIST: the channel exists and stands for"));
 }
@@ -146,18 +122,17 @@ t_test(sock, connect_path_must_be_absolute_and_short_enough)
 {
 	char *name = t_format("%s@connect=/tmp/%0250d", t_name("f"), 0);
 
-	check_errno(open(t_path(M, "sock/%s@connect=x.sock", t_name("f")), O_WRONLY | O_CREAT, 0600), EINVAL,
-		    "relative");
-	check_errno(open(t_path(M, "sock/%s", name), O_WRONLY | O_CREAT, 0600), ENAMETOOLONG, "256 bytes");
-	check_errno(mkdir(t_path(M, "sock/%s@connect=/tmp/new", t_name("f")), 0755), EPERM, "mkdir");
+	t_check_errno(open(t_path(M, "sock/%s@connect=x.sock", t_name("f")), O_WRONLY | O_CREAT, 0600), EINVAL);
+	t_check_errno(open(t_path(M, "sock/%s", name), O_WRONLY | O_CREAT, 0600), ENAMETOOLONG);
+	t_check_errno(mkdir(t_path(M, "sock/%s@connect=/tmp/new", t_name("f")), 0755), EPERM);
 }
 
 /* A lookup that asked itself would wait for itself, and nothing could end it. */
 t_test(sock, connect_path_through_the_mount_does_not_hang)
 {
-	check_script("n=$M/sock/${P}f@connect=; ln -s $n$PWD/l l\n"
-		     "for at in $n$PWD/l $n$PWD/l/l $n$M/sock/x $n$M/sock $n$PWD/l/x; do [ -d $at ] || echo none; done",
-		     "none\nnone\nnone\nnone\nnone\n");
+	t_check("n=$M/sock/${P}f@connect=; ln -s $n$PWD/l l\n"
+		"for at in $n$PWD/l $n$PWD/l/l $n$M/sock/x $n$M/sock $n$PWD/l/x; do [ -d $at ] || echo none; done",
+		"none\nnone\nnone\nnone\nnone\n");
 }
 
 static int stat_it(void *path)
@@ -196,14 +171,14 @@ t_test(sock, ten_lines_of_shell_serve_files_and_native_clients_at_once)
 	t_spawn(M, "bash", echo_server);
 	await_server();
 	t_need("socat");
-	int one = native(sock("@addr"), SOCK_STREAM), two = open_or_fail(sock(""), O_RDWR);
+	int one = native(sock("@addr"), SOCK_STREAM), two = t_open(sock(""), O_RDWR);
 	cr_assert_eq(write(two, "file\n", 5), 5);
 	cr_assert_eq(write(one, "native\n", 7), 7);
 	expect_read(two, "you said: file\n");
 	expect_read(one, "you said: native\n");
-	check_script("exec 3<>$M/sock/${P}x; echo shell >&3; read -r a <&3; echo $a\n"
-		     "(echo socat; sleep .2) | socat - UNIX-CONNECT:$M/sock/${P}x@addr",
-		     "you said: shell\nyou said: socat\n");
+	t_check("exec 3<>$M/sock/${P}x; echo shell >&3; read -r a <&3; echo $a\n"
+		"(echo socat; sleep .2) | socat - UNIX-CONNECT:$M/sock/${P}x@addr",
+		"you said: shell\nyou said: socat\n");
 	cr_assert_eq(write(one, "still\n", 6), 6);
 	expect_read(one, "you said: still\n");
 }
@@ -217,13 +192,12 @@ t_test(sock, client_that_vanishes_ends_its_connection_only)
 	lost = t_spawn(M, "bash", "exec 3<>$M/sock/${P}x; echo half >&3; printf 'no end' >&3; exec sleep 1000");
 	t_await(strstr(t_read(sock("@ctl")), "in_bytes=26\n")); /* what both sides wrote */
 	kill(lost, SIGKILL);
-	check_script("exec 3<>$M/sock/${P}x; echo still >&3; read -r a <&3; echo $a", "you said: still\n");
+	t_check("exec 3<>$M/sock/${P}x; echo still >&3; read -r a <&3; echo $a", "you said: still\n");
 }
 
 t_test(sock, echo_and_cat_meet_in_either_order)
 {
-	check_script(
-		"echo early >$M/sock/${P}x; cat $M/sock/${P}x; cat $M/sock/${P}x & sleep .1; echo late >$M/sock/${P}x; wait",
+	t_check("echo early >$M/sock/${P}x; cat $M/sock/${P}x; cat $M/sock/${P}x & sleep .1; echo late >$M/sock/${P}x; wait",
 		"early\nlate\n");
 }
 
@@ -232,7 +206,7 @@ t_test(sock, echo_and_cat_meet_in_either_order)
 t_test(sock, half_close_of_a_native_peer_is_the_end_while_writing_goes_on)
 {
 	make("");
-	int peer = native(sock("@addr"), SOCK_STREAM), fd = open_or_fail(sock("@listen"), O_RDWR);
+	int peer = native(sock("@addr"), SOCK_STREAM), fd = t_open(sock("@listen"), O_RDWR);
 
 	cr_assert_eq(write(peer, "last", 4), 4);
 	shutdown(peer, SHUT_WR);
@@ -247,11 +221,11 @@ t_test(sock, writer_whose_peer_has_gone_gets_sigpipe)
 	make("");
 	pid_t pid = t_spawn(M, "bash", "exec 3>$M/sock/${P}x; while :; do echo x; sleep .01; done >&3");
 
-	close(open_or_fail(sock("@listen"), O_RDWR));
+	close(t_open(sock("@listen"), O_RDWR));
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 128 + SIGPIPE);
 	signal(SIGPIPE, SIG_IGN);
-	int fd = open_or_fail(sock(""), O_WRONLY);
-	close(open_or_fail(sock("@listen"), O_RDWR));
+	int fd = t_open(sock(""), O_WRONLY);
+	close(t_open(sock("@listen"), O_RDWR));
 	t_await(write(fd, "x", 1) < 0);
 	cr_assert_eq(errno, EPIPE);
 }
@@ -263,12 +237,12 @@ t_test(sock, poll_of_ctl_tells_when_to_accept)
 	make("");
 	cr_assert_eq(open(sock("@listen"), O_RDWR | O_NONBLOCK), -1);
 	cr_assert_eq(errno, EAGAIN);
-	ctl.fd = open_or_fail(sock("@ctl"), O_RDONLY);
+	ctl.fd = t_open(sock("@ctl"), O_RDONLY);
 	cr_assert_eq(poll(&ctl, 1, 0), 0, "%#x", (unsigned)ctl.revents);
 	native(sock("@addr"), SOCK_STREAM);
 	cr_assert_eq(poll(&ctl, 1, T_PATIENCE), 1);
 	cr_assert_eq(ctl.revents, POLLPRI);
-	open_or_fail(sock("@listen"), O_RDWR | O_NONBLOCK);
+	t_open(sock("@listen"), O_RDWR | O_NONBLOCK);
 	cr_assert_eq(poll(&ctl, 1, 0), 0);
 	cr_assert_eq(unlink(sock("")), 0);
 	cr_assert_eq(poll(&ctl, 1, T_PATIENCE), 1);
@@ -282,7 +256,7 @@ t_test(sock, reset_and_timeout_are_told_with_the_name)
 
 	make("");
 	peer = native(sock("@addr"), SOCK_STREAM);
-	fd = open_or_fail(sock("@listen,timeout=20ms"), O_RDWR);
+	fd = t_open(sock("@listen,timeout=20ms"), O_RDWR);
 	cr_assert_eq(read(fd, buf, sizeof(buf)), -1);
 	cr_assert_eq(errno, ETIMEDOUT);
 	cr_assert(strstr(t_read(t_path(M, "errors")), "x: ETIMEDOUT: nothing to read within 0.02s"), "%s",
@@ -300,7 +274,7 @@ t_test(sock, nobody_listening_is_econnrefused_with_the_address)
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", sock(""));
 	cr_assert_eq(bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&sa, sizeof(sa)), 0);
-	check_errno(open(sock("@io"), O_RDWR), ECONNREFUSED, "open");
+	t_check_errno(open(sock("@io"), O_RDWR), ECONNREFUSED);
 	cr_assert(strstr(t_read(t_path(M, "errors")), t_format("connect to %s: Connection refused", sock(""))));
 }
 
@@ -309,7 +283,7 @@ t_test(sock, nobody_listening_is_econnrefused_with_the_address)
 t_test(sock, datagrams_keep_their_boundaries)
 {
 	make("@dgram");
-	int in = open_or_fail(sock(""), O_RDONLY), out = open_or_fail(sock(""), O_WRONLY);
+	int in = t_open(sock(""), O_RDONLY), out = t_open(sock(""), O_WRONLY);
 	int peer = native(sock("@addr"), SOCK_DGRAM);
 	char got[4];
 
@@ -324,21 +298,21 @@ t_test(sock, datagrams_keep_their_boundaries)
 t_test(sock, seqpackets_keep_their_boundaries)
 {
 	make("@seqpacket");
-	int out = open_or_fail(sock(""), O_RDWR), in = open_or_fail(sock("@listen"), O_RDWR);
+	int out = t_open(sock(""), O_RDWR), in = t_open(sock("@listen"), O_RDWR);
 	char *big = calloc(1, 2 << 20);
 
 	cr_assert_eq(write(out, "first", 5), 5);
 	cr_assert_eq(write(out, "second", 6), 6);
 	expect_read(in, "first");
 	expect_read(in, "second");
-	check_errno((int)write(out, big, 1 << 20), EMSGSIZE, "a megabyte");
+	t_check_errno((int)write(out, big, 1 << 20), EMSGSIZE);
 	free(big);
 }
 
 t_test(sock, ctl_has_the_peers_credentials)
 {
 	make("");
-	int peer = native(sock("@addr"), SOCK_STREAM), fd = open_or_fail(sock("@listen"), O_RDWR);
+	int peer = native(sock("@addr"), SOCK_STREAM), fd = t_open(sock("@listen"), O_RDWR);
 	const char *expected = t_format("peer_pid:%d peer_uid:%u peer_gid:%u", getpid(), getuid(), getgid());
 
 	cr_assert(strstr(t_read(sock("@ctl")), expected), "%s", t_read(sock("@ctl")));
@@ -356,8 +330,8 @@ t_test(sock, thousand_connections_at_once)
 	raise_descriptors();
 	make("");
 	for (int i = 0; i < MANY; i++) {
-		c[i] = open_or_fail(sock(""), O_RDWR);
-		s[i] = open_or_fail(sock("@listen"), O_RDWR);
+		c[i] = t_open(sock(""), O_RDWR);
+		s[i] = t_open(sock("@listen"), O_RDWR);
 		cr_assert_eq(write(c[i], &i, sizeof(i)), sizeof(i));
 	}
 	for (int i = 0; i < MANY; i++) {
@@ -468,10 +442,10 @@ t_test(sock, peer_that_never_reads_stalls_nobody)
 {
 	make("");
 	pid_t pid = t_spawn(M, "bash", "exec cat /dev/zero >$M/sock/${P}x");
-	int stuck = open_or_fail(sock("@listen"), O_RDWR);
+	int stuck = t_open(sock("@listen"), O_RDWR);
 
 	t_await(strstr(t_read(sock("@ctl")), "operation:write"));
-	int c = open_or_fail(sock(""), O_RDWR), s = open_or_fail(sock("@listen"), O_RDWR);
+	int c = t_open(sock(""), O_RDWR), s = t_open(sock("@listen"), O_RDWR);
 	cr_assert_eq(write(c, "hello", 5), 5);
 	expect_read(s, "hello");
 	close(stuck);
@@ -492,5 +466,5 @@ t_test_bare(sock, next_mount_removes_what_a_crash_left)
 	t_mount_crash(M);
 	t_mount_stop(M);
 	M = t_mount_start(NULL);
-	check_errno(lstat(left, &st), ENOENT, "stat of the address");
+	t_check_errno(lstat(left, &st), ENOENT);
 }

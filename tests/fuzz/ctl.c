@@ -12,14 +12,7 @@
 #include <unistd.h>
 
 #include "core.h"
-
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
+#include "check.h"
 
 /* So much the channel may have; more is asked for by almost every second number. */
 enum { BYTES_MAX = 8 << 20 };

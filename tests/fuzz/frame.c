@@ -16,14 +16,7 @@
 #include <unistd.h>
 
 #include "core.h"
-
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
+#include "check.h"
 
 enum { LONG = 254, VERY_LONG = 255, LONG_SIZE = 1 << 10, MODEL_MAX = 1 << 20, LITTLE_ROOM = 7, BUFFER = 16 << 10 };
 

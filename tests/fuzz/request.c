@@ -18,14 +18,7 @@
 #include <unistd.h>
 
 #include "../../fs/fs.h"
-
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
+#include "check.h"
 
 enum { NODES = 64, FILES = 32, PENDING = 32, PAYLOAD = 4096, PATIENCE_MS = 5000 };
 
