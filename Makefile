@@ -27,14 +27,16 @@ CRITERION_CFLAGS = $(shell pkg-config --cflags criterion)
 CRITERION_LIBS = $(shell pkg-config --libs criterion)
 
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
-LIB := $(call objects,lib/*.c)
+LIB_SOURCES := $(wildcard lib/*/*.c lib/*/*/*.c)
+LIB_HEADERS := $(wildcard lib/*.h lib/*/*.h lib/*/*/*.h)
+LIB := $(LIB_SOURCES:%.c=$(B)/%.o)
 FS := $(call objects,fs/*.c)
-UNIT := $(call objects,tests/unit_*.c tests/scarcity*.c tests/leaks.c)
-MOUNT := $(call objects,tests/mount_*.c tests/harness.c tests/janitor.c tests/leaks.c)
+UNIT := $(call objects,tests/unit/*.c tests/leaks.c)
+MOUNT := $(call objects,tests/mount/*.c tests/leaks.c)
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 FUZZ := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
-TESTS := $(if $(UNIT),$(B)/tests/unit) $(if $(MOUNT),$(B)/tests/mount) $(FUZZ:%=$(B)/fuzz/%)
+TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-tests) $(FUZZ:%=$(B)/fuzz/%)
 
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
 PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
@@ -65,6 +67,7 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
 
+$(LIB): KNOWS = -Ilib
 $(FS): KNOWS = -Ilib $(FUSE_CFLAGS) $(CAPNG_CFLAGS)
 $(UNIT): KNOWS = -Ilib $(CRITERION_CFLAGS)
 $(MOUNT): KNOWS = $(CRITERION_CFLAGS)
@@ -81,10 +84,10 @@ $(B)/ipcfs: $(FS) $(B)/libipc.a
 $(B)/examples/%: $(B)/examples/%.o
 	$(LINK) -o $@ $< $(LDLIBS)
 
-$(B)/tests/unit: $(UNIT) $(B)/libipc.a
+$(B)/tests/unit-tests: $(UNIT) $(B)/libipc.a
 	$(LINK) -o $@ $(UNIT) $(B)/libipc.a $(CRITERION_LIBS) $(LDLIBS)
 
-$(B)/tests/mount: $(MOUNT)
+$(B)/tests/mount-tests: $(MOUNT)
 	$(LINK) -o $@ $(MOUNT) $(CRITERION_LIBS) $(LDLIBS)
 
 # In the tests a fuzz target is a plain program that replays the corpus.
@@ -212,10 +215,10 @@ fuzz: ## run each fuzz target for SECONDS_EACH (60); new inputs stay in build/
 			-artifact_prefix=build/fuzz-clang/$$f- build/fuzz-clang/corpus/$$f $$seeds; \
 	done
 
-build/fuzz-clang/%: tests/fuzz/%.c $(wildcard lib/*.c lib/*.h)
+build/fuzz-clang/%: tests/fuzz/%.c $(LIB_SOURCES) $(LIB_HEADERS)
 	@mkdir -p $(@D)
 	clang $(BASEFLAGS) -Ilib -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		$(if $(filter %/request,$@),$(FUSE_CFLAGS)) -o $@ $< $(wildcard lib/*.c) \
+		$(if $(filter %/request,$@),$(FUSE_CFLAGS)) -o $@ $< $(LIB_SOURCES) \
 		$(if $(filter %/request,$@),$(filter-out fs/main.c,$(wildcard fs/*.c)) $(FUSE_LIBS))
 build/fuzz-clang/request: $(wildcard fs/*.c fs/*.h)
 
@@ -227,8 +230,8 @@ bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock fo
 
 # --- lint ------------------------------------------------------------------------------------------------------------
 
-SOURCES = $(wildcard lib/*.c fs/*.c tests/*.c tests/fuzz/*.c tests/bench/*.c examples/*.c)
-HEADERS = $(wildcard lib/*.h fs/*.h tests/*.h tests/fuzz/*.h tests/bench/*.h examples/*.h)
+SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c tests/*.c tests/*/*.c examples/*.c)
+HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h tests/*.h tests/*/*.h examples/*.h)
 SCRIPTS = $(wildcard tests/*.sh tests/bench/*.sh examples/*.sh .ci/run)
 
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts

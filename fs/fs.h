@@ -4,7 +4,7 @@
 
 #include <fuse_lowlevel.h>
 
-#include "../lib/ipc.h"
+#include "ipc.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
 #define FS_TIMEOUT 1.0

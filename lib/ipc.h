@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "loop.h"
-#include "name.h"
-#include "pool.h"
+#include "base/loop.h"
+#include "core/name.h"
+#include "base/pool.h"
 
 struct ipc;
 struct ipc_chan;

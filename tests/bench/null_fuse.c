@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "bench.h"
-#include "loop.h"
+#include "base/loop.h"
 
 enum { REQUESTS_MAX = 16 }; /* as fs/session.c */
 

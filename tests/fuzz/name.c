@@ -1,5 +1,5 @@
-/* Fuzz target for lib/name.c. The first byte of an input chooses the kind, the rest is the text. */
-#include "name.h"
+/* Fuzz target for lib/core/name.c. The first byte of an input chooses the kind, the rest is the text. */
+#include "core/name.h"
 #include "check.h"
 
 #include <errno.h>

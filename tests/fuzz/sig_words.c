@@ -1,5 +1,5 @@
-/* Fuzz target for lib/sig_words.c. An input is a line. */
-#include "sig_words.h"
+/* Fuzz target for lib/kinds/sig/words.c. An input is a line. */
+#include "kinds/sig/words.h"
 #include "check.h"
 
 #include <errno.h>

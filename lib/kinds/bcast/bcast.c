@@ -1,0 +1,379 @@
+/*
+ * /bcast: broadcast. Every reader gets every message, in one order for all. The channel keeps the last messages once for
+ * all readers, and a reader is a number: that of the message it reads next. So nobody waits for a reader, and one that is
+ * too slow finds its next message gone.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+
+#include "bcast.h"
+#include "core/quota.h"
+
+/* The buffer of a channel, in bytes of messages; 16 bytes of it allow one message. */
+enum { BUFFER_DEFAULT = 1 << 20, BUFFER_MIN = 4096, BUFFER_MAX = 1 << 30 };
+
+static int bcast_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	struct ipc_chan *chan;
+	int r;
+
+	if (!S_ISREG(mode))
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/bcast holds broadcast channels only");
+	r = ipc_chan_create(ipc, cred, ref, mode, &chan);
+	if (r < 0)
+		return r;
+	bcast_chan(chan)->ring.size = BUFFER_DEFAULT;
+	bcast_wake_init(bcast_chan(chan));
+	return 0;
+}
+
+static int bcast_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	(void)cred;
+	return ipc_chan_find(ipc, &ipc_bcast, ref->base) ? 0 : -ENOENT;
+}
+
+static int bcast_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+			unsigned set)
+{
+	struct ipc_chan *chan = h ? h->chan : ipc_chan_find(ipc, &ipc_bcast, ref->base);
+
+	if (!chan)
+		return -ENOENT;
+	if ((set & IPC_SET_SIZE) && st->st_size != 0)
+		return -EINVAL;
+	return ipc_chan_chattr(chan, st, set);
+}
+
+static int bcast_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+		      void *arg)
+{
+	(void)cred;
+	return ipc_chan_list(ipc, &ipc_bcast, emit, arg);
+}
+
+static int bcast_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_bcast, ref->base);
+
+	depth->unit = "messages";
+	depth->value = chan ? (int64_t)(bcast_chan(chan)->ring.next - bcast_chan(chan)->ring.first) : -1;
+	return 0;
+}
+
+/* The memory is the owner's, whoever writes. */
+static int bcast_resize(struct bcast_chan *c, size_t size, const char *path)
+{
+	struct ipc_cred owner = {.uid = c->chan.charged_to};
+	size_t before = c->ring.bytes ? bcast_ring_memory(c->ring.size) : 0;
+	size_t after = bcast_ring_memory(size);
+	int r = ipc_quota_take(c->chan.ipc, &owner, IPC_QUOTA_BYTES, after, path);
+
+	if (r < 0)
+		return r;
+	r = bcast_ring_resize(&c->ring, size);
+	ipc_quota_give(c->chan.ipc, owner.uid, IPC_QUOTA_BYTES, r < 0 ? after : before);
+	return r;
+}
+
+static void bcast_chan_free(struct ipc_chan *chan)
+{
+	struct bcast_chan *c = bcast_chan(chan);
+
+	if (c->ring.bytes)
+		ipc_quota_give(chan->ipc, chan->charged_to, IPC_QUOTA_BYTES, bcast_ring_memory(c->ring.size));
+	bcast_ring_free(&c->ring);
+	bcast_wake_fini(c);
+}
+
+static int bcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct bcast_handle *b = bcast_handle(h);
+	const struct bcast_ring *ring = &bcast_chan(h->chan)->ring;
+	uint64_t kept = ring->next - ring->first;
+
+	(void)ref;
+	(void)flags;
+	(void)ino;
+	if (h->facets.set & IPC_F_ONE) {
+		h->facets.set |= IPC_F_N;
+		h->facets.n = 1;
+	}
+	b->next = ring->next;
+	if (h->facets.set & IPC_F_LAST)
+		b->next -= (uint64_t)h->facets.last < kept ? (uint64_t)h->facets.last : kept;
+	b->paced = bcast_is_paced(&h->facets);
+	ipc_list_init(&b->sleeping);
+	ipc_waitq_init(&b->waitq, h->ipc, -1);
+	h->waitq = &b->waitq;
+	return 0;
+}
+
+static void bcast_close(struct ipc_handle *h)
+{
+	struct bcast_handle *b = bcast_handle(h);
+
+	ipc_list_remove(&b->sleeping);
+	ipc_waitq_close(&b->waitq, -EBADF);
+}
+
+static size_t bcast_max(const struct bcast_chan *c)
+{
+	return c->ring.size < IPC_MESSAGE_MAX ? c->ring.size : IPC_MESSAGE_MAX;
+}
+
+static int bcast_send(struct ipc_handle *h, const char *data, size_t n)
+{
+	struct bcast_chan *c = bcast_chan(h->chan);
+	int r;
+
+	if (n > bcast_max(c))
+		return ipc_refuse(h->ipc, &h->cred, EMSGSIZE, ipc_handle_path(h),
+				  "a message of %zu bytes; this channel takes %zu (%s)", n, bcast_max(c),
+				  c->ring.size < IPC_MESSAGE_MAX ? "its whole buffer"
+								 : "what one write surely carries");
+	if (!c->ring.bytes) {
+		r = bcast_resize(c, c->ring.size, ipc_handle_path(h));
+		if (r < 0)
+			return r;
+	}
+	bcast_ring_add(&c->ring, data, n);
+	h->chan->in_messages++;
+	h->chan->in_bytes += n;
+	bcast_wake(c);
+	return 0;
+}
+
+static ssize_t bcast_write(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	int delim = ipc_frame_delim(h, -1);
+	int r;
+
+	if (delim >= 0)
+		return ipc_frame_write(op, (char)delim, bcast_max(bcast_chan(h->chan)), bcast_send);
+	r = bcast_send(h, op->data, op->size);
+	return r < 0 ? r : (ssize_t)op->size;
+}
+
+static int bcast_flush(struct ipc_op *op)
+{
+	return ipc_frame_flush(op, bcast_send);
+}
+
+static bool bcast_done(const struct ipc_handle *h)
+{
+	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
+}
+
+/* Whether there is a message to read. Without a delimiter an empty one would look like the end of the file. */
+static bool bcast_ready(struct bcast_handle *b)
+{
+	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
+
+	if (ipc_frame_delim(&b->h, -1) < 0)
+		while (b->next < ring->next && !bcast_ring_len(ring, b->next))
+			b->next++;
+	return b->next < ring->next;
+}
+
+/* Told once: what goes before the next read comes is only counted, or a reader could hear of nothing else for ever. */
+static int bcast_fell_behind(struct bcast_handle *b)
+{
+	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
+	uint64_t missed = ring->first - b->next;
+
+	b->dropped += missed;
+	b->next = ring->first;
+	if (b->told)
+		return 0;
+	b->told = true;
+	return ipc_refuse(b->h.ipc, &b->h.cred, ENOBUFS, ipc_handle_path(&b->h),
+			  "this reader was too slow: %" PRIu64
+			  " messages have left the buffer (%zu bytes) unread; the next "
+			  "read gets the oldest that is left",
+			  missed, ring->size);
+}
+
+/* The length of what one read gives; *end is the number behind its last message. */
+static size_t bcast_measure(const struct bcast_handle *b, size_t room, uint64_t *end)
+{
+	const struct ipc_handle *h = &b->h;
+	const struct bcast_ring *ring = &bcast_chan(h->chan)->ring;
+	size_t delim = ipc_frame_delim(h, -1) >= 0;
+	uint64_t most = 1, seq = b->next;
+	size_t len = 0;
+
+	if (h->facets.set & IPC_F_BATCH)
+		most = h->facets.set & IPC_F_N ? (uint64_t)(h->facets.n - h->taken) : UINT64_MAX;
+	while (seq < ring->next && seq - b->next < most) {
+		size_t n = bcast_ring_len(ring, seq) + delim;
+
+		if (len && len + n > room)
+			break;
+		len += n;
+		seq++;
+	}
+	*end = seq;
+	return len;
+}
+
+static ssize_t bcast_read(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	struct bcast_handle *b = bcast_handle(h);
+	const struct bcast_chan *c = bcast_chan(h->chan);
+	const struct bcast_ring *ring = &c->ring;
+	int delim = ipc_frame_delim(h, -1);
+	uint64_t end;
+	size_t len;
+	char *to;
+
+	if (bcast_done(h))
+		return 0;
+	if (b->next < ring->first && bcast_fell_behind(b) < 0)
+		return -ENOBUFS;
+	if (!bcast_ready(b)) {
+		b->told = false;
+		if (h->facets.set & IPC_F_DRAIN)
+			return 0;
+		bcast_sleep(b);
+		return -EAGAIN;
+	}
+	len = bcast_measure(b, op->size, &end);
+	if (bcast_should_wait(b, op, len))
+		return -EAGAIN;
+	b->round = c->round;
+	b->told = false;
+	to = ipc_keep_reserve(h, len);
+	if (!to)
+		return -ENOMEM;
+	op->data = to;
+	h->taken += (int64_t)(end - b->next);
+	h->chan->out_messages += end - b->next;
+	h->chan->out_bytes += len - (delim >= 0 ? end - b->next : 0);
+	for (; b->next < end; b->next++) {
+		to = bcast_ring_copy(ring, b->next, to);
+		if (delim >= 0)
+			*to++ = (char)delim;
+	}
+	return (ssize_t)len;
+}
+
+/* A descriptor with a position did not move, and its next read is served from what is kept. Others need the same. */
+static void bcast_undo(struct ipc_op *op, ssize_t len)
+{
+	struct ipc_handle *h = op->handle;
+
+	if (!h->duplex)
+		return;
+	h->pos -= len;
+	if (!h->keep_len) {
+		h->keep_at = h->pos;
+		h->keep_len = (size_t)len;
+	}
+}
+
+static unsigned bcast_poll(struct ipc_handle *h)
+{
+	struct bcast_handle *b = bcast_handle(h);
+	const struct bcast_ring *ring = &bcast_chan(h->chan)->ring;
+	unsigned events = h->writable ? POLLOUT | POLLWRNORM : 0u;
+
+	if (!h->readable)
+		return events;
+	if (bcast_done(h) || (h->facets.set & IPC_F_DRAIN) || b->next < ring->first || bcast_ready(b))
+		return events | POLLIN | POLLRDNORM;
+	bcast_sleep(b);
+	return events;
+}
+
+static void bcast_ctl_reader(const struct bcast_handle *b, FILE *out)
+{
+	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
+	uint64_t missed = b->next < ring->first ? ring->first - b->next : 0;
+	char command[128];
+
+	ipc_command(b->h.cred.pid, command, sizeof(command));
+	fprintf(out, "reader=pid:%d command:%s lag:%" PRIu64 " dropped:%" PRIu64 "\n", (int)b->h.cred.pid, command,
+		ring->next - (b->next + missed), b->dropped + missed);
+}
+
+static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+{
+	struct ipc_list *pos, *next;
+	const struct bcast_ring *ring;
+	size_t memory;
+
+	(void)ipc;
+	(void)ref;
+	if (!chan)
+		return 0;
+	ring = &bcast_chan(chan)->ring;
+	memory = ring->bytes ? bcast_ring_memory(ring->size) : 0;
+	ipc_list_each(pos, next, &chan->handles) {
+		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
+
+		memory += h->keep_size + h->part_size;
+	}
+	fprintf(out, "buffer=%zu\nmax_messages=%zu\nmessages=%" PRIu64 "\nbytes=%zu\nmemory=%zu\n", ring->size,
+		ring->size / BCAST_RING_AVERAGE, ring->next - ring->first, bcast_ring_bytes(ring), memory);
+	ipc_list_each(pos, next, &chan->handles) {
+		const struct bcast_handle *b = ipc_container(pos, struct bcast_handle, h.link);
+
+		if (b->h.readable)
+			bcast_ctl_reader(b, out);
+	}
+	return 0;
+}
+
+static int bcast_ctl_set(struct ipc *ipc, const struct ipc_ref *ref, const char *key, const char *value, char *why,
+			 size_t size)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_bcast, ref->base);
+	struct bcast_chan *c = chan ? bcast_chan(chan) : NULL;
+	int64_t buffer;
+
+	if (!c)
+		return -ENOENT;
+	if (strcmp(key, "buffer") != 0) {
+		snprintf(why, size, "only buffer=BYTES can be set");
+		return -EINVAL;
+	}
+	if (ipc_number_parse(value, strlen(value), 1, BUFFER_MIN, BUFFER_MAX, &buffer) < 0) {
+		snprintf(why, size, "buffer=BYTES takes %d to %dG, with K, M or G", BUFFER_MIN, BUFFER_MAX >> 30);
+		return -EINVAL;
+	}
+	if (c->ring.bytes)
+		return bcast_resize(c, (size_t)buffer, ipc_ref_path(ref));
+	c->ring.size = (size_t)buffer;
+	return 0;
+}
+
+const struct ipc_kind ipc_bcast = {
+	.name = "bcast",
+	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
+		  IPC_F_BATCH | IPC_F_LAST,
+	.named = true,
+	.chan_size = sizeof(struct bcast_chan),
+	.handle_size = sizeof(struct bcast_handle),
+	.stat = ipc_chan_stat,
+	.create = bcast_create,
+	.unlink = bcast_unlink,
+	.rename = ipc_chan_rename_ref,
+	.chattr = bcast_chattr,
+	.list = bcast_list,
+	.depth = bcast_depth,
+	.chan_free = bcast_chan_free,
+	.open = bcast_open,
+	.read = bcast_read,
+	.write = bcast_write,
+	.flush = bcast_flush,
+	.undo = bcast_undo,
+	.close = bcast_close,
+	.poll = bcast_poll,
+	.ctl_show = bcast_ctl_show,
+	.ctl_set = bcast_ctl_set,
+};

@@ -1,0 +1,291 @@
+/*
+ * /mq: POSIX message queues. One write is one mq_send(3), one read one mq_receive(3), unless lines or nul say otherwise. This
+ * file has the names and the opens, io.c the data, names.c what the kernel knows of queues by name.
+ */
+#include "mq.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cred.h"
+#include "names.h"
+
+/* kind_data holds the directory descriptor plus two, so that "none" (-1) is not NULL. */
+static int mq_dir(struct ipc *ipc)
+{
+	return (int)(intptr_t)ipc->kind_data[ipc_kind_index(&ipc_mq)] - 2;
+}
+
+static int mq_start(struct ipc *ipc)
+{
+	ipc->kind_data[ipc_kind_index(&ipc_mq)] = (void *)(intptr_t)(mq_names_open() + 2);
+	return 0;
+}
+
+static void mq_stop(struct ipc *ipc)
+{
+	if (mq_dir(ipc) >= 0)
+		close(mq_dir(ipc));
+}
+
+static int mq_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
+{
+	char name[NAME_MAX + 1];
+	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
+
+	return r < 0 ? r : mq_names_stat(mq_dir(ipc), name, st);
+}
+
+struct mq_making {
+	const char *name;
+	mode_t mode;
+	int64_t maxmsg, msgsize;
+};
+
+static int mq_make(void *arg, char *why, size_t why_size)
+{
+	const struct mq_making *m = arg;
+	int fd = mq_names_create(m->name, m->mode, m->maxmsg, m->msgsize, why, why_size);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int mq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	const struct ipc_facets *f = &ref->facets;
+	char name[NAME_MAX + 1], why[512] = "";
+	struct mq_making making = {
+		.name = name,
+		.mode = mode & 0777,
+		.maxmsg = f->set & IPC_F_MAXMSG ? f->maxmsg : ipc->opt.mq_maxmsg,
+		.msgsize = f->set & IPC_F_MSGSIZE ? f->msgsize : ipc->opt.mq_msgsize,
+	};
+	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
+
+	if (r < 0)
+		return r;
+	if (!S_ISREG(mode))
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
+	/* As the caller altogether: the queue's bytes are charged to him, and his limits hold. */
+	r = ipc_cred_run(cred, mq_make, &making, why, sizeof(why));
+	return r < 0 && r != -EEXIST ? ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "%s", why) : r;
+}
+
+static int mq_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	char name[NAME_MAX + 2];
+	int r = ipc_kernel_name(ipc, ref, "/", name, sizeof(name));
+
+	(void)cred;
+	if (r < 0)
+		return r;
+	return mq_unlink(name) < 0 ? -errno : 0;
+}
+
+static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		     unsigned set)
+{
+	char name[NAME_MAX + 1];
+	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
+
+	(void)h;
+	if (r < 0)
+		return r;
+	if ((set & IPC_SET_SIZE) && st->st_size != 0)
+		return -EINVAL;
+	return mq_names_chattr(mq_dir(ipc), name, st, set);
+}
+
+static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	struct dirent *e;
+	DIR *dir;
+	int fd;
+
+	(void)cred;
+	if (mq_dir(ipc) < 0)
+		return ipc_chan_list_live(ipc, &ipc_mq, emit, arg);
+	fd = openat(mq_dir(ipc), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while ((e = readdir(dir))) {
+		const char *name = e->d_type == DT_DIR ? NULL : ipc_unprefixed(ipc, e->d_name);
+
+		if (name)
+			emit(arg, name, S_IFREG);
+	}
+	closedir(dir);
+	return 0;
+}
+
+/* The text that reading a queue's descriptor gives: mq_overview(7). -1: not there. */
+static int64_t mq_bytes(int fd)
+{
+	char text[128];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	int64_t bytes;
+
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	return sscanf(text, "QSIZE:%" SCNd64, &bytes) == 1 ? bytes : -1;
+}
+
+static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *attr, int64_t *bytes)
+{
+	char name[NAME_MAX + 1];
+	int fd;
+	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
+
+	if (r < 0)
+		return r;
+	fd = mq_names_queue(name, O_RDONLY, 0, NULL);
+	*bytes = fd < 0 ? -1 : mq_bytes(fd);
+	if (fd == -EACCES)
+		fd = mq_names_queue(name, O_WRONLY, 0, NULL);
+	if (fd < 0)
+		return fd;
+	r = mq_getattr(fd, attr) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	struct mq_attr attr;
+	int64_t bytes;
+	int r = mq_look(ipc, ref, &attr, &bytes);
+
+	depth->unit = "messages";
+	depth->value = r < 0 ? -1 : attr.mq_curmsgs;
+	return 0;
+}
+
+static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+{
+	struct mq_attr attr;
+	int64_t bytes;
+	int r;
+
+	(void)chan;
+	r = mq_look(ipc, ref, &attr, &bytes);
+	if (r < 0)
+		return ipc_is_shortage(r) ? r : 0;
+	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize, attr.mq_curmsgs);
+	if (bytes >= 0)
+		fprintf(out, "bytes=%" PRId64 "\n", bytes);
+	return 0;
+}
+
+/* Creation parameters on a queue that exists must be what it has. */
+static int mq_check_facets(struct ipc_handle *h, const struct ipc_ref *ref, const struct mq_chan *q)
+{
+	const struct ipc_facets *f = &ref->facets;
+
+	if ((f->set & IPC_F_MAXMSG) && f->maxmsg != q->maxmsg)
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
+				  "the queue exists with maxmsg=%ld, which is fixed at creation", q->maxmsg);
+	if ((f->set & IPC_F_MSGSIZE) && f->msgsize != q->msgsize)
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
+				  "the queue exists with msgsize=%ld, which is fixed at creation", q->msgsize);
+	return 0;
+}
+
+static int mq_attach(struct mq_handle *m, const struct ipc_ref *ref, ino_t ino)
+{
+	struct ipc_chan *chan;
+	struct mq_attr attr;
+	struct stat st;
+	struct mq_chan *q;
+
+	if (fstat(m->fd, &st) < 0)
+		return -errno;
+	if (ino && st.st_ino != ino)
+		return -ESTALE;
+	chan = ipc_chan_get(m->h.ipc, &ipc_mq, ref->base, st.st_ino);
+	if (!chan)
+		return -ENOMEM;
+	q = mq_chan(chan);
+	if (!q->maxmsg) {
+		if (mq_getattr(m->fd, &attr) < 0)
+			return -errno;
+		q->maxmsg = attr.mq_maxmsg;
+		q->msgsize = attr.mq_msgsize;
+	}
+	m->msgsize = q->msgsize;
+	return mq_check_facets(&m->h, ref, q);
+}
+
+static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct mq_handle *m = mq_handle(h);
+	char name[NAME_MAX + 1];
+	int r = ipc_kernel_name(h->ipc, ref, "", name, sizeof(name));
+
+	if (r < 0)
+		return r;
+	if (h->ipc->opt.mq_lines && !(h->facets.set & (IPC_F_LINES | IPC_F_NUL)))
+		h->facets.set |= IPC_F_LINES;
+	if (h->facets.set & IPC_F_ONE) {
+		h->facets.set |= IPC_F_N;
+		h->facets.n = 1;
+	}
+	m->fd = mq_names_queue(name, flags & O_ACCMODE, 0, NULL);
+	if (m->fd == -ENOENT)
+		return -ESTALE;
+	if (m->fd < 0)
+		return m->fd;
+	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0 ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
+	r = mq_attach(m, ref, ino);
+	if (r < 0)
+		mq_close(m->fd);
+	return r;
+}
+
+static void mq_close_handle(struct ipc_handle *h)
+{
+	mq_close(mq_handle(h)->fd);
+}
+
+static int mq_watch_fd(struct ipc_handle *h)
+{
+	return (int)IPC_RETRY(fcntl(mq_handle(h)->fd, F_DUPFD_CLOEXEC, 0));
+}
+
+const struct ipc_kind ipc_mq = {
+	.name = "mq",
+	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
+		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE,
+	.chan_size = sizeof(struct mq_chan),
+	.handle_size = sizeof(struct mq_handle),
+	.start = mq_start,
+	.stop = mq_stop,
+	.stat = mq_stat,
+	.create = mq_create,
+	.unlink = mq_remove,
+	.chattr = mq_chattr,
+	.list = mq_list,
+	.depth = mq_depth,
+	.open = mq_open_handle,
+	.read = mq_read,
+	.write = mq_write,
+	.flush = mq_flush,
+	.undo = mq_undo,
+	.close = mq_close_handle,
+	.poll = mq_poll,
+	.watch_fd = mq_watch_fd,
+	.ctl_show = mq_ctl_show,
+};

@@ -1,0 +1,350 @@
+/*
+ * /net: internet sockets, as tcp/HOST/PORT and udp/HOST/PORT. Every such name can be opened, and none needs to be made; the
+ * channel table has those that are open. This file has the names, resolve.c the way to addresses, dial.c connections,
+ * listen.c @listen, io.c the data.
+ */
+#include "net.h"
+#include "kinds/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool net_hidden(const struct ipc *ipc)
+{
+	return ipc->opt.shared && !ipc->opt.net;
+}
+
+static int net_start(struct ipc *ipc)
+{
+	struct net *net = calloc(1, sizeof(*net));
+
+	ipc->kind_data[ipc_kind_index(&ipc_net)] = net;
+	if (!net)
+		return -ENOMEM;
+	clock_gettime(CLOCK_REALTIME, &net->started);
+	return 0;
+}
+
+static void net_stop(struct ipc *ipc)
+{
+	free(net_of(ipc));
+}
+
+/* Takes a name apart. Returns how many parts it has, or -ENOENT where it can mean nothing. */
+static int net_parse(const char *text, struct net_name *name)
+{
+	size_t n = strcspn(text, "/");
+	const char *host = text + n + 1, *port;
+
+	memset(name, 0, sizeof(*name));
+	if (n != 3 || (memcmp(text, "tcp", n) != 0 && memcmp(text, "udp", n) != 0))
+		return -ENOENT;
+	name->type = text[0] == 't' ? SOCK_STREAM : SOCK_DGRAM;
+	if (!text[n])
+		return 1;
+	if (strchr(host, '@'))
+		return -ENOENT;
+	n = strcspn(host, "/");
+	if (!n)
+		return -ENOENT;
+	memcpy(name->host, host, n);
+	if (!host[n])
+		return 2;
+	port = host + n + 1;
+	if (!*port || strchr(port, '/'))
+		return -ENOENT;
+	memcpy(name->port, port, strlen(port));
+	return 3;
+}
+
+bool net_is_any(const struct net_name *name)
+{
+	return strcmp(name->host, "*") == 0;
+}
+
+const char *net_address_text(const struct net_address *a, char text[static NET_ADDRESS_TEXT])
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getnameinfo((const struct sockaddr *)&a->sa, a->len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return strcpy(text, "?");
+	snprintf(text, NET_ADDRESS_TEXT, a->sa.ss_family == AF_INET6 ? "[%.80s]:%s" : "%.80s:%s", host, port);
+	return text;
+}
+
+static int net_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
+{
+	struct net_name name;
+	int parts = net_parse(ref->base, &name);
+
+	if (parts < 0 || (ref->facet_at && parts < 3))
+		return -ENOENT;
+	ipc_dir_stat(ipc, ref, st);
+	if (parts == 3) {
+		st->st_mode = S_IFREG | (ipc->opt.shared ? 0666 : 0600);
+		st->st_ino = ipc_name_ino(ref->base);
+	}
+	st->st_atim = st->st_mtim = st->st_ctim = net_of(ipc)->started;
+	return 0;
+}
+
+static int net_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	struct net_name name;
+
+	(void)mode;
+	if (net_parse(ref->base, &name) > 0)
+		return -EEXIST;
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "the names here are tcp/HOST/PORT and udp/HOST/PORT");
+}
+
+static int net_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_net, ref->base);
+
+	(void)cred;
+	if (!chan)
+		return -ENOENT;
+	ipc_chan_hold(chan);
+	ipc_chan_forget(chan);
+	net_listen_stop(net_chan(chan));
+	ipc_waitq_wake(&chan->waitq);
+	ipc_chan_drop(chan);
+	return 0;
+}
+
+static int net_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		      unsigned set)
+{
+	(void)ipc;
+	(void)ref;
+	(void)h;
+	(void)st;
+	return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? -EPERM : 0;
+}
+
+struct net_lister {
+	const char *proto;
+	void (*emit)(void *, const char *, mode_t);
+	void *arg;
+};
+
+static void net_emit(struct ipc_chan *chan, void *arg)
+{
+	const struct net_lister *l = arg;
+
+	if (!ipc_list_empty(&chan->handles) && strncmp(chan->name, l->proto, strlen(l->proto)) == 0)
+		l->emit(l->arg, chan->name, S_IFREG);
+}
+
+static int net_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	static const char *const protos[] = {"tcp", "udp"};
+
+	(void)cred;
+	if (net_hidden(ipc))
+		return 0;
+	for (unsigned i = 0; i < 2; i++) {
+		struct net_lister lister = {protos[i], emit, arg};
+
+		emit(arg, protos[i], S_IFDIR);
+		ipc_chan_each(ipc, &ipc_net, net_emit, &lister);
+	}
+	return 0;
+}
+
+static int net_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	(void)ipc;
+	(void)ref;
+	depth->value = -1;
+	return 0;
+}
+
+void net_release(struct net_chan *c)
+{
+	if (ipc_list_empty(&c->chan.handles) && !c->listeners && !c->linger.slot)
+		ipc_chan_forget(&c->chan);
+}
+
+static void net_chan_free(struct ipc_chan *chan)
+{
+	net_listen_stop(net_chan(chan));
+}
+
+static int net_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct net_handle *n = net_handle(h);
+	struct net_chan *c = net_chan(h->chan);
+	bool listen = ref->facets.set & IPC_F_LISTEN;
+	int r = 0;
+
+	(void)ino;
+	net_parse(c->chan.name, &c->name);
+	n->fd = -1;
+	ipc_waitq_init(&n->own, h->ipc, -1);
+	/* This is how touch(1) opens, which must trouble no server. */
+	n->late = !h->readable && (flags & O_NONBLOCK);
+	h->open_side = IPC_OUT;
+	if (listen) {
+		n->role = c->name.type == SOCK_STREAM ? NET_ACCEPTS : NET_RECEIVES;
+		h->open_side = IPC_IN;
+		r = net_listen_join(n);
+	} else if (net_is_any(&c->name)) {
+		r = ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_ref_path(ref),
+			       "'*' is every address of this machine, for @listen");
+	} else {
+		h->waitq = &n->own;
+	}
+	if (r < 0)
+		net_release(c);
+	return r;
+}
+
+static int net_connect(struct ipc_op *op)
+{
+	struct net_handle *n = net_handle(op->handle);
+	int r;
+
+	if (n->role == NET_ACCEPTS)
+		return net_accept(n);
+	if (n->role == NET_RECEIVES)
+		return net_listening(net_chan(n->h.chan));
+	r = n->late ? 0 : net_dial(n);
+	/* As connect(2), an open that must not wait goes on; reads and writes tell how it went. */
+	return r == -EAGAIN && op->nonblock ? 0 : r;
+}
+
+static void net_close(struct ipc_handle *h)
+{
+	struct net_handle *n = net_handle(h);
+
+	net_dial_end(n);
+	ipc_waitq_close(&n->own, -EBADF);
+	if (n->fd >= 0)
+		close(n->fd);
+	if (n->role != NET_CONNECTS)
+		net_listen_leave(net_chan(h->chan));
+	net_release(net_chan(h->chan));
+}
+
+static const char *net_tcp_state(int fd)
+{
+	static const char *const names[] = {
+		[TCP_ESTABLISHED] = "established",
+		[TCP_SYN_SENT] = "connecting",
+		[TCP_SYN_RECV] = "connecting",
+		[TCP_FIN_WAIT1] = "closing",
+		[TCP_FIN_WAIT2] = "closing",
+		[TCP_TIME_WAIT] = "closed",
+		[TCP_CLOSE] = "closed",
+		[TCP_CLOSE_WAIT] = "peer-done",
+		[TCP_LAST_ACK] = "closing",
+		[TCP_LISTEN] = "listening",
+		[TCP_CLOSING] = "closing",
+	};
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	    info.tcpi_state >= sizeof(names) / sizeof(names[0]) || !names[info.tcpi_state])
+		return "unknown";
+	return names[info.tcpi_state];
+}
+
+static void net_show_local(int fd, const char *key, FILE *out)
+{
+	struct net_address a = {.len = sizeof(a.sa)};
+	char text[NET_ADDRESS_TEXT];
+
+	if (getsockname(fd, (struct sockaddr *)&a.sa, &a.len) == 0)
+		fprintf(out, "%s%s", key, net_address_text(&a, text));
+}
+
+static void net_show_handle(struct net_handle *n, FILE *out)
+{
+	const struct net_chan *c = net_chan(n->h.chan);
+	char text[NET_ADDRESS_TEXT];
+
+	fprintf(out, "connection=pid:%d state:", (int)n->h.cred.pid);
+	if (n->role == NET_RECEIVES)
+		fputs("receives", out);
+	else if (n->fd < 0)
+		fputs(n->query ? "resolving" : n->error ? "failed" : "waiting", out);
+	else
+		fputs(c->name.type == SOCK_STREAM ? net_tcp_state(n->fd) : "open", out);
+	if (n->fd >= 0)
+		net_show_local(n->fd, " local:", out);
+	if (n->peer.len && (n->fd >= 0 || n->role == NET_RECEIVES))
+		fprintf(out, " peer:%s", net_address_text(&n->peer, text));
+	if (ipc_handle_has_rest(&n->h))
+		fprintf(out, " rest:%" PRId64, (int64_t)(n->h.keep_at + (off_t)n->h.keep_len - n->h.pos));
+	fputc('\n', out);
+}
+
+static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+{
+	struct net_chan *c = chan ? net_chan(chan) : NULL;
+	struct ipc_list *pos, *next;
+	const char *state = "closed";
+
+	(void)ipc;
+	(void)ref;
+	if (c && c->fd_count)
+		state = c->name.type == SOCK_STREAM ? "listening" : "receiving";
+	else if (c && c->query)
+		state = "resolving";
+	else if (c)
+		state = "open";
+	fprintf(out, "state=%s\n", state);
+	for (unsigned i = 0; c && i < c->fd_count; i++) {
+		net_show_local(c->fds[i], "local=", out);
+		fputc('\n', out);
+	}
+	if (!c)
+		return 0;
+	ipc_list_each(pos, next, &chan->handles)
+		net_show_handle(ipc_container(pos, struct net_handle, h.link), out);
+	return 0;
+}
+
+const struct ipc_kind ipc_net = {
+	.name = "net",
+	.facets = IPC_F_LISTEN | IPC_F_TIMEOUT,
+	.named = true,
+	.transient = true,
+	.chan_size = sizeof(struct net_chan),
+	.handle_size = sizeof(struct net_handle),
+	.start = net_start,
+	.stop = net_stop,
+	.hidden = net_hidden,
+	.stat = net_stat,
+	.create = net_create,
+	.unlink = net_unlink,
+	.chattr = net_chattr,
+	.list = net_list,
+	.depth = net_depth,
+	.chan_free = net_chan_free,
+	.open = net_open,
+	.connect = net_connect,
+	.read = net_read,
+	.write = net_write,
+	.undo = ipc_socket_undo,
+	.close = net_close,
+	.poll = net_poll,
+	.clients = net_clients,
+	.listen_join = net_listen_keep,
+	.listen_leave = net_listen_unkeep,
+	.waits_for = net_waits_for,
+	.ctl_show = net_ctl_show,
+};

@@ -1,0 +1,265 @@
+/*
+ * /pipe: FIFOs. Their inodes live in the mount and their I/O is the kernel's; only the open that must make a new name
+ * (O_EXCL) cannot become a native one, so its handle feeds the FIFO through a descriptor of ours.
+ */
+#include "core/core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* No more than the kernel's pipe usually holds, as a read keeps what it returned. */
+enum { READ_MAX = 64 * 1024 };
+
+struct pipe_handle {
+	struct ipc_handle h;
+	struct ipc_waitq waitq;
+	struct pipe_opening *opening; /* NULL when it is over */
+	int fd;			      /* or why there is none; -EAGAIN while the open goes on */
+};
+
+/* The open of a FIFO through the mount. Outlives the handle when that is closed first. */
+struct pipe_opening {
+	struct ipc_job job;
+	struct pipe_handle *handle; /* NULL: closed */
+	int flags;
+	int fd; /* the result, or -errno */
+	char path[];
+};
+
+static struct pipe_handle *pipe_handle(struct ipc_handle *h)
+{
+	return ipc_container(h, struct pipe_handle, h);
+}
+
+/* A FIFO has no MSG_NOSIGNAL. */
+static int pipe_start(struct ipc *ipc)
+{
+	struct sigaction action;
+
+	(void)ipc;
+	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int pipe_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	if (!S_ISREG(mode) && !S_ISFIFO(mode))
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/pipe holds FIFOs only");
+	return ipc_chan_create(ipc, cred, ref, S_IFIFO | (mode & 07777), NULL);
+}
+
+static int pipe_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_pipe, ref->base);
+
+	(void)cred;
+	if (!chan)
+		return -ENOENT;
+	ipc_chan_forget(chan);
+	return 0;
+}
+
+static int pipe_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		       unsigned set)
+{
+	struct ipc_chan *chan = h ? h->chan : ipc_chan_find(ipc, &ipc_pipe, ref->base);
+
+	return chan ? ipc_chan_chattr(chan, st, set) : -ENOENT;
+}
+
+static int pipe_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+		     void *arg)
+{
+	(void)cred;
+	return ipc_chan_list(ipc, &ipc_pipe, emit, arg);
+}
+
+/* What a FIFO holds can be asked only of its open descriptors, and those are not ours. */
+static int pipe_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	(void)ipc;
+	(void)ref;
+	*depth = (struct ipc_depth){.value = -1, .unit = "bytes"};
+	return 0;
+}
+
+/* In a helper thread: the walk goes through our own mount, and the open waits for the other side. */
+static void opening_work(struct ipc_job *job)
+{
+	struct pipe_opening *o = ipc_container(job, struct pipe_opening, job);
+	int fd;
+
+	do
+		fd = open(o->path, o->flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	while (fd < 0 && errno == EINTR && !atomic_load(&job->cancelled));
+	o->fd = fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return;
+	/* fstat(2) would say it too, but with one more request to ourselves. */
+	if (fcntl(fd, F_GETPIPE_SZ) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		close(fd);
+		o->fd = -ESTALE;
+	}
+}
+
+static void opening_done(struct ipc_job *job)
+{
+	struct pipe_opening *o = ipc_container(job, struct pipe_opening, job);
+	struct pipe_handle *p = o->handle;
+	int fd = o->fd;
+	int r = fd;
+
+	free(o);
+	if (!p) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	p->opening = NULL;
+	if (fd >= 0) {
+		/* Who parked before there was a descriptor could not watch it. */
+		p->waitq.fd = fd;
+		r = ipc_waitq_arm(&p->waitq, &p->h);
+		if (r < 0) {
+			p->waitq.fd = -1;
+			close(fd);
+		}
+	}
+	p->fd = r < 0 ? r : fd;
+	if (r < 0)
+		ipc_refuse(p->h.ipc, &p->h.cred, -r, ipc_handle_path(&p->h), "the new FIFO could not be opened: %s",
+			   strerror(-r));
+	ipc_waitq_wake(&p->waitq);
+}
+
+static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct pipe_handle *p = pipe_handle(h);
+	const char *mountpoint = h->ipc->opt.mountpoint;
+	struct pipe_opening *o;
+	size_t size;
+	int r;
+
+	(void)ino;
+	if (!mountpoint)
+		return ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref),
+				  "a FIFO is opened through the mount, and there is none");
+	size = strlen(mountpoint) + strlen(ipc_handle_path(h)) + 2;
+	o = calloc(1, sizeof(*o) + size);
+	if (!o)
+		return -ENOMEM;
+	snprintf(o->path, size, "%s/%s", mountpoint, ipc_handle_path(h));
+	o->handle = p;
+	o->flags = flags & (O_ACCMODE | O_NONBLOCK);
+	o->fd = -EINTR; /* should it be cancelled before it begins */
+	r = ipc_pool_submit(h->ipc->pool, &o->job, opening_work, opening_done);
+	if (r < 0) {
+		free(o);
+		if (r != -EAGAIN)
+			return r;
+		return ipc_refuse(h->ipc, &h->cred, ENFILE, ipc_ref_path(ref),
+				  "too many opens wait for the other side of their channel already");
+	}
+	p->opening = o;
+	p->fd = -EAGAIN;
+	ipc_waitq_init(&p->waitq, h->ipc, -1);
+	h->waitq = &p->waitq;
+	h->flushes = h->writable ? IPC_FLUSH_ALWAYS : IPC_FLUSH_NEVER;
+	return 0;
+}
+
+static void pipe_close(struct ipc_handle *h)
+{
+	struct pipe_handle *p = pipe_handle(h);
+
+	ipc_waitq_close(&p->waitq, -EBADF);
+	if (p->opening) {
+		p->opening->handle = NULL;
+		ipc_job_cancel(h->ipc->pool, &p->opening->job);
+	}
+	if (p->fd >= 0)
+		close(p->fd);
+}
+
+static ssize_t pipe_read(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	int fd = pipe_handle(h)->fd;
+	size_t n = op->size < READ_MAX ? op->size : READ_MAX;
+	char *buf;
+	ssize_t got;
+
+	if (fd < 0)
+		return fd;
+	buf = ipc_keep_reserve(h, n);
+	if (!buf)
+		return -ENOMEM;
+	got = IPC_RETRY(read(fd, buf, n));
+	op->data = buf;
+	if (got > 0)
+		h->chan->out_bytes += (uint64_t)got;
+	return got;
+}
+
+static ssize_t pipe_write(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+	int fd = pipe_handle(h)->fd;
+
+	if (fd < 0)
+		return fd;
+	while (op->done < op->size) {
+		ssize_t n = IPC_RETRY(write(fd, op->data + op->done, op->size - op->done));
+
+		if (n == -EAGAIN)
+			return n;
+		if (n < 0)
+			return op->done ? (ssize_t)op->done : n;
+		op->done += (size_t)n;
+		h->chan->in_bytes += (uint64_t)n;
+	}
+	return (ssize_t)op->done;
+}
+
+/* close(2) waits for the reader that a native open(2) would have waited for: else an empty file would end unseen. */
+static int pipe_flush(struct ipc_op *op)
+{
+	int fd = pipe_handle(op->handle)->fd;
+
+	return fd < 0 ? fd : 0;
+}
+
+static unsigned pipe_poll(struct ipc_handle *h)
+{
+	struct pollfd p = {.fd = pipe_handle(h)->fd, .events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM};
+
+	if (p.fd == -EAGAIN)
+		return 0;
+	return p.fd < 0 || poll(&p, 1, 0) < 0 ? POLLERR : (unsigned)p.revents;
+}
+
+const struct ipc_kind ipc_pipe = {
+	.name = "pipe",
+	.named = true,
+	.handle_size = sizeof(struct pipe_handle),
+	.start = pipe_start,
+	.stat = ipc_chan_stat,
+	.create = pipe_create,
+	.unlink = pipe_unlink,
+	.rename = ipc_chan_rename_ref,
+	.chattr = pipe_chattr,
+	.list = pipe_list,
+	.depth = pipe_depth,
+	.open = pipe_open,
+	.read = pipe_read,
+	.write = pipe_write,
+	.flush = pipe_flush,
+	.close = pipe_close,
+	.poll = pipe_poll,
+};

@@ -1,0 +1,293 @@
+/*
+ * /sem: POSIX named semaphores. A write posts, a read waits for a permit and takes it, @hold has one for as long as it is
+ * open. This file has the names; file.c the files in /dev/shm, io.c who opens them, map.c waiting, and
+ * held.c what a crash must not lose.
+ *
+ * @value is a new semaphore's. On one that exists it means nothing, as in sem_open(3): a value moves, and what it was in the
+ * beginning is written nowhere that could contradict.
+ */
+#include "sem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int sem_start(struct ipc *ipc)
+{
+	struct sem_kind *kind = calloc(1, sizeof(*kind));
+
+	if (!kind)
+		return -ENOMEM;
+	ipc->kind_data[ipc_kind_index(&ipc_sem)] = kind;
+	kind->dir = sem_file_dir();
+	kind->held = sem_held_new(ipc->opt.mountpoint, ipc->opt.shared);
+	if (!kind->held)
+		return -ENOMEM;
+	kind->futexes = ipc_futexes_new(ipc->loop);
+	return kind->futexes ? 0 : -errno;
+}
+
+static void sem_stop(struct ipc *ipc)
+{
+	struct sem_kind *kind = sem_kind(ipc);
+
+	if (!kind)
+		return;
+	ipc_futexes_free(kind->futexes);
+	sem_held_free(kind->held);
+	if (kind->dir >= 0)
+		close(kind->dir);
+	free(kind);
+}
+
+int sem_file_name(struct ipc *ipc, const struct ipc_ref *ref, char name[static NAME_MAX + 1])
+{
+	return ipc_kernel_name(ipc, ref, SEM_FILE_LEAD, name, NAME_MAX + 1);
+}
+
+/* st: NULL where its size says nothing. */
+int sem_refuse_damaged(struct ipc *ipc, const struct ipc_cred *cred, const char *path, const struct stat *st)
+{
+	if (st)
+		return ipc_refuse(ipc, cred, EINVAL, path, "its file in /dev/shm has %lld bytes, a semaphore has %zu",
+				  (long long)st->st_size, sizeof(sem_t));
+	return ipc_refuse(ipc, cred, EINVAL, path,
+			  "its file in /dev/shm is damaged: what is in it is not what sem_open(3) writes");
+}
+
+static int sem_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
+{
+	char name[NAME_MAX + 1];
+	int r = sem_file_name(ipc, ref, name);
+
+	return r < 0 ? r : sem_file_stat(sem_kind(ipc)->dir, name, st);
+}
+
+static int sem_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	unsigned value = ref->facets.set & IPC_F_VALUE ? (unsigned)ref->facets.value : 0;
+	bool give = geteuid() == 0 && (cred->uid != 0 || cred->gid != getegid());
+	char name[NAME_MAX + 1];
+	int r = sem_file_name(ipc, ref, name);
+
+	if (r < 0)
+		return r;
+	if (!S_ISREG(mode))
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/sem holds semaphores only");
+	r = sem_file_create(sem_kind(ipc)->dir, name, mode, give ? cred->uid : (uid_t)-1, give ? cred->gid : (gid_t)-1,
+			    value);
+	if (r < 0 && r != -EEXIST)
+		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no file can be made in /dev/shm: %s",
+				  strerror(-r));
+	return r;
+}
+
+static int sem_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	char name[NAME_MAX + 1];
+	struct stat st;
+	int r = sem_stat(ipc, ref, &st);
+
+	(void)cred;
+	if (r == 0)
+		r = sem_file_name(ipc, ref, name);
+	if (r == 0 && unlinkat(sem_kind(ipc)->dir, name, 0) < 0)
+		r = -errno;
+	return r;
+}
+
+/* What is open stays the same channel under its new name, with its holders and those who wait. */
+static int sem_renamed(struct ipc *ipc, const struct ipc_ref *from, const struct ipc_ref *to)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_sem, from->base);
+	struct ipc_chan *target = ipc_chan_find(ipc, &ipc_sem, to->base);
+	struct stat st;
+
+	if (target)
+		ipc_chan_forget(target);
+	if (chan && (sem_stat(ipc, to, &st) < 0 || st.st_ino != chan->st.st_ino))
+		ipc_chan_forget(chan);
+	else if (chan && ipc_chan_rename(chan, to->base) < 0)
+		ipc_chan_forget(chan);
+	return 0;
+}
+
+static int sem_rename(struct ipc *ipc, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags)
+{
+	char old[NAME_MAX + 1], new[NAME_MAX + 1];
+	struct stat a = {0}, b = {0};
+	int r = sem_file_name(ipc, from, old);
+
+	if (r == 0)
+		r = sem_file_name(ipc, to, new);
+	if (r == 0)
+		r = sem_stat(ipc, from, &a);
+	if (r < 0)
+		return r;
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return -EINVAL;
+	r = sem_stat(ipc, to, &b);
+	/* What the mount does not show must not be replaced through it. */
+	if (r == -ENOENT)
+		flags |= RENAME_NOREPLACE;
+	else if (r < 0)
+		return r;
+	else if (a.st_ino == b.st_ino)
+		return 0;
+	if (renameat2(sem_kind(ipc)->dir, old, sem_kind(ipc)->dir, new, flags) < 0)
+		return -errno;
+	return sem_renamed(ipc, from, to);
+}
+
+static int file_apply(const char *path, const struct stat *st, unsigned set)
+{
+	struct timespec times[] = {st->st_atim, st->st_mtim};
+
+	if ((set & IPC_SET_OWNER) && chown(path, st->st_uid, st->st_gid) < 0)
+		return -errno;
+	if ((set & IPC_SET_MODE) && chmod(path, st->st_mode & 07777) < 0)
+		return -errno;
+	if ((set & IPC_SET_TIMES) && utimensat(AT_FDCWD, path, times, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int sem_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		      unsigned set)
+{
+	char name[NAME_MAX + 1], path[32];
+	struct stat now;
+	int fd;
+	int r = sem_file_name(ipc, ref, name);
+
+	if (r < 0)
+		return r;
+	if ((set & IPC_SET_SIZE) && st->st_size != 0)
+		return -EINVAL;
+	fd = openat(sem_kind(ipc)->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EBADF ? -ENOENT : -errno;
+	/* By a path that means this one file, whatever becomes of its name. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode) || (h && h->chan->st.st_ino != now.st_ino))
+		r = -ENOENT;
+	else
+		r = file_apply(path, st, set);
+	close(fd);
+	return r;
+}
+
+/* The name as /sem lists it, or NULL. */
+static const char *sem_listed(struct ipc *ipc, const struct dirent *e)
+{
+	const size_t lead = strlen(SEM_FILE_LEAD);
+	struct stat st;
+
+	if (strncmp(e->d_name, SEM_FILE_LEAD, lead) != 0 || !e->d_name[lead])
+		return NULL;
+	if (e->d_type != DT_REG && (e->d_type != DT_UNKNOWN || sem_file_stat(sem_kind(ipc)->dir, e->d_name, &st) < 0))
+		return NULL;
+	return ipc_unprefixed(ipc, e->d_name + lead);
+}
+
+static int sem_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	int fd = openat(sem_kind(ipc)->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *e;
+	DIR *dir;
+
+	(void)cred;
+	if (fd < 0)
+		return errno == EBADF ? 0 : -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while ((e = readdir(dir))) {
+		const char *name = sem_listed(ipc, e);
+
+		if (name)
+			emit(arg, name, S_IFREG);
+	}
+	closedir(dir);
+	return 0;
+}
+
+static int sem_value(struct ipc *ipc, const struct ipc_ref *ref)
+{
+	char name[NAME_MAX + 1];
+	int r = sem_file_name(ipc, ref, name);
+
+	return r < 0 ? r : sem_file_peek(sem_kind(ipc)->dir, name);
+}
+
+static int sem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	int value = sem_value(ipc, ref);
+
+	depth->unit = "permits";
+	depth->value = value < 0 ? -1 : value;
+	return 0;
+}
+
+static void show_holders(const struct ipc_chan *chan, FILE *out)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &chan->handles) {
+		const struct sem_handle *s = ipc_container(pos, struct sem_handle, h.link);
+		char command[128];
+
+		if (!s->holds)
+			continue;
+		ipc_command(s->h.cred.pid, command, sizeof(command));
+		fprintf(out, "holder=pid:%d command:%s since:%.3fs\n", (int)s->h.cred.pid, command,
+			(double)(ipc_now() - s->since) / 1e9);
+	}
+}
+
+static int sem_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+{
+	int value = sem_value(ipc, ref);
+
+	if (ipc_is_shortage(value))
+		return value;
+	if (value < 0)
+		fputs("damaged=yes\n", out);
+	else
+		fprintf(out, "value=%d\n", value);
+	fprintf(out, "max=%d\n", SEM_VALUE_MAX);
+	if (chan)
+		show_holders(chan, out);
+	return 0;
+}
+
+const struct ipc_kind ipc_sem = {
+	.name = "sem",
+	.facets = IPC_F_VALUE | IPC_F_HOLD | IPC_F_TIMEOUT,
+	.chan_size = sizeof(struct sem_chan),
+	.handle_size = sizeof(struct sem_handle),
+	.start = sem_start,
+	.stop = sem_stop,
+	.stat = sem_stat,
+	.create = sem_create,
+	.unlink = sem_remove,
+	.rename = sem_rename,
+	.chattr = sem_chattr,
+	.list = sem_list,
+	.depth = sem_depth,
+	.open = sem_open_handle,
+	.connect = sem_connect,
+	.read = sem_read,
+	.write = sem_write,
+	.flush = sem_flush,
+	.undo = sem_undo,
+	.close = sem_close_handle,
+	.poll = sem_poll,
+	.waits_for = sem_waits_for,
+	.ctl_show = sem_ctl_show,
+};

@@ -1,0 +1,418 @@
+/*
+ * /sig: signals. The name is a process, the open file a pidfd, so that a process that has the number later is never hit.
+ * A write sends; a read waits for the process to end. Who may send is kill(2)'s rule, which modes cannot express: so
+ * everybody may open, and the kernel judges each signal by who opened the file.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/core.h"
+#include "core/cred.h"
+#include "words.h"
+
+/* PID_MAX_LIMIT is 2^22; what is left of an inode number is for the time when the process began. */
+enum { PID_BITS = 22, START_BITS = 34 };
+
+struct sig_handle {
+	struct ipc_handle h;
+	pid_t pid;
+	int fd;
+};
+
+struct process {
+	pid_t tgid;
+	uid_t uid;
+	gid_t gid;
+	unsigned long long start; /* clock ticks since the system booted */
+	char state[32];
+};
+
+static struct sig_handle *sig_handle(struct ipc_handle *h)
+{
+	return ipc_container(h, struct sig_handle, h);
+}
+
+/* 0: not the number of a process. */
+static pid_t sig_pid(const char *name)
+{
+	int64_t pid;
+
+	if (name[0] == '0' || ipc_number_parse(name, strlen(name), 0, 1, (1 << PID_BITS) - 1, &pid) < 0)
+		return 0;
+	return (pid_t)pid;
+}
+
+static FILE *proc_open(pid_t pid, const char *file)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	return fopen(path, "re");
+}
+
+/* proc_pid_status(5). */
+static int process_status(pid_t pid, struct process *p)
+{
+	FILE *in = proc_open(pid, "status");
+	char line[256];
+
+	memset(p, 0, sizeof(*p));
+	if (!in)
+		return ipc_is_shortage(-errno) ? -errno : -ENOENT;
+	while (fgets(line, sizeof(line), in)) {
+		unsigned long value;
+
+		sscanf(line, "State: %*c (%31[^)])", p->state);
+		if (sscanf(line, "Tgid: %lu", &value) == 1)
+			p->tgid = (pid_t)value;
+		if (sscanf(line, "Uid: %lu", &value) == 1)
+			p->uid = (uid_t)value;
+		if (sscanf(line, "Gid: %lu", &value) == 1)
+			p->gid = (gid_t)value;
+	}
+	fclose(in);
+	return p->tgid ? 0 : -ENOENT;
+}
+
+/* The 22nd field of proc_pid_stat(5); the second may hold anything, but the last ')' is its end. */
+static int process_start(pid_t pid, struct process *p)
+{
+	FILE *in = proc_open(pid, "stat");
+	char text[1024];
+	const char *at;
+	size_t n;
+
+	if (!in)
+		return ipc_is_shortage(-errno) ? -errno : -ENOENT;
+	n = fread(text, 1, sizeof(text) - 1, in);
+	fclose(in);
+	text[n] = '\0';
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return -ENOENT;
+	p->start = strtoull(at, NULL, 10);
+	return 0;
+}
+
+/* -ENOENT for a thread, too: signals go to processes. */
+static int process_look(pid_t pid, struct process *p)
+{
+	int r = pid ? process_status(pid, p) : -ENOENT;
+
+	if (r == 0)
+		r = process_start(pid, p);
+	return r == 0 && p->tgid != pid ? -ENOENT : r;
+}
+
+static ino_t process_ino(const struct process *p)
+{
+	return (ino_t)(p->start & ((1ull << START_BITS) - 1)) << PID_BITS | (ino_t)p->tgid;
+}
+
+static time_t process_began(const struct process *p)
+{
+	struct timespec real, boot;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return real.tv_sec - boot.tv_sec + (time_t)(p->start / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+static int sig_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
+{
+	struct process p;
+	int r = process_look(sig_pid(ref->base), &p);
+
+	(void)ipc;
+	if (r < 0)
+		return r;
+	memset(st, 0, sizeof(*st));
+	st->st_mode = S_IFREG | 0666;
+	st->st_nlink = 1;
+	st->st_ino = process_ino(&p);
+	st->st_uid = p.uid;
+	st->st_gid = p.gid;
+	st->st_mtime = st->st_atime = st->st_ctime = process_began(&p);
+	return 0;
+}
+
+/* Comes when there is no such process: `echo TERM >` opens with O_CREAT, and is told what kill(2) would tell it. */
+static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	pid_t pid = sig_pid(ref->base);
+	struct process p;
+	int r;
+
+	(void)mode;
+	if (!pid)
+		return ipc_refuse(
+			ipc, cred, EINVAL, ipc_ref_path(ref),
+			"the name is the number of one process; kill's 0, -1 and -PID for many do not exist here");
+	r = process_look(pid, &p);
+	if (r != -ENOENT)
+		return r == 0 ? -EEXIST : r;
+	if (process_status(pid, &p) == 0)
+		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread of process %d", (int)pid,
+				  (int)p.tgid);
+	return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "there is no process %d", (int)pid);
+}
+
+static int sig_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref),
+			  "a process is not ended by rm: write TERM or KILL to its file");
+}
+
+static int sig_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		      unsigned set)
+{
+	(void)ipc;
+	(void)ref;
+	(void)h;
+	return set == IPC_SET_SIZE && st->st_size == 0 ? 0 : -EPERM;
+}
+
+struct sig_processes {
+	pid_t *pids; /* shared with the child that tries them */
+	size_t count, size;
+};
+
+/* Who may not be signalled becomes 0. */
+static int processes_try(void *arg, char *why, size_t why_size)
+{
+	struct sig_processes *all = arg;
+
+	if (why_size)
+		*why = '\0';
+	for (size_t i = 0; i < all->count; i++)
+		if (kill(all->pids[i], 0) < 0)
+			all->pids[i] = 0;
+	return 0;
+}
+
+static int processes_add(struct sig_processes *all, pid_t pid)
+{
+	size_t size = all->size ? 2 * all->size : 4096;
+	void *grown;
+
+	if (all->count * sizeof(pid) == all->size) {
+		grown = all->size ? mremap(all->pids, all->size, size, MREMAP_MAYMOVE)
+				  : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (grown == MAP_FAILED)
+			return -ENOMEM;
+		all->pids = grown;
+		all->size = size;
+	}
+	all->pids[all->count++] = pid;
+	return 0;
+}
+
+static int processes_read(struct sig_processes *all)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (r == 0 && (e = readdir(dir)))
+		if (sig_pid(e->d_name))
+			r = processes_add(all, sig_pid(e->d_name));
+	closedir(dir);
+	return r;
+}
+
+static int sig_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	struct sig_processes all = {0};
+	int r = processes_read(&all);
+
+	(void)ipc;
+	if (r == 0)
+		r = ipc_cred_run(cred, processes_try, &all, NULL, 0);
+	for (size_t i = 0; r == 0 && i < all.count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", (int)all.pids[i]);
+		if (all.pids[i])
+			emit(arg, name, S_IFREG);
+	}
+	if (all.pids)
+		munmap(all.pids, all.size);
+	return r;
+}
+
+static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct sig_handle *s = sig_handle(h);
+	struct process p;
+	int r;
+
+	(void)flags;
+	s->pid = sig_pid(ref->base);
+	s->fd = pidfd_open(s->pid, 0);
+	if (s->fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return ipc_refuse(
+			h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref),
+			"a process is opened by pidfd_open(2), which this kernel (before 5.3) or a sandbox does "
+			"not give");
+	if (s->fd < 0)
+		return ipc_is_shortage(-errno) ? -errno : -ESTALE;
+	/* Looked at behind the pidfd: if it is the one that was named, so is the pidfd's. */
+	r = process_look(s->pid, &p);
+	if (r == -ENOENT || (r == 0 && process_ino(&p) != ino))
+		r = -ESTALE;
+	if (r < 0)
+		close(s->fd);
+	return r;
+}
+
+static void sig_close(struct ipc_handle *h)
+{
+	close(sig_handle(h)->fd);
+	/* A record for each process that there ever was would be no use to anybody. */
+	if (h->chan && ipc_list_empty(&h->chan->handles))
+		ipc_chan_forget(h->chan);
+}
+
+static int sig_watch_fd(struct ipc_handle *h)
+{
+	return (int)IPC_RETRY(fcntl(sig_handle(h)->fd, F_DUPFD_CLOEXEC, 0));
+}
+
+struct sig_sending {
+	int fd, signal;
+	siginfo_t *info;
+};
+
+static int sig_send_as_caller(void *arg, char *why, size_t why_size)
+{
+	const struct sig_sending *s = arg;
+
+	if (why_size)
+		*why = '\0';
+	return pidfd_send_signal(s->fd, s->signal, s->info, 0) < 0 ? -errno : 0;
+}
+
+/* The right to send is the opener's: else he could let a program of more rights write to the file for him. */
+static int sig_send(struct ipc_handle *h, pid_t writer, const struct sig_words *words)
+{
+	struct sig_handle *s = sig_handle(h);
+	siginfo_t info = {.si_signo = words->signal, .si_code = SI_QUEUE};
+	struct sig_sending sending = {s->fd, words->signal, words->queued ? &info : NULL};
+	struct process p;
+	int r;
+
+	if (words->queued) {
+		/* FUSE tells the thread. */
+		info.si_pid = process_status(writer, &p) == 0 ? p.tgid : writer;
+		info.si_uid = h->cred.uid;
+		info.si_value.sival_int = words->value;
+	}
+	r = ipc_cred_run(&h->cred, sig_send_as_caller, &sending, NULL, 0);
+	if (r == -EPERM)
+		ipc_refuse(h->ipc, &h->cred, EPERM, ipc_handle_path(h), "user %u may not send a signal to process %d",
+			   (unsigned)h->cred.uid, (int)s->pid);
+	if (r == -ENOSYS)
+		r = ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_handle_path(h),
+			       "pidfd_send_signal(2) is refused, by a sandbox or a kernel before 5.1");
+	if (r == -ESRCH)
+		ipc_refuse(h->ipc, &h->cred, ESRCH, ipc_handle_path(h), "process %d, which was opened, has ended",
+			   (int)s->pid);
+	/* EAGAIN would mean that waiting helps, and nothing would tell when. */
+	if (r == -EAGAIN)
+		r = ipc_refuse(h->ipc, &h->cred, ENOBUFS, ipc_handle_path(h),
+			       "user %u has as many signals queued as RLIMIT_SIGPENDING allows", (unsigned)h->cred.uid);
+	return r;
+}
+
+static ssize_t sig_write(struct ipc_op *op)
+{
+	struct ipc_handle *h = op->handle;
+
+	while (op->done < op->size) {
+		const char *line = op->data + op->done;
+		size_t left = op->size - op->done;
+		const char *end = memchr(line, '\n', left);
+		size_t n = end ? (size_t)(end - line) : left;
+		struct sig_words words;
+		char why[SIG_WHY_SIZE];
+		int r = sig_words_parse(line, n, &words, why, sizeof(why));
+
+		if (r == 0)
+			r = sig_send(h, op->cred.pid, &words);
+		else
+			ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_handle_path(h), "%s", why);
+		/* What came before is reported first; the next write begins with this line. */
+		if (r < 0)
+			return op->done ? (ssize_t)op->done : r;
+		op->done += n + (end != NULL);
+		h->chan->in_messages++;
+		h->chan->in_bytes += n;
+	}
+	return (ssize_t)op->done;
+}
+
+static bool sig_ended(struct ipc_handle *h)
+{
+	struct pollfd p = {.fd = sig_handle(h)->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static ssize_t sig_read(struct ipc_op *op)
+{
+	return sig_ended(op->handle) ? 0 : -EAGAIN;
+}
+
+static unsigned sig_poll(struct ipc_handle *h)
+{
+	return (h->writable ? POLLOUT | POLLWRNORM : 0u) | (h->readable && sig_ended(h) ? POLLIN | POLLRDNORM : 0u);
+}
+
+static int sig_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+{
+	pid_t pid = sig_pid(ref->base);
+	struct process p;
+	char command[128];
+	int r;
+
+	(void)ipc;
+	(void)chan;
+	r = process_look(pid, &p);
+	if (r < 0)
+		return ipc_is_shortage(r) ? r : 0;
+	ipc_command(pid, command, sizeof(command));
+	fprintf(out, "pid=%d\ncommand=%s\nstate=%s\nuid=%u\n", (int)pid, command, p.state, (unsigned)p.uid);
+	return 0;
+}
+
+const struct ipc_kind ipc_sig = {
+	.name = "sig",
+	.facets = IPC_F_TIMEOUT,
+	.handle_size = sizeof(struct sig_handle),
+	.stat = sig_stat,
+	.create = sig_create,
+	.unlink = sig_unlink,
+	.chattr = sig_chattr,
+	.list = sig_list,
+	.open = sig_open,
+	.read = sig_read,
+	.write = sig_write,
+	.close = sig_close,
+	.poll = sig_poll,
+	.watch_fd = sig_watch_fd,
+	.ctl_show = sig_ctl_show,
+};

@@ -1,0 +1,384 @@
+/*
+ * /sock: Unix sockets. The names of this kind live in the channel table; this file has them, connect.c has open files,
+ * dial.c the connections to sockets that are not ours, io.c the data.
+ */
+#include "sock.h"
+#include "kinds/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The kernel takes less where net.core.somaxconn says so. */
+enum { BACKLOG = 4096 };
+
+static struct ipc_rundir *sock_rundir(struct ipc *ipc)
+{
+	return ipc->kind_data[ipc_kind_index(&ipc_sock)];
+}
+
+static int sock_start(struct ipc *ipc)
+{
+	struct ipc_rundir *rd = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared);
+
+	ipc->kind_data[ipc_kind_index(&ipc_sock)] = rd;
+	return rd ? 0 : -ENOMEM;
+}
+
+static void sock_stop(struct ipc *ipc)
+{
+	ipc_rundir_free(sock_rundir(ipc));
+}
+
+const char *sock_type_name(int type)
+{
+	switch (type) {
+	case SOCK_STREAM:
+		return "stream";
+	case SOCK_DGRAM:
+		return "dgram";
+	case SOCK_SEQPACKET:
+		return "seqpacket";
+	default:
+		return "unknown";
+	}
+}
+
+static struct sock_chan *sock_find(struct ipc *ipc, const struct ipc_ref *ref)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_sock, ref->base);
+
+	return chan ? sock_chan(chan) : NULL;
+}
+
+static int sock_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
+{
+	struct sock_chan *c = sock_find(ipc, ref);
+	int r = sock_path_stat(ipc, ref, c, st);
+
+	if (r <= 0)
+		return r;
+	if (!c)
+		return -ENOENT;
+	*st = c->chan.st;
+	if (ref->facets.set & IPC_F_ADDR) {
+		if (!c->address[0])
+			return -ENOENT;
+		st->st_mode = S_IFLNK | 0777;
+		st->st_size = (off_t)strlen(c->address);
+	} else if (ref->facets.set) {
+		st->st_mode = S_IFREG | (st->st_mode & 07777);
+	}
+	return 0;
+}
+
+static int sock_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf,
+			 size_t size)
+{
+	const struct sock_chan *c = sock_find(ipc, ref);
+
+	(void)cred;
+	if (!c)
+		return -ENOENT;
+	if (!(ref->facets.set & IPC_F_ADDR))
+		return -EINVAL;
+	if (!c->address[0])
+		return -ENOENT;
+	snprintf(buf, size, "%s", c->address);
+	return 0;
+}
+
+/* The mode is set before the address can be seen, and again because bind(2) applies the umask. */
+static int sock_bind(struct ipc *ipc, const struct ipc_cred *cred, struct sock_chan *c, mode_t mode)
+{
+	int dir = ipc_rundir_fd(sock_rundir(ipc));
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	const char *name = ipc_rundir_name(c->address);
+
+	memcpy(sa.sun_path, c->address, sizeof(sa.sun_path));
+	if (fchmod(c->fd, mode) < 0 || bind(c->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return -errno;
+	/* Where we may not give it away, the caller still has the channel's file. */
+	if ((cred->uid != geteuid() || cred->gid != getegid()) &&
+	    fchownat(dir, name, cred->uid, cred->gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM)
+		return -errno;
+	if (fchmodat(dir, name, mode, 0) < 0)
+		return -errno;
+	return c->type != SOCK_DGRAM && listen(c->fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+/* A socket of our own for the channel, which must be forgotten if this fails. */
+static int sock_create_own(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct sock_chan *c)
+{
+	char why[256];
+	int r = ipc_rundir_address(sock_rundir(ipc), c->address, why, sizeof(why));
+
+	if (r < 0)
+		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no address for the socket: %s", why);
+	c->fd = sock_make(c->type, false);
+	r = c->fd < 0 ? c->fd : sock_bind(ipc, cred, c, c->chan.st.st_mode & 0777);
+	if (r < 0)
+		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no socket at %s: %s", c->address, strerror(-r));
+	c->chan.waitq.fd = c->fd;
+	return 0;
+}
+
+static int sock_create_face(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref,
+			    struct sock_chan *c)
+{
+	const char *target = ref->base + ref->facet_at + ref->facets.connect;
+
+	if (target[0] != '/' && (target[0] != '@' || !target[1]))
+		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref),
+				  "connect= takes an absolute path or @ and an abstract name");
+	c->target = strdup(target);
+	return c->target ? 0 : -ENOMEM;
+}
+
+static int sock_facet_type(const struct ipc_facets *f)
+{
+	if (f->set & IPC_F_DGRAM)
+		return SOCK_DGRAM;
+	if (f->set & IPC_F_SEQPACKET)
+		return SOCK_SEQPACKET;
+	return f->set & IPC_F_STREAM ? SOCK_STREAM : 0;
+}
+
+static int sock_create_check(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	if (!S_ISREG(mode) && !S_ISSOCK(mode))
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/sock holds sockets only");
+	if (S_ISSOCK(mode) && ref->facet_at)
+		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref),
+				  "a server binds a plain name, and chooses the type by socket(2)");
+	/* `exec 3<>srv@io` before the server is up must not take the name away from it. */
+	if (ref->facets.set & IPC_F_IO)
+		return ipc_refuse(ipc, cred, ENOENT, ipc_ref_path(ref),
+				  "no server has bound '%s' yet, and io makes no socket", ref->base);
+	return 0;
+}
+
+static int sock_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	struct ipc_chan *chan = NULL;
+	struct sock_chan *c;
+	int r;
+
+	if (sock_find(ipc, ref))
+		return -EEXIST;
+	r = sock_create_check(ipc, cred, ref, mode);
+	if (r == 0)
+		r = ipc_chan_create(ipc, cred, ref, mode, &chan);
+	if (r < 0)
+		return r;
+	c = sock_chan(chan);
+	c->fd = -1;
+	ipc_waitq_init(&c->room, ipc, -1);
+	ipc_list_init(&c->returned);
+	if (S_ISSOCK(mode))
+		return 0;
+	c->type = sock_facet_type(&ref->facets);
+	if (ref->facets.set & IPC_F_CONNECT) {
+		r = sock_create_face(ipc, cred, ref, c);
+	} else {
+		if (!c->type)
+			c->type = SOCK_STREAM;
+		r = sock_create_own(ipc, cred, ref, c);
+	}
+	if (r < 0)
+		ipc_chan_forget(chan);
+	return r;
+}
+
+void sock_close_listener(struct sock_chan *c)
+{
+	if (c->fd < 0)
+		return;
+	ipc_watch_remove(&c->chan.waitq.watch);
+	close(c->fd);
+	c->fd = c->chan.waitq.fd = -1;
+}
+
+static void sock_remove_address(struct sock_chan *c)
+{
+	if (c->address[0])
+		unlinkat(ipc_rundir_fd(sock_rundir(c->chan.ipc)), ipc_rundir_name(c->address), 0);
+	c->address[0] = '\0';
+}
+
+static void sock_chan_free(struct ipc_chan *chan)
+{
+	struct sock_chan *c = sock_chan(chan);
+
+	sock_remove_address(c);
+	sock_close_listener(c);
+	ipc_waitq_close(&c->room, -EBADF);
+	sock_forget_returned(c);
+	free(c->target);
+}
+
+/*
+ * The name is gone, and nobody new can come. Who has the channel open and has not accepted yet takes what waits in the
+ * backlog, and then learns that nothing more comes; datagrams can still arrive from those who are connected.
+ */
+static void sock_retire(struct sock_chan *c)
+{
+	sock_remove_address(c);
+	if (c->type != SOCK_DGRAM && !c->acceptors)
+		sock_close_listener(c);
+	ipc_waitq_wake(&c->chan.waitq);
+	ipc_waitq_wake(&c->room);
+}
+
+static int sock_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	struct sock_chan *c = sock_find(ipc, ref);
+
+	(void)cred;
+	if (!c)
+		return -ENOENT;
+	ipc_chan_hold(&c->chan);
+	ipc_chan_forget(&c->chan);
+	sock_retire(c);
+	ipc_chan_drop(&c->chan);
+	return 0;
+}
+
+static int sock_rename(struct ipc *ipc, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags)
+{
+	struct sock_chan *target = sock_find(ipc, to);
+	int r;
+
+	if (target)
+		ipc_chan_hold(&target->chan);
+	r = ipc_chan_rename_ref(ipc, from, to, flags);
+	if (target) {
+		if (!target->chan.listed)
+			sock_retire(target);
+		ipc_chan_drop(&target->chan);
+	}
+	return r;
+}
+
+static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		       unsigned set)
+{
+	struct sock_chan *c = h ? sock_chan(h->chan) : sock_find(ipc, ref);
+	int dir = ipc_rundir_fd(sock_rundir(ipc));
+	const char *name;
+
+	if (!c)
+		return -ENOENT;
+	name = ipc_rundir_name(c->address);
+	if (*name && (set & IPC_SET_OWNER) && fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (*name && (set & IPC_SET_MODE) && fchmodat(dir, name, st->st_mode & 0777, 0) < 0)
+		return -errno;
+	return ipc_chan_chattr(&c->chan, st, set);
+}
+
+static int sock_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+		     void *arg)
+{
+	(void)cred;
+	return ipc_chan_list(ipc, &ipc_sock, emit, arg);
+}
+
+static int sock_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	const struct sock_chan *c = sock_find(ipc, ref);
+	struct pollfd p = {.fd = c ? c->fd : -1, .events = POLLIN};
+
+	if (!c)
+		return -ENOENT;
+	depth->unit = c->type == SOCK_DGRAM ? "datagrams" : "connections";
+	depth->value = c->fd >= 0 && poll(&p, 1, 0) == 0 ? 0 : -1;
+	return 0;
+}
+
+static void sock_show_connection(const struct sock_handle *s, FILE *out)
+{
+	const struct ipc_handle *h = &s->h;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	fprintf(out, "connection=pid:%d", (int)h->cred.pid);
+	if (s->fd < 0)
+		fputs(s->role == SOCK_RECEIVES ? " receives" : " waits", out);
+	else
+		fprintf(out, " %s type:%s", s->role <= SOCK_READS ? "accepted" : "connected", sock_type_name(s->type));
+	if (s->fd >= 0 && s->type != SOCK_DGRAM && getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
+		if (peer.pid == getpid())
+			fputs(" peer:file", out);
+		else
+			fprintf(out, " peer_pid:%d peer_uid:%u peer_gid:%u", (int)peer.pid, (unsigned)peer.uid,
+				(unsigned)peer.gid);
+	}
+	if (ipc_handle_has_rest(h))
+		fprintf(out, " rest:%" PRId64, (int64_t)(h->keep_at + (off_t)h->keep_len - h->pos));
+	fputc('\n', out);
+}
+
+static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+{
+	const struct sock_chan *c = chan ? sock_chan(chan) : NULL;
+	struct ipc_list *pos, *next;
+	char shown[4 * IPC_NAME_MAX + 1];
+
+	(void)ipc;
+	(void)ref;
+	if (!c)
+		return 0;
+	if (c->type)
+		fprintf(out, "type=%s\n", sock_type_name(c->type));
+	if (c->address[0])
+		fprintf(out, "address=%s\n", c->address);
+	if (c->target) {
+		ipc_escape(shown, sizeof(shown), c->target, strlen(c->target));
+		fprintf(out, "connect=%s\n", shown);
+	}
+	ipc_list_each(pos, next, &chan->handles)
+		sock_show_connection(ipc_container(pos, struct sock_handle, h.link), out);
+	return 0;
+}
+
+static int sock_clients(struct ipc_chan *chan)
+{
+	const struct sock_chan *c = sock_chan(chan);
+
+	return c->fd < 0 || c->type == SOCK_DGRAM ? -ENOTCONN : ipc_socket_has_client(c->fd);
+}
+
+const struct ipc_kind ipc_sock = {
+	.name = "sock",
+	.facets = IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |
+		  IPC_F_TIMEOUT,
+	.named = true,
+	.chan_size = sizeof(struct sock_chan),
+	.handle_size = sizeof(struct sock_handle),
+	.start = sock_start,
+	.stop = sock_stop,
+	.stat = sock_stat,
+	.look = sock_look,
+	.create = sock_create,
+	.unlink = sock_unlink,
+	.rename = sock_rename,
+	.chattr = sock_chattr,
+	.readlink = sock_readlink,
+	.list = sock_list,
+	.depth = sock_depth,
+	.chan_free = sock_chan_free,
+	.open = sock_open,
+	.connect = sock_connect,
+	.read = sock_read,
+	.write = sock_write,
+	.undo = sock_undo,
+	.close = sock_close,
+	.poll = sock_poll,
+	.clients = sock_clients,
+	.ctl_show = sock_ctl_show,
+};

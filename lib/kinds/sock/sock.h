@@ -1,0 +1,95 @@
+/* What the files of the kind sock share: its channels and handles, and who opens, connects, reads and writes. */
+#ifndef IPC_SOCK_H
+#define IPC_SOCK_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "core/core.h"
+#include "core/rundir.h"
+
+struct sock_dial;
+
+/*
+ * A name in /sock. st_mode S_IFSOCK: a server bound it through the mount, and the socket is the server's. Else a file user
+ * made it: the socket is ours and has an address, unless it only stands for a socket elsewhere (target).
+ */
+struct sock_chan {
+	struct ipc_chan chan;
+	struct ipc_waitq room;		      /* connects that found the backlog full; accepting wakes them */
+	struct ipc_list returned;	      /* datagrams that were taken and could not be delivered */
+	int fd;				      /* ours: it listens, or receives datagrams; -1: closed, or not ours */
+	int type;			      /* SOCK_STREAM, ...; 0: not known yet (not ours) */
+	char address[IPC_RUNDIR_ADDRESS_MAX]; /* ours, while it is linked; "" */
+	char *target;			      /* path, or @abstract; NULL */
+	unsigned acceptors;		      /* handles that have yet to accept their connection */
+};
+
+/* What an open file of /sock is for. */
+enum sock_role {
+	SOCK_ACCEPTS,  /* @listen: the open waits for a client */
+	SOCK_READS,    /* read-only: the first read accepts */
+	SOCK_CONNECTS, /* to our own socket */
+	SOCK_DIALS,    /* to somebody else's */
+	SOCK_RECEIVES, /* datagrams from the channel's own socket */
+};
+
+struct sock_handle {
+	struct ipc_handle h;
+	struct ipc_waitq own; /* for the connection */
+	enum sock_role role;
+	bool accepts; /* counted in sock_chan.acceptors */
+	bool late;    /* connects when it is used first */
+	int fd;	      /* the connection; -1: none yet */
+	int type;
+	struct sock_dial *dial; /* under way */
+	int error;		/* of the dial; 0 */
+};
+
+static inline struct sock_chan *sock_chan(struct ipc_chan *chan)
+{
+	return ipc_container(chan, struct sock_chan, chan);
+}
+
+static inline struct sock_handle *sock_handle(struct ipc_handle *h)
+{
+	return ipc_container(h, struct sock_handle, h);
+}
+
+/* sock.c. Closes the socket, once nobody can accept from it any more. */
+void sock_close_listener(struct sock_chan *);
+/* "stream", ...; "unknown" for 0. */
+const char *sock_type_name(int type);
+
+/* connect.c */
+int sock_open(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
+int sock_connect(struct ipc_op *);
+void sock_close(struct ipc_handle *);
+/* Gives s its connection. Takes fd. 0, or -errno: nobody could wait on it. */
+int sock_attach(struct sock_handle *s, int fd, int type);
+/* Connects what is late. 0: s has its connection, or -errno; -EAGAIN: not yet. */
+int sock_connect_late(struct sock_handle *s);
+/* 0: s has its connection. -EAGAIN: nobody is there. -ENOENT: nor will be, as the name is gone. */
+int sock_accept(struct sock_handle *s);
+
+/* dial.c. Connects s to the socket of its channel; s->dial is set until s->fd or s->error is. 0 or -errno. */
+int sock_dial_start(struct sock_handle *s);
+void sock_dial_cancel(struct sock_handle *s);
+/* Makes a socket that can be written to and, if `answers`, be answered. Returns it, or -errno. */
+int sock_make(int type, bool answers);
+
+/*
+ * path.c: NAME@connect=/PATH, a name with directories in it. stat: 0, or -errno (-EINPROGRESS: ask sock_look()), or 1: it
+ * is a plain name, or one of c, which may be NULL.
+ */
+int sock_path_stat(struct ipc *, const struct ipc_ref *, const struct sock_chan *c, struct stat *);
+int sock_look(const struct ipc_look *);
+
+/* io.c */
+ssize_t sock_read(struct ipc_op *);
+ssize_t sock_write(struct ipc_op *);
+void sock_undo(struct ipc_op *, ssize_t len);
+unsigned sock_poll(struct ipc_handle *);
+void sock_forget_returned(struct sock_chan *);
+
+#endif

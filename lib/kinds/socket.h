@@ -1,0 +1,23 @@
+/* The data of a connected socket behind a handle, for the kinds that have such: streams in pieces, packets one a call. */
+#ifndef IPC_SOCKET_H
+#define IPC_SOCKET_H
+
+#include "core/core.h"
+
+/* Room for n bytes that are to be delivered by op, where op->data then points; NULL when out of memory. */
+char *ipc_socket_buffer(struct ipc_op *op, size_t n);
+/* Counts a message of n bytes that was read. */
+void ipc_socket_count_read(struct ipc_handle *, size_t n);
+
+/* As a kind's read() and write(). A packet that the socket does not take is -EMSGSIZE; the caller says why. */
+ssize_t ipc_socket_read_stream(struct ipc_op *, int fd);
+ssize_t ipc_socket_write_stream(struct ipc_op *, int fd);
+ssize_t ipc_socket_write_packet(struct ipc_op *, int fd);
+/* Where op->handle is the only reader: what could not be delivered is read again from where it was. */
+void ipc_socket_undo(struct ipc_op *, ssize_t len);
+/* Whether a connection waits to be accepted. */
+bool ipc_socket_has_client(int listening);
+/* poll(2)'s revents, for the directions that h has. */
+unsigned ipc_socket_poll(const struct ipc_handle *, int fd);
+
+#endif

@@ -1,0 +1,212 @@
+#include "fixture.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct ipc_loop *u_loop;
+struct ipc *u_ipc;
+char u_prefix[32];
+
+static const struct ipc_kind *kind;
+
+bool u_start(void)
+{
+	struct ipc_options options = {.prefix = u_prefix};
+
+	u_loop = ipc_loop_new();
+	u_ipc = u_loop ? ipc_new(u_loop, &options) : NULL;
+	return u_ipc;
+}
+
+static void clean(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf /dev/shm/%s* /dev/shm/sem.%s*", u_prefix, u_prefix);
+	cr_assert_eq(system(command), 0);
+}
+
+/* A test that was killed has left what it made; its pid, and so the prefix, may come again. */
+void u_setup(const struct ipc_kind *of)
+{
+	kind = of;
+	snprintf(u_prefix, sizeof(u_prefix), "unit_%s_%d_", ipc_kind_name(of), (int)getpid());
+	clean();
+	cr_assert(u_start());
+}
+
+void u_teardown(void)
+{
+	ipc_free(u_ipc);
+	ipc_loop_free(u_loop);
+	clean();
+}
+
+/* --- names --- */
+
+struct ipc_cred u_me(void)
+{
+	return (struct ipc_cred){.uid = getuid(), .gid = getgid(), .pid = getpid()};
+}
+
+struct ipc_ref u_named(const char *name)
+{
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref;
+
+	cr_assert_eq(ipc_resolve(u_ipc, &cred, kind, name, &ref), 0, "%s", name);
+	return ref;
+}
+
+int u_create_type(const char *name, mode_t mode)
+{
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref = u_named(name);
+
+	return ipc_create(u_ipc, &cred, &ref, mode);
+}
+
+void u_create(const char *name)
+{
+	cr_assert_eq(u_create_type(name, S_IFREG | 0600), 0);
+}
+
+int u_stat(const char *name, struct stat *st)
+{
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref = u_named(name);
+
+	return ipc_stat(u_ipc, &cred, &ref, st);
+}
+
+int u_remove(const char *name)
+{
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref = u_named(name);
+
+	return ipc_unlink(u_ipc, &cred, &ref);
+}
+
+int u_rename(const char *from, const char *to, unsigned flags)
+{
+	struct ipc_cred cred = u_me();
+	struct ipc_ref a = u_named(from), b = u_named(to);
+
+	return ipc_rename(u_ipc, &cred, &a, &b, flags);
+}
+
+int u_change(const char *name, struct ipc_handle *h, const struct stat *st, unsigned set)
+{
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref = u_named(name);
+
+	return ipc_chattr(u_ipc, &cred, &ref, h, st, set);
+}
+
+bool u_refused(const char *part)
+{
+	struct ipc_cred cred = u_me();
+	char text[8192] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	ipc_text_errors(u_ipc, &cred, out);
+	fclose(out);
+	return strstr(text, part) != NULL;
+}
+
+/* --- operations --- */
+
+static int complete(struct ipc_op *op, ssize_t result)
+{
+	struct u_call *c = ipc_container(op, struct u_call, op);
+
+	cr_assert_not(c->done);
+	c->done = true;
+	c->result = result;
+	if (c->undeliverable)
+		return -ENOENT;
+	if (op->type == IPC_READ && result > 0)
+		memcpy(c->text, op->data, (size_t)result);
+	return 0;
+}
+
+void u_begin(struct u_call *c, struct ipc_handle *h, enum ipc_op_type type, const char *text)
+{
+	ssize_t r;
+
+	memset(c, 0, sizeof(*c));
+	c->op = (struct ipc_op){.type = type, .handle = h, .cred = u_me(), .data = text, .complete = complete};
+	c->op.size = text ? strlen(text) : sizeof(c->text) - 1;
+	c->op.offset = h->pos;
+	ipc_list_init(&c->op.link);
+	r = ipc_submit(&c->op);
+	if (r == IPC_WOULD_PARK)
+		ipc_park(&c->op);
+	else
+		complete(&c->op, r);
+}
+
+/* Short turns: what a task did in the beginning of one does not end its sleep. */
+ssize_t u_finish(struct u_call *c)
+{
+	while (!c->done)
+		cr_assert_eq(ipc_loop_turn(u_loop, 20), 0);
+	return c->result;
+}
+
+int u_handle(const char *name, int flags, struct ipc_handle **out)
+{
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref = u_named(name);
+	struct stat st;
+	int r = u_stat(name, &st);
+
+	return r < 0 ? r : ipc_handle_new(u_ipc, &cred, &ref, flags, st.st_ino, out);
+}
+
+/* What never waits, or not here. */
+static ssize_t at_once(struct ipc_handle *h, enum ipc_op_type type, const char *text)
+{
+	struct u_call c;
+
+	u_begin(&c, h, type, text);
+	cr_assert(c.done);
+	return c.result;
+}
+
+struct ipc_handle *u_open(const char *name, int flags)
+{
+	struct ipc_handle *h;
+
+	cr_assert_eq(u_handle(name, flags, &h), 0, "%s", name);
+	cr_assert_eq(at_once(h, IPC_OPEN, NULL), 0, "%s", name);
+	return h;
+}
+
+ssize_t u_put(struct ipc_handle *h, const char *text)
+{
+	return at_once(h, IPC_WRITE, text);
+}
+
+const char *u_ctl(const char *name)
+{
+	static struct u_call c;
+	struct ipc_handle *h;
+	char ctl[64];
+
+	snprintf(ctl, sizeof(ctl), "%s@ctl", name);
+	h = u_open(ctl, O_RDONLY);
+	u_begin(&c, h, IPC_READ, NULL);
+	cr_assert_gt(c.result, 0);
+	ipc_close(h);
+	return c.text;
+}
+
+void u_count_ready(void *count)
+{
+	++*(int *)count;
+}

@@ -1,0 +1,66 @@
+/*
+ * What the unit tests of /shm, /sem, /bcast and /sig share: an instance without a mount, names of its one kind, and
+ * operations on them as our own user. A call that goes wrong where it is not the test's subject fails the test.
+ */
+#ifndef UNIT_FIXTURE_H
+#define UNIT_FIXTURE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "core/core.h"
+#include "ipc.h"
+
+/* Of the test; may be replaced by u_start(). */
+extern struct ipc_loop *u_loop;
+extern struct ipc *u_ipc;
+/* Of kernel names, so that tests at the same time do not meet; what bears it in /dev/shm goes with the test. */
+extern char u_prefix[32];
+
+/* A suite's .init begins with u_setup(); u_teardown() is its .fini. */
+void u_setup(const struct ipc_kind *);
+void u_teardown(void);
+/* A further instance, into u_loop and u_ipc. False: it cannot be made. */
+bool u_start(void);
+
+struct ipc_cred u_me(void);
+struct ipc_ref u_named(const char *name);
+
+/* Each returns 0 or -errno. */
+int u_create_type(const char *name, mode_t mode);
+int u_stat(const char *name, struct stat *);
+int u_remove(const char *name);
+int u_rename(const char *from, const char *to, unsigned flags);
+int u_change(const char *name, struct ipc_handle *, const struct stat *, unsigned set);
+/* A regular name, which must be new. */
+void u_create(const char *name);
+/* Whether our last refusals, as M/errors has them, say that. */
+bool u_refused(const char *part);
+
+/* An operation that may park. */
+struct u_call {
+	struct ipc_op op;
+	bool done;
+	bool undeliverable; /* set by the test: whoever asked has gone */
+	ssize_t result;	    /* once it is done */
+	char text[4096];    /* what a read gave, as a string */
+};
+
+/* text: of a write; else NULL. A read is at the handle's end. */
+void u_begin(struct u_call *, struct ipc_handle *, enum ipc_op_type, const char *text);
+/* Turns the loop until it is done. Returns its result. */
+ssize_t u_finish(struct u_call *);
+
+/* ipc_handle_new(): the handle is not in use yet. Returns 0 or -errno. */
+int u_handle(const char *name, int flags, struct ipc_handle **);
+/* The name, which exists and whose open does not wait. */
+struct ipc_handle *u_open(const char *name, int flags);
+/* A write that does not wait. */
+ssize_t u_put(struct ipc_handle *, const char *text);
+/* The text of NAME@ctl, in a static buffer. */
+const char *u_ctl(const char *name);
+
+/* For ipc_handle_on_ready(): counts in an int. */
+void u_count_ready(void *count);
+
+#endif

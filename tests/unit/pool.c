@@ -1,0 +1,408 @@
+#include "base/pool.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+
+enum { THREADS = 3 };
+
+static struct ipc_loop *loop;
+static struct ipc_pool *pool;
+
+/* What the jobs saw. Those of the tests block on a pipe that is written to, or on the signal. */
+struct call {
+	struct ipc_job job;
+	pthread_t worker, completer;
+	sigset_t mask;
+	pid_t tid;
+	int result, done;
+	atomic_bool started, worked, told;
+};
+
+static int never[2]; /* a pipe that stays empty until a test fills it */
+
+static void setup(void)
+{
+	loop = ipc_loop_new();
+	cr_assert_not_null(loop);
+	pool = ipc_pool_new(loop, THREADS);
+	cr_assert_not_null(pool);
+	cr_assert_eq(pipe(never), 0);
+}
+
+static void teardown(void)
+{
+	ipc_pool_free(pool);
+	ipc_loop_free(loop);
+}
+
+/* cppcheck-suppress unknownMacro */
+TestSuite(pool, .init = setup, .fini = teardown, .timeout = 20);
+
+static struct call *call_of(struct ipc_job *job)
+{
+	return ipc_container(job, struct call, job);
+}
+
+static void work_at_once(struct ipc_job *job)
+{
+	struct call *call = call_of(job);
+
+	call->worker = pthread_self();
+	call->tid = gettid();
+	pthread_sigmask(SIG_SETMASK, NULL, &call->mask);
+	call->worked = true;
+}
+
+static void work_read(struct ipc_job *job)
+{
+	struct call *call = call_of(job);
+	char byte;
+
+	call->worker = pthread_self();
+	call->started = true;
+	do
+		call->result = read(never[0], &byte, 1) < 0 ? -errno : 0;
+	while (call->result == -EINTR && !job->cancelled);
+	call->worked = true;
+}
+
+/* Enters the blocking call only when the first signal has surely gone by. */
+static void work_read_late(struct ipc_job *job)
+{
+	struct call *call = call_of(job);
+	char byte;
+
+	call->started = true;
+	while (!call->told)
+		;
+	call->result = read(never[0], &byte, 1) < 0 ? -errno : 0;
+}
+
+static void done_count(struct ipc_job *job)
+{
+	call_of(job)->completer = pthread_self();
+	call_of(job)->done++;
+}
+
+static void submit(struct call *call, void (*work)(struct ipc_job *))
+{
+	cr_assert_eq(ipc_pool_submit(pool, &call->job, work, done_count), 0);
+}
+
+static void run_until_done(struct call *call)
+{
+	while (!call->done)
+		cr_assert_eq(ipc_loop_turn(loop, -1), 0);
+}
+
+static void wait_for(atomic_bool *flag)
+{
+	while (!*flag)
+		usleep(100);
+}
+
+static void fill_pipe(int bytes)
+{
+	while (bytes-- > 0)
+		cr_assert_eq(write(never[1], "", 1), 1);
+}
+
+Test(pool, work_runs_in_another_thread)
+{
+	struct call call = {0};
+
+	submit(&call, work_at_once);
+	run_until_done(&call);
+	cr_assert(call.worked);
+	cr_assert_not(pthread_equal(call.worker, pthread_self()));
+}
+
+Test(pool, done_runs_in_the_thread_of_the_loop)
+{
+	struct call call = {0};
+
+	submit(&call, work_at_once);
+	run_until_done(&call);
+	cr_assert(pthread_equal(call.completer, pthread_self()));
+}
+
+Test(pool, done_waits_for_the_loop)
+{
+	struct call call = {0};
+
+	submit(&call, work_at_once);
+	wait_for(&call.worked);
+	cr_assert_eq(call.done, 0);
+	run_until_done(&call);
+}
+
+Test(pool, jobs_block_side_by_side)
+{
+	struct call calls[THREADS] = {0};
+
+	for (int i = 0; i < THREADS; i++)
+		submit(&calls[i], work_read);
+	for (int i = 0; i < THREADS; i++)
+		wait_for(&calls[i].started);
+	fill_pipe(THREADS);
+	for (int i = 0; i < THREADS; i++)
+		run_until_done(&calls[i]);
+}
+
+Test(pool, job_above_the_limit_is_refused)
+{
+	static struct call calls[THREADS + 1];
+
+	for (int i = 0; i < THREADS; i++)
+		submit(&calls[i], work_read);
+	cr_assert_eq(ipc_pool_submit(pool, &calls[THREADS].job, work_read, done_count), -EAGAIN);
+	fill_pipe(1);
+	while (!calls[0].done && !calls[1].done && !calls[2].done)
+		ipc_loop_turn(loop, -1);
+	submit(&calls[THREADS], work_read);
+	fill_pipe(THREADS);
+	run_until_done(&calls[THREADS]);
+}
+
+Test(pool, thread_is_used_again)
+{
+	struct call calls[2] = {0};
+
+	for (int i = 0; i < 2; i++) {
+		submit(&calls[i], work_at_once);
+		run_until_done(&calls[i]);
+	}
+	cr_assert(pthread_equal(calls[0].worker, calls[1].worker));
+}
+
+Test(pool, idle_thread_leaves)
+{
+	struct call call = {0};
+	char task[64];
+
+	submit(&call, work_at_once);
+	run_until_done(&call);
+	snprintf(task, sizeof(task), "/proc/self/task/%d", call.tid);
+	while (access(task, F_OK) == 0)
+		ipc_loop_turn(loop, 50);
+	call.done = 0;
+	submit(&call, work_at_once);
+	run_until_done(&call);
+}
+
+Test(pool, helper_blocks_every_signal_but_the_interrupting_one)
+{
+	struct call call = {0};
+
+	submit(&call, work_at_once);
+	run_until_done(&call);
+	cr_assert(sigismember(&call.mask, SIGTERM));
+	cr_assert(sigismember(&call.mask, SIGALRM));
+	cr_assert_not(sigismember(&call.mask, SIGURG));
+}
+
+static void done_submit_again(struct ipc_job *job)
+{
+	struct call *call = call_of(job);
+
+	if (++call->done < 5)
+		cr_assert_eq(ipc_pool_submit(pool, job, work_at_once, done_submit_again), 0);
+}
+
+Test(pool, done_may_submit_its_job_again)
+{
+	struct call call = {0};
+
+	ipc_pool_submit(pool, &call.job, work_at_once, done_submit_again);
+	while (call.done < 5)
+		ipc_loop_turn(loop, -1);
+}
+
+static void done_free(struct ipc_job *job)
+{
+	ipc_loop_stop(loop);
+	free(call_of(job));
+}
+
+Test(pool, done_may_free_its_job)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	ipc_pool_submit(pool, &call->job, work_at_once, done_free);
+	cr_assert_eq(ipc_loop_run(loop), 0);
+}
+
+/* Cancelling */
+
+Test(pool, cancel_interrupts_a_blocked_call)
+{
+	struct call call = {0};
+
+	submit(&call, work_read);
+	wait_for(&call.started);
+	ipc_job_cancel(pool, &call.job);
+	run_until_done(&call);
+	cr_assert_eq(call.result, -EINTR);
+}
+
+Test(pool, cancel_reaches_a_call_that_blocks_after_the_first_signal)
+{
+	struct call call = {0};
+
+	submit(&call, work_read_late);
+	wait_for(&call.started);
+	ipc_job_cancel(pool, &call.job);
+	call.told = true;
+	run_until_done(&call);
+	cr_assert_eq(call.result, -EINTR);
+}
+
+Test(pool, cancel_leaves_the_other_jobs_alone)
+{
+	struct call cancelled = {0}, other = {0};
+
+	submit(&other, work_read);
+	submit(&cancelled, work_read);
+	ipc_job_cancel(pool, &cancelled.job);
+	run_until_done(&cancelled);
+	cr_assert_not(other.worked);
+	fill_pipe(1);
+	run_until_done(&other);
+	cr_assert_eq(other.result, 0);
+}
+
+Test(pool, cancel_does_not_run_done_itself)
+{
+	struct call call = {0};
+
+	submit(&call, work_read);
+	ipc_job_cancel(pool, &call.job);
+	cr_assert_eq(call.done, 0);
+	run_until_done(&call);
+}
+
+Test(pool, cancel_of_a_job_that_has_worked_lets_it_be_done_once)
+{
+	struct call call = {0};
+
+	submit(&call, work_at_once);
+	wait_for(&call.worked);
+	ipc_job_cancel(pool, &call.job);
+	run_until_done(&call);
+	ipc_loop_turn(loop, 5);
+	cr_assert_eq(call.done, 1);
+}
+
+Test(pool, cancel_of_an_idle_job_is_harmless)
+{
+	struct call call = {0};
+
+	ipc_job_cancel(pool, &call.job);
+	ipc_loop_turn(loop, 0);
+	cr_assert_eq(call.done, 0);
+}
+
+Test(pool, job_cancelled_at_once_is_done_once)
+{
+	/* Nearly every one of them is cancelled before its thread has come to it. */
+	for (int i = 0; i < 500; i++) {
+		struct call call = {0};
+
+		submit(&call, work_read);
+		ipc_job_cancel(pool, &call.job);
+		run_until_done(&call);
+		cr_assert_eq(call.done, 1);
+		cr_assert_eq(call.worked, call.started);
+	}
+}
+
+Test(pool, cancelled_job_can_be_submitted_again)
+{
+	struct call call = {0};
+
+	submit(&call, work_read);
+	ipc_job_cancel(pool, &call.job);
+	run_until_done(&call);
+	call.done = 0;
+	submit(&call, work_at_once);
+	cr_assert_not(call.job.cancelled);
+	run_until_done(&call);
+	cr_assert(call.worked);
+}
+
+/* Freeing the pool */
+
+Test(pool, free_cancels_running_jobs_and_completes_them)
+{
+	struct call calls[THREADS] = {0};
+
+	for (int i = 0; i < THREADS; i++)
+		submit(&calls[i], work_read);
+	wait_for(&calls[0].started);
+	ipc_pool_free(pool);
+	pool = NULL;
+	for (int i = 0; i < THREADS; i++)
+		cr_assert_eq(calls[i].done, 1);
+	cr_assert_eq(calls[0].result, -EINTR);
+}
+
+Test(pool, free_completes_jobs_that_have_worked)
+{
+	struct call call = {0};
+
+	submit(&call, work_at_once);
+	wait_for(&call.worked);
+	ipc_pool_free(pool);
+	pool = NULL;
+	cr_assert_eq(call.done, 1);
+}
+
+static int refused;
+
+static void done_submit_in_vain(struct ipc_job *job)
+{
+	refused = ipc_pool_submit(pool, job, work_at_once, done_count);
+}
+
+Test(pool, job_submitted_while_the_pool_is_freed_is_refused)
+{
+	struct call call = {0};
+
+	ipc_pool_submit(pool, &call.job, work_at_once, done_submit_in_vain);
+	ipc_pool_free(pool);
+	pool = NULL;
+	cr_assert_eq(refused, -EAGAIN);
+}
+
+Test(pool, null_pool_can_be_freed)
+{
+	ipc_pool_free(NULL);
+}
+
+Test(pool, many_jobs_are_each_done_once)
+{
+	enum { JOBS = 2000 };
+	static struct call calls[JOBS];
+	int submitted = 0;
+
+	while (submitted < JOBS) {
+		struct call *call = &calls[submitted];
+
+		if (ipc_pool_submit(pool, &call->job, work_at_once, done_count) == 0)
+			submitted++;
+		else
+			ipc_loop_turn(loop, -1);
+		if (submitted % 7 == 0)
+			ipc_job_cancel(pool, &call->job);
+	}
+	for (int i = 0; i < JOBS; i++)
+		run_until_done(&calls[i]);
+	for (int i = 0; i < JOBS; i++)
+		cr_assert_eq(calls[i].done, 1);
+}

@@ -1,0 +1,160 @@
+/* The names of /sock. */
+#include "sock.h"
+
+TestSuite(sock_name, .init = setup, .fini = teardown, .timeout = 30);
+
+Test(sock_name, types_of_the_files)
+{
+	struct stat st;
+
+	cr_assert_eq(create("x", S_IFREG | 0640), 0);
+	cr_assert_eq(create("x", S_IFREG | 0640), -EEXIST);
+	cr_assert_eq(look("x", &st), 0);
+	cr_assert_eq(st.st_mode, S_IFREG | 0640);
+	cr_assert_eq(look("x@addr", &st), 0);
+	cr_assert(S_ISLNK(st.st_mode));
+	cr_assert_eq(look("x@listen", &st), 0);
+	cr_assert(S_ISREG(st.st_mode));
+	cr_assert_eq(create("n", S_IFSOCK | 0755), 0);
+	cr_assert_eq(look("n", &st), 0);
+	cr_assert(S_ISSOCK(st.st_mode));
+	cr_assert_eq(look("n@io", &st), 0);
+	cr_assert(S_ISREG(st.st_mode));
+	cr_assert_eq(look("n@addr", &st), -ENOENT);
+	cr_assert_eq(create("f", S_IFIFO | 0644), -EPERM);
+}
+
+Test(sock_name, contradicting_creation_facets_are_EEXIST)
+{
+	struct ipc_handle *h;
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(make_handle("x@dgram", O_WRONLY, &h), -EEXIST);
+	cr_assert(strstr(errors(), "stream"), "%s", errors());
+	cr_assert_eq(make_handle("x@connect=@there", O_WRONLY, &h), -EEXIST);
+	cr_assert_eq(make_handle("x@stream", O_WRONLY, &h), 0);
+	ipc_close(h);
+}
+
+Test(sock_name, native_client_reaches_the_address_with_the_channels_mode)
+{
+	char path[108];
+	struct stat st;
+	struct ipc_handle *s;
+	struct ipc_cred cred = me();
+	struct ipc_ref ref;
+	int fd;
+
+	umask(077);
+	cr_assert_eq(create("x", S_IFREG | 0606), 0);
+	address_link("x", path, sizeof(path));
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode, S_IFSOCK | 0606);
+	ref = resolve("x");
+	st.st_mode = 0620;
+	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode, S_IFSOCK | 0620);
+	fd = native_connect("x", SOCK_STREAM);
+	cr_assert_eq(write(fd, "native", 6), 6);
+	s = opened("x@listen", O_RDWR);
+	expect_get(s, "native");
+	cr_assert(strstr(ctl("x"), "type=stream\n"));
+	cr_assert(strstr(ctl("x"), "connection=pid:"), "%s", ctl("x"));
+	ipc_close(s);
+	close(fd);
+}
+
+Test(sock_name, unlink_removes_the_address_and_spares_connections)
+{
+	struct ipc_cred cred = me();
+	struct ipc_ref ref;
+	struct ipc_handle *s, *c;
+	struct stat st;
+	char path[108];
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	address_link("x", path, sizeof(path));
+	c = opened("x", O_RDWR);
+	s = opened("x@listen", O_RDWR);
+	ref = resolve("x");
+	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	cr_assert_eq(look("x", &st), -ENOENT);
+	cr_assert_eq(stat(path, &st), -1);
+	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -ENOENT);
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	put(c, "on", 2);
+	expect_get(s, "on");
+	ipc_close(c);
+	ipc_close(s);
+}
+
+Test(sock_name, unlink_ends_the_wait_for_a_client)
+{
+	struct ipc_cred cred = me();
+	struct ipc_ref ref;
+	struct ipc_handle *s, *r, *late, *w;
+	struct call accept = {.done = false}, reading = {.done = false};
+	char buf[8];
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(make_handle("x@listen", O_RDWR, &s), 0);
+	begin(&accept, s, IPC_OPEN, false);
+	r = opened("x", O_RDONLY);
+	begin_read(&reading, r, 8, false);
+	ref = resolve("x");
+	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	cr_assert_eq(finish(&accept), -ENOENT);
+	cr_assert_eq(finish(&reading), 0);
+	ipc_close(s);
+	ipc_close(r);
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	late = opened("x", O_RDONLY);
+	w = opened("x", O_WRONLY);
+	put(w, "kept", 4);
+	ipc_close(w);
+	ref = resolve("x");
+	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	expect_get(late, "kept");
+	cr_assert_eq(get(late, 8, buf), 0);
+	ipc_close(late);
+}
+
+Test(sock_name, stale_inode_is_ESTALE_and_harms_nothing)
+{
+	struct ipc_cred cred = me();
+	struct ipc_ref ref;
+	struct ipc_handle *h;
+	struct stat old, new;
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	look("x", &old);
+	ref = resolve("x");
+	ipc_unlink(ipc, &cred, &ref);
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(ipc_handle_new(ipc, &cred, &ref, O_RDONLY, old.st_ino, &h), -ESTALE);
+	cr_assert_eq(look("x", &new), 0);
+	cr_assert_neq(new.st_ino, old.st_ino);
+}
+
+Test(sock_name, rename_keeps_the_address_and_replaces_the_target)
+{
+	struct ipc_cred cred = me();
+	struct ipc_ref from, to;
+	char path[108], gone[108], after[108];
+	struct stat st;
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(create("y", S_IFREG | 0644), 0);
+	address_link("x", path, sizeof(path));
+	address_link("y", gone, sizeof(gone));
+	from = resolve("x");
+	to = resolve("y");
+	cr_assert_eq(ipc_rename(ipc, &cred, &from, &to, 0), 0);
+	address_link("y", after, sizeof(after));
+	cr_assert_str_eq(after, path);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(stat(gone, &st), -1);
+	cr_assert_eq(look("x", &st), -ENOENT);
+}
