@@ -2,10 +2,17 @@
 #include "closer.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Users whose closes are looked at at the same time; more of them wait. */
+enum { HELPERS_MAX = 4 };
 
 /* The process a thread belongs to; -1 where we may not know. */
 static pid_t process_of(pid_t thread)
@@ -25,41 +32,172 @@ static pid_t process_of(pid_t thread)
 	return pid;
 }
 
-/* As the kernel shows the path of an open file, whose name may have gone. */
-static bool is_path(const char *target, const char *path)
-{
-	size_t n = strlen(path);
+/* A descriptor as proc_pid_fdinfo(5) has it; ino is 0 where the kernel (before 5.14) does not tell. */
+struct fdinfo {
+	ino_t ino;
+	int access;
+};
 
-	return strncmp(target, path, n) == 0 && (target[n] == '\0' || strcmp(target + n, " (deleted)") == 0);
+static bool fdinfo_read(int dir, const char *fd, struct fdinfo *info)
+{
+	char text[256]; /* what a kind of file adds stands behind the lines that all have */
+	int file = openat(dir, fd, O_RDONLY | O_CLOEXEC);
+	ssize_t n = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+	const char *ino, *flags;
+
+	if (file >= 0)
+		close(file);
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	ino = strstr(text, "\nino:");
+	flags = strstr(text, "\nflags:");
+	info->ino = ino ? (ino_t)strtoull(ino + strlen("\nino:"), NULL, 10) : 0;
+	info->access = flags ? (int)(strtoul(flags + strlen("\nflags:"), NULL, 8) & O_ACCMODE) : O_RDWR;
+	return true;
 }
 
-bool fs_closer_is_last(pid_t opener, pid_t closer, const char *path)
+/* Without asking the file's server, which could be ourselves or one that hangs: FUSE knows the number by itself. */
+static ino_t fd_ino(pid_t thread, const char *fd)
 {
-	pid_t process = process_of(closer);
-	char name[PATH_MAX];
+	char path[32 + NAME_MAX];
+	struct statx st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)thread, fd);
+	return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 ? 0 : (ino_t)st.stx_ino;
+}
+
+/* What cannot be looked at could be the file. */
+static bool fd_may_be(int dir, const char *fd, const struct fs_closer *c)
+{
+	struct fdinfo info;
+
+	if (!fdinfo_read(dir, fd, &info))
+		return errno != ENOENT; /* another thread has just closed it */
+	if (info.access != c->access)
+		return false;
+	if (!info.ino)
+		info.ino = fd_ino(c->closer, fd);
+	return !info.ino || info.ino == c->ino;
+}
+
+static bool closer_is_last(const struct fs_closer *c)
+{
+	pid_t process = process_of(c->closer);
 	struct dirent *e;
 	bool last = true;
+	char path[32];
 	DIR *fds;
 
-	if (process < 0 || process != process_of(opener))
+	if (process < 0 || process != process_of(c->opener))
 		return false;
-	snprintf(name, sizeof(name), "/proc/%d/fd", (int)process);
-	fds = opendir(name);
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)c->closer);
+	fds = opendir(path);
 	if (!fds)
 		return false;
-	while (last && (e = readdir(fds))) {
-		char target[PATH_MAX];
-		ssize_t n = e->d_name[0] == '.' ? 0 : readlinkat(dirfd(fds), e->d_name, target, sizeof(target) - 1);
-
-		/* What cannot be read could be the file. */
-		last = n >= 0;
-		if (last) {
-			target[n] = '\0';
-			last = !is_path(target, path);
-		}
-	}
+	while (last && (e = readdir(fds)))
+		last = !atomic_load(&c->job.cancelled) && (e->d_name[0] == '.' || !fd_may_be(dirfd(fds), e->d_name, c));
 	closedir(fds);
 	return last;
+}
+
+static void closer_work(struct ipc_job *job)
+{
+	struct fs_closer *c = ipc_container(job, struct fs_closer, job);
+
+	c->last = closer_is_last(c);
+}
+
+static void closers_run(struct fs_closers *);
+
+static void closer_done(struct ipc_job *job)
+{
+	struct fs_closer *c = ipc_container(job, struct fs_closer, job);
+	struct fs_closers *all = c->all;
+
+	ipc_list_remove(&c->link);
+	c->done(c, c->last);
+	closers_run(all);
+}
+
+static bool closers_serve(const struct fs_closers *all, uid_t uid)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &all->running)
+		if (ipc_container(pos, struct fs_closer, link)->uid == uid)
+			return true;
+	return false;
+}
+
+static struct fs_closer *closers_next(struct fs_closers *all)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &all->queued) {
+		struct fs_closer *c = ipc_container(pos, struct fs_closer, link);
+
+		if (!closers_serve(all, c->uid))
+			return c;
+	}
+	return NULL;
+}
+
+/* Gives the helpers what they can take. Where not even one can be had, the very last close will do. */
+static void closers_run(struct fs_closers *all)
+{
+	struct fs_closer *c;
+
+	while (all->pool && (c = closers_next(all))) {
+		int r = ipc_pool_submit(all->pool, &c->job, closer_work, closer_done);
+
+		if (r < 0 && !ipc_list_empty(&all->running))
+			return;
+		ipc_list_remove(&c->link);
+		if (r == 0)
+			ipc_list_append(&all->running, &c->link);
+		else
+			c->done(c, false);
+	}
+}
+
+int fs_closers_start(struct fs_closers *all, struct ipc_loop *loop)
+{
+	ipc_list_init(&all->queued);
+	ipc_list_init(&all->running);
+	all->pool = ipc_pool_new(loop, HELPERS_MAX);
+	return all->pool ? 0 : -errno;
+}
+
+void fs_closers_end(struct fs_closers *all)
+{
+	struct ipc_pool *pool = all->pool;
+
+	if (!pool)
+		return;
+	all->pool = NULL;
+	while (!ipc_list_empty(&all->queued))
+		fs_closer_cancel(ipc_container(all->queued.next, struct fs_closer, link));
+	ipc_pool_free(pool);
+}
+
+void fs_closer_ask(struct fs_closers *all, struct fs_closer *c)
+{
+	c->all = all;
+	c->last = false;
+	c->job = (struct ipc_job){0};
+	ipc_list_append(&all->queued, &c->link);
+	closers_run(all);
+}
+
+void fs_closer_cancel(struct fs_closer *c)
+{
+	if (c->job.work) {
+		ipc_job_cancel(c->all->pool, &c->job);
+		return;
+	}
+	ipc_list_remove(&c->link);
+	c->done(c, false);
 }
 
 bool fs_closer_is_exiting(pid_t closer)

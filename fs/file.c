@@ -1,7 +1,6 @@
 /* Open files: open, read, write, poll, close. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,7 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "closer.h"
 #include "fs.h"
 
 /* What fi->fh points to. */
@@ -21,6 +19,7 @@ struct fs_file {
 	struct ipc_handle *handle;	 /* NULL: a text */
 	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
 	pid_t opener;
+	int access; /* of O_ACCMODE */
 	struct ipc_text text;
 };
 
@@ -83,7 +82,7 @@ static void file_ready(void *arg)
 	file->waiting = NULL;
 }
 
-static struct fs_file *file_new(struct fs *fs, struct fs_node *node, pid_t opener)
+static struct fs_file *file_new(struct fs *fs, struct fs_node *node, pid_t opener, int flags)
 {
 	struct fs_file *file = calloc(1, sizeof(*file));
 
@@ -92,6 +91,7 @@ static struct fs_file *file_new(struct fs *fs, struct fs_node *node, pid_t opene
 	file->fs = fs;
 	file->node = node;
 	file->opener = opener;
+	file->access = flags & O_ACCMODE;
 	ipc_list_append(&fs->files, &file->link);
 	return file;
 }
@@ -312,7 +312,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_err(req, -ESTALE);
 		return;
 	}
-	file = file_new(fs, node, cred.pid);
+	file = file_new(fs, node, cred.pid, fi->flags);
 	if (!file) {
 		if (node->type == FS_CHAN)
 			fs_node_release(node);
@@ -366,7 +366,7 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 	if (!node)
 		return -ENOMEM;
 	node->live++;
-	file = file_new(fs, node, cred.pid);
+	file = file_new(fs, node, cred.pid, fi->flags);
 	if (!file) {
 		node->live--;
 		fs_node_forget(fs, node, 1);
@@ -501,31 +501,85 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		fs_reply_err(req, -EACCES);
 }
 
-/* Whether this close has something to do, which it must not leave to a later one. */
-static bool flush_is_due(fuse_req_t req, const struct fs_file *file)
-{
-	const struct ipc_ref *ref = &file->node->ref;
-	char path[PATH_MAX], text[2 * IPC_NAME_MAX];
+/* A close that has a line to end if it is the process's last one. */
+struct file_closing {
+	struct fs_closer closer;
+	fuse_req_t req;
+	struct fs_file *file;
+	bool starting, interrupted;
+};
 
-	if (!ipc_handle_has_unfinished(file->handle))
-		return ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS;
-	fs_ref_text(ref, text, sizeof(text));
-	snprintf(path, sizeof(path), "%s/%s/%s", file->fs->opt.mountpoint, ipc_kind_name(ref->kind), text);
-	return fs_closer_is_last(file->opener, fs_cred(req).pid, path);
+static void flush_submit(fuse_req_t req, struct fs_file *file)
+{
+	struct ipc_op op = {.type = IPC_FLUSH, .nonblock = fs_closer_is_exiting(fs_cred(req).pid)};
+
+	file_submit(req, file, &op);
+}
+
+static void closing_done(struct fs_closer *closer, bool last)
+{
+	struct file_closing *c = ipc_container(closer, struct file_closing, closer);
+
+	fuse_req_interrupt_func(c->req, NULL, NULL);
+	if (last)
+		flush_submit(c->req, c->file);
+	else
+		fs_reply_err(c->req, 0);
+	free(c);
+}
+
+/* The kernel does not let even a killed process go before the answer. The line then ends in the background. */
+static void closing_interrupt(fuse_req_t req, void *arg)
+{
+	struct file_closing *c = arg;
+
+	(void)req;
+	/* libfuse may call this from within the call that registers it. */
+	if (c->starting)
+		c->interrupted = true;
+	else
+		fs_closer_cancel(&c->closer);
+}
+
+static void flush_ask(fuse_req_t req, struct fs_file *file)
+{
+	struct file_closing *c = calloc(1, sizeof(*c));
+	struct ipc_cred cred = fs_cred(req);
+
+	if (!c) {
+		fs_reply_err(req, 0); /* the very last close will do */
+		return;
+	}
+	c->closer = (struct fs_closer){
+		.opener = file->opener,
+		.closer = cred.pid,
+		.uid = cred.uid,
+		.ino = file->node->ino,
+		.access = file->access,
+		.done = closing_done,
+	};
+	c->req = req;
+	c->file = file;
+	c->starting = true;
+	fuse_req_interrupt_func(req, closing_interrupt, c);
+	c->starting = false;
+	if (c->interrupted)
+		closing_done(&c->closer, false);
+	else
+		fs_closer_ask(&file->fs->closers, &c->closer);
 }
 
 void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs_file *file = file_of(fi);
-	struct ipc_op op = {.type = IPC_FLUSH};
 
 	(void)ino;
-	if (file->handle && flush_is_due(req, file)) {
-		op.nonblock = fs_closer_is_exiting(fs_cred(req).pid);
-		file_submit(req, file, &op);
-	} else {
+	if (file->handle && ipc_handle_has_unfinished(file->handle))
+		flush_ask(req, file);
+	else if (file->handle && ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS)
+		flush_submit(req, file);
+	else
 		fs_reply_err(req, 0);
-	}
 }
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

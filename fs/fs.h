@@ -4,6 +4,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include "closer.h"
 #include "ipc.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
@@ -92,7 +93,8 @@ struct fs {
 	unsigned fixed_count;
 	struct ipc_list files, nodes;
 	struct ipc_list looks; /* LOOKUPs that helpers have */
-	void *names;	       /* tree of struct fs_name */
+	struct fs_closers closers;
+	void *names; /* tree of struct fs_name */
 	uint64_t serial;
 	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
 	int64_t crowded_until;

@@ -221,6 +221,9 @@ static int session_start(struct fs *fs)
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc);
 	if (!fs->ipc)
 		return -errno;
+	r = fs_closers_start(&fs->closers, fs->loop);
+	if (r < 0)
+		return r;
 	return fs_inode_init(fs);
 }
 
@@ -229,6 +232,7 @@ static void session_end(struct fs *fs)
 	int fd = fs->signals.fd;
 
 	fs_awake_end(&fs->awake);
+	fs_closers_end(&fs->closers);
 	ipc_watch_remove(&fs->signals);
 	if (fd >= 0)
 		close(fd);
@@ -266,6 +270,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	status = r < 0;
 	ipc_shut_down(fs->ipc);
 	fs_dir_shut_down(fs);
+	fs_closers_end(&fs->closers);
 	ipc_watch_remove(&fs->device);
 	fuse_session_unmount(fs->se);
 	fs_file_close_all(fs);
