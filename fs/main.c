@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "mount_options.h"
 
 /* How long to poll for the next request before sleeping. Longer than a request and its caller's way to the next. */
 #define SPIN_DEFAULT "50us"
@@ -68,21 +69,37 @@ static const char usage[] =
 	"     cpu_latency=TIME    as root: while many requests come, no processor may take longer to wake; 0: none sleeps\n"
 	"                         (the default on virtual machines of up to 4 processors); any: they may\n"
 	"\n"
-	"To end it: fusermount3 -u MOUNTPOINT\n";
+	"In /etc/fstab:  ipcfs /ipc fuse.ipcfs allow_other 0 0\n"
+	"To end it:      fusermount3 -u MOUNTPOINT, or umount\n";
+
+static int take_place(struct fs_options *opt, const char *place)
+{
+	if (opt->mountpoint && !fs_mount_is_source(opt->mountpoint)) {
+		fs_complain("%s: one mount point is enough, and %s is it", place, opt->mountpoint);
+		return -1;
+	}
+	free(opt->mountpoint);
+	opt->mountpoint = strdup(place);
+	return opt->mountpoint ? 0 : -1;
+}
 
 static int take_argument(void *data, const char *arg, int key, struct fuse_args *args)
 {
-	struct fs_options *opt = data;
-
 	(void)args;
-	if (key != FUSE_OPT_KEY_NONOPT)
+	if (key == FUSE_OPT_KEY_NONOPT)
+		return take_place(data, arg);
+	if (key != FUSE_OPT_KEY_OPT)
 		return 1;
-	if (opt->mountpoint) {
-		fs_complain("%s: one mount point is enough, and %s is it", arg, opt->mountpoint);
+	switch (arg[0] == '-' ? FS_OPTION_UNKNOWN : fs_mount_option_of(arg)) {
+	case FS_OPTION_MEANS_NOTHING:
+		return 0;
+	case FS_OPTION_OF_LIBFUSE:
+		return 1;
+	default:
+		fs_complain("%s%s: no such option; ipcfs --help lists those there are", arg[0] == '-' ? "" : "-o ",
+			    arg);
 		return -1;
 	}
-	opt->mountpoint = strdup(arg);
-	return opt->mountpoint ? 0 : -1;
 }
 
 static int take_number(const char *name, const char *text, int64_t min, int64_t max, int64_t *out)
@@ -189,7 +206,10 @@ int main(int argc, char **argv)
 	struct fs fs = {.ready_fd = -1};
 	char kinds[IPC_KINDS_TEXT];
 	int status = 1;
+	bool fake;
 
+	fs_log_init();
+	args.argc = fs_mount_helper_arguments(argc, argv, &fake);
 	if (fuse_opt_parse(&args, &fs.opt, options, take_argument) < 0)
 		goto out;
 	if (fs.opt.help) {
@@ -208,6 +228,10 @@ int main(int argc, char **argv)
 	}
 	if (take_values(&fs.opt) < 0 || fs_mount_check(&fs) < 0)
 		goto out;
+	if (fake) {
+		status = 0;
+		goto out;
+	}
 	if (fuse_opt_add_arg(&args, "-odefault_permissions,fsname=ipcfs,subtype=ipcfs") < 0)
 		goto out;
 	if (!fs.opt.foreground && detach(&fs) < 0)
