@@ -6,6 +6,7 @@
 
 #include "closer.h"
 #include "ipc.h"
+#include "service.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
 #define FS_TIMEOUT 1.0
@@ -86,6 +87,7 @@ struct fs {
 	struct fuse_session *se;
 	struct fuse_buf buf;
 	struct fs_awake awake;
+	struct fs_service service;
 	struct ipc_watch device, signals;
 	int ready_fd; /* told once the mount answers; -1: told already */
 	struct timespec started;
@@ -190,7 +192,6 @@ int fs_session_run(struct fs *, struct fuse_args *);
 int fs_mount_check(struct fs *);
 /* privilege.c. After the mount; from here on the daemon can only act as its callers, and unmount. */
 void fs_drop_privileges(void);
-void fs_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 extern const struct fuse_lowlevel_ops fs_ops;
 

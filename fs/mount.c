@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -11,17 +10,6 @@
 #include <unistd.h>
 
 #include "fs.h"
-
-void fs_complain(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ipcfs: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
 
 static bool mount_is_ours(const char *dir)
 {

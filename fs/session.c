@@ -56,6 +56,7 @@ static void session_init(void *userdata, struct fuse_conn_info *conn)
 			    conn->proto_minor, FUSE_OF_LINUX_5_4);
 	if (fs->ready_fd >= 0)
 		session_detach(fs);
+	fs_service_ready(&fs->service, fs->loop, fs->opt.mountpoint);
 }
 
 static void session_no_lock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
@@ -161,8 +162,9 @@ static int session_watch_signals(struct fs *fs)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	/* There is no configuration to read again, and a mount outlives the terminal it was started from. */
+	signal(SIGHUP, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -268,6 +270,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	if (r < 0)
 		fs_complain("%s", strerror(-r));
 	status = r < 0;
+	fs_service_stopping(&fs->service);
 	ipc_shut_down(fs->ipc);
 	fs_dir_shut_down(fs);
 	fs_closers_end(&fs->closers);

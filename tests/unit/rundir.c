@@ -92,7 +92,8 @@ Test(rundir, crash_leftovers_go_and_live_ones_stay)
 
 		ipc_rundir_address(rd, dead, why, sizeof(why));
 		close(creat(dead, 0600));
-		write(fds[1], dead, sizeof(dead));
+		if (write(fds[1], dead, sizeof(dead)) != sizeof(dead))
+			_exit(1);
 		raise(SIGKILL);
 	}
 	waitpid(pid, NULL, 0);
