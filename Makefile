@@ -10,11 +10,15 @@ B := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
 CC = gcc
 CFLAGS ?= -O2 -g
+# On by default; the sanitizers bring checks of their own. FORTIFY takes an optimising compiler.
+HARDEN = $(if $(SANITIZE),,-fstack-protector-strong $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+HARDEN_LINK = $(if $(SANITIZE),,-Wl,-z,relro,-z,now)
 SANFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer $(NORECOVER))
 NORECOVER = $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=undefined)
 BASEFLAGS = -std=gnu11 -Wall -Wextra -D_GNU_SOURCE -DIPCFS_VERSION='"$(VERSION)"' -pthread
-COMPILE = $(CC) $(BASEFLAGS) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK = $(CC) -pthread $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
+# The build's own directory stays out of what it makes, so that two builds are the same to the byte.
+COMPILE = $(CC) $(BASEFLAGS) -ffile-prefix-map=$(CURDIR)=. -fPIE $(HARDEN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) -pthread -pie $(HARDEN_LINK) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
 
 # Recursive variables: pkg-config may be missing until a recipe has installed it.
 # Only fs/ gets libfuse's flags; that lib/ builds without them is the proof that it does not know FUSE.
@@ -23,6 +27,12 @@ FUSE_LIBS = $(shell pkg-config --libs fuse3)
 # Optional: with it a root daemon drops the capabilities that it does not use.
 CAPNG_CFLAGS = $(shell pkg-config --exists libcap-ng && echo -DHAVE_CAPNG && pkg-config --cflags libcap-ng)
 CAPNG_LIBS = $(shell pkg-config --exists libcap-ng && pkg-config --libs libcap-ng)
+# Optional: with it a service manager is told when the mount answers.
+SYSTEMD_CFLAGS = $(shell pkg-config --exists libsystemd && echo -DHAVE_SYSTEMD && pkg-config --cflags libsystemd)
+SYSTEMD_LIBS = $(shell pkg-config --exists libsystemd && pkg-config --libs libsystemd)
+# All that the front end alone knows.
+FS_CFLAGS = $(FUSE_CFLAGS) $(CAPNG_CFLAGS) $(SYSTEMD_CFLAGS)
+FS_LIBS = $(FUSE_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
 CRITERION_CFLAGS = $(shell pkg-config --cflags criterion)
 CRITERION_LIBS = $(shell pkg-config --libs criterion)
 
@@ -41,7 +51,7 @@ TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-test
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
 PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
 
-DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev
+DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev
 DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3
 DEPS_LINT := clang-format clang-tidy cppcheck shellcheck
 DEPS_FUZZ := clang
@@ -68,7 +78,7 @@ $(B)/%.o: %.c $(B)/flags
 	$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
 
 $(LIB): KNOWS = -Ilib
-$(FS): KNOWS = -Ilib $(FUSE_CFLAGS) $(CAPNG_CFLAGS)
+$(FS): KNOWS = -Ilib $(FS_CFLAGS)
 $(UNIT): KNOWS = -Ilib $(CRITERION_CFLAGS)
 $(MOUNT): KNOWS = $(CRITERION_CFLAGS)
 
@@ -76,10 +86,10 @@ $(MOUNT): KNOWS = $(CRITERION_CFLAGS)
 $(B)/libipc.a: $(LIB)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $(LIB)
+	ar rcsD $@ $(LIB)
 
 $(B)/ipcfs: $(FS) $(B)/libipc.a
-	$(LINK) -o $@ $(FS) $(B)/libipc.a $(FUSE_LIBS) $(CAPNG_LIBS) $(LDLIBS)
+	$(LINK) -o $@ $(FS) $(B)/libipc.a $(FS_LIBS) $(LDLIBS)
 
 $(B)/examples/%: $(B)/examples/%.o
 	$(LINK) -o $@ $< $(LDLIBS)
@@ -98,7 +108,7 @@ $(B)/tests/fuzz/%.o: KNOWS = -Ilib
 # This one feeds the front end.
 $(B)/fuzz/request: $(B)/tests/fuzz/request.o $(B)/tests/fuzz/replay.o $(filter-out $(B)/fs/main.o,$(FS)) $(B)/libipc.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(FUSE_LIBS) $(CAPNG_LIBS) $(LDLIBS)
+	$(LINK) -o $@ $^ $(FS_LIBS) $(LDLIBS)
 $(B)/tests/fuzz/request.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 
 $(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o $(B)/libipc.a
@@ -110,7 +120,7 @@ $(B)/bench/%: $(B)/tests/bench/%.o
 $(B)/tests/bench/%_fuse.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 
 .PRECIOUS: $(B)/%.o
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/deb -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 # --- dependencies ----------------------------------------------------------------------------------------------------
 
@@ -133,6 +143,11 @@ add() { get install -y --no-install-recommends -o Dpkg::Use-Pty=0 $$missing; }; 
 { add || { get update; add; }; } >build/deps.log 2>&1 || { cat build/deps.log >&2; echo "deps: failed" >&2; exit 1; }
 endef
 
+DEPS_DEB := $(DEPS_BUILD) debhelper dpkg-dev lintian
+
+.PHONY: deps-deb
+deps-deb:
+	$(call install,$(DEPS_DEB))
 .PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench
 deps: ## install the Debian packages that building and testing need and that are missing
 	$(call install,$(DEPS_BUILD) $(DEPS_TEST))
@@ -257,10 +272,78 @@ lint-scripts:
 
 # --- the rest --------------------------------------------------------------------------------------------------------
 
-.PHONY: install
-install: all ## install the program and its manual page under DESTDIR/PREFIX
-	install -D -m 755 $(B)/ipcfs $(DESTDIR)$(PREFIX)/bin/ipcfs
-	$(if $(wildcard fs/ipcfs.1),install -D -m 644 fs/ipcfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/ipcfs.1)
+# The GNU directory variables; all but the last two follow PREFIX.
+prefix ?= $(PREFIX)
+bindir ?= $(prefix)/bin
+sbindir ?= $(prefix)/sbin
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
+docdir ?= $(datadir)/doc/ipcfs
+bashcompdir ?= $(datadir)/bash-completion/completions
+zshcompdir ?= $(datadir)/zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)
+fishcompdir ?= $(datadir)/fish/vendor_completions.d
+systemdsystemunitdir ?= $(prefix)/lib/systemd/system
+systemduserunitdir ?= $(prefix)/lib/systemd/user
+sysconfdir ?= $(prefix)/etc
+MAN := $(wildcard fs/*.[1-8])
+UNITS := $(wildcard fs/systemd/*.service fs/systemd/user/*.service)
+
+# FILE DIRECTORY MODE [NAME]: one line for each thing that is installed, which uninstall reads too.
+define INSTALLED
+$(B)/ipcfs $(bindir) 755
+$(foreach m,$(MAN),$(m) $(mandir)/man$(patsubst .%,%,$(suffix $(m))) 644
+)fs/completion/ipcfs.bash $(bashcompdir) 644 ipcfs
+fs/completion/_ipcfs $(zshcompdir) 644
+fs/completion/ipcfs.fish $(fishcompdir) 644
+$(B)/ipcfs.service $(systemdsystemunitdir) 644
+$(B)/user/ipcfs.service $(systemduserunitdir) 644
+$(foreach e,$(wildcard examples/*.* examples/etc/*),$(e) $(docdir)/$(dir $(e)) 644
+)README.md $(docdir) 644
+endef
+export INSTALLED
+
+$(B)/%.service: fs/systemd/%.service FORCE
+	@mkdir -p $(@D)
+	@sed 's|@bindir@|$(bindir)|' $< > $@
+
+.PHONY: install uninstall
+install: all $(UNITS:fs/systemd/%=$(B)/%) ## install programs, manual, completion, units and examples under DESTDIR/PREFIX
+	@printf '%s\n' "$$INSTALLED" | while read -r file dir mode name; do [ "$$file" ] || continue; \
+		install -D -m "$$mode" "$$file" "$(DESTDIR)$$dir/$${name:-$${file##*/}}" || exit 1; done
+	@install -d $(DESTDIR)$(sbindir)
+	@for helper in mount.ipcfs mount.fuse.ipcfs; do ln -sf ../bin/ipcfs $(DESTDIR)$(sbindir)/$$helper; done
+	@ln -sf mount.ipcfs.8 $(DESTDIR)$(mandir)/man8/mount.fuse.ipcfs.8
+uninstall: ## remove what install puts there
+	@printf '%s\n' "$$INSTALLED" | while read -r file dir mode name; do [ "$$file" ] || continue; \
+		rm -f "$(DESTDIR)$$dir/$${name:-$${file##*/}}"; done
+	@rm -f $(DESTDIR)$(sbindir)/mount.ipcfs $(DESTDIR)$(sbindir)/mount.fuse.ipcfs $(DESTDIR)$(mandir)/man8/mount.fuse.ipcfs.8
+	@rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(docdir)/examples/etc 2>/dev/null || true
+
+# --- packages --------------------------------------------------------------------------------------------------------
+
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)
+DIST := ipcfs-$(VERSION)
+
+.PHONY: dist deb
+dist: ## build/ipcfs-VERSION.tar.gz, which builds the same without git
+	@mkdir -p build
+	@{ if [ -e .git ]; then git ls-files; else find . -path ./build -prune -o -type f -print | sed "s|^\./||"; fi; } | LC_ALL=C sort | \
+		tar -c -T - --transform 's|^|$(DIST)/|' --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
+		--mode=u+rw,go+r,go-w --format=gnu | gzip -9n > build/$(DIST).tar.gz
+	@echo build/$(DIST).tar.gz
+deb: dist ## build/ipcfs_VERSION.deb, checked by lintian
+	@$(SUBMAKE) deps-deb
+	@rm -rf build/deb && mkdir -p build/deb
+	@cp build/$(DIST).tar.gz build/deb/ipcfs_$(VERSION).orig.tar.gz
+	@tar -x -C build/deb -f build/$(DIST).tar.gz && cp -r build/deb/$(DIST)/fs/debian build/deb/$(DIST)/debian
+	@cd build/deb/$(DIST) && env -u MAKEFLAGS -u MAKELEVEL -u INSTALLED dpkg-buildpackage -b -us -uc >../log 2>&1 || { cat ../log; exit 1; }
+	@lintian --fail-on error build/deb/*.changes
+	@cp build/deb/ipcfs_*.deb build/ && ls build/ipcfs_*.deb
+
+.PHONY: test-package
+test-package: deb ## install the package in a root directory of its own, mount there, and remove it
+	$(call install,mmdebstrap)
+	@bash tests/package.sh build/ipcfs_$(VERSION)-1_*.deb
 
 .PHONY: clean
 clean: ## remove build/
