@@ -599,6 +599,6 @@ void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct f
 		fuse_pollhandle_destroy(file->waiting);
 	file->waiting = ph;
 	if (file->handle)
-		events = ipc_poll(file->handle, ph != NULL);
+		events = ipc_poll_for(file->handle, fi->poll_events ? fi->poll_events : events, ph != NULL);
 	fuse_reply_poll(req, events);
 }

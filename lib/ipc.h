@@ -184,8 +184,15 @@ void ipc_undeliver(struct ipc_op *, ssize_t result);
 /* Ends a parked operation with -EINTR, or with what it did so far. Does nothing to one that is over. */
 void ipc_interrupt(struct ipc_op *);
 
-/* poll(2)'s revents. With notify, ready() is called once when more may have become true. */
-unsigned ipc_poll(struct ipc_handle *, bool notify);
+/*
+ * poll(2)'s revents. With notify, ready() is called once when more may have become true. wanted: poll(2)'s events; idle and
+ * timeout end the wait for them as they end a read. ipc_poll(): for whatever may come.
+ */
+unsigned ipc_poll_for(struct ipc_handle *, unsigned wanted, bool notify);
+static inline unsigned ipc_poll(struct ipc_handle *h, bool notify)
+{
+	return ipc_poll_for(h, ~0u, notify);
+}
 void ipc_handle_on_ready(struct ipc_handle *, void (*ready)(void *arg), void *arg);
 
 /* Whether reads and writes are independent of any offset (both directions are open). */

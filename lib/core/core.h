@@ -56,10 +56,12 @@ struct ipc_handle {
 	struct ipc_facets facets;
 	struct ipc_cred cred; /* who opened it */
 	bool readable, writable, duplex;
-	bool plain;		/* a plain file: reads and writes go by op->offset, and nothing is kept */
-	enum ipc_flush flushes; /* what the kind's flush() has to say for this handle */
-	uint8_t open_side;	/* which side an IPC_OPEN waits on */
-	struct ipc_list ops;	/* parked, wherever they wait */
+	bool plain;		  /* a plain file: reads and writes go by op->offset, and nothing is kept */
+	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */
+	uint8_t open_side;	  /* which side an IPC_OPEN waits on */
+	struct ipc_list ops;	  /* parked, wherever they wait */
+	int64_t waiting_since[2]; /* by side: when a poll or an operation first found nothing; 0: patience.c */
+	struct ipc_timer patience;
 
 	char *keep; /* the last message delivered, for a read at an earlier offset and for the rest of a long one */
 	size_t keep_len, keep_size;
@@ -217,6 +219,17 @@ int ipc_waitq_switch(struct ipc_handle *, struct ipc_waitq *to);
 int ipc_op_side(const struct ipc_op *);
 ssize_t ipc_op_try(struct ipc_op *);
 void ipc_op_finish(struct ipc_op *, ssize_t result);
+
+/*
+ * patience.c. left: nanoseconds until a parked operation gives up by itself, -1: never. end: what it is answered then. stop: the
+ * side was not waited for in vain. try: what an operation that was tried is answered, its clock considered. poll: adds to revents
+ * what has been waited for long enough, and starts the clocks of the wanted ones that are not there.
+ */
+int64_t ipc_patience_left(const struct ipc_op *, int64_t now);
+ssize_t ipc_patience_end(const struct ipc_op *);
+void ipc_patience_stop(const struct ipc_op *);
+ssize_t ipc_patience_try(struct ipc_op *, ssize_t result);
+unsigned ipc_patience_poll(struct ipc_handle *, unsigned events, unsigned wanted);
 
 /* handle.c. grow: room for need bytes in *buf, charged to the handle's owner. reserve: room for n bytes in h->keep, NULL when out of memory. */
 int ipc_handle_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);

@@ -131,6 +131,7 @@ static void handle_destroy(struct ipc_handle *h)
 	ipc_list_remove(&h->poll_link);
 	ipc_list_remove(&h->link);
 	ipc_list_remove(&h->all_link);
+	ipc_timer_stop(h->ipc->loop, &h->patience);
 	h->kind->close(h);
 	if (h->chan) {
 		handle_close_watch(h->chan);
@@ -303,7 +304,7 @@ bool ipc_handle_has_rest(const struct ipc_handle *h)
 	return h->pos < h->keep_at + (off_t)h->keep_len;
 }
 
-unsigned ipc_poll(struct ipc_handle *h, bool notify)
+unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)
 {
 	struct ipc_waitq *wq = h->kind->polled ? h->kind->polled(h) : h->waitq;
 	unsigned events = 0;
@@ -318,8 +319,10 @@ unsigned ipc_poll(struct ipc_handle *h, bool notify)
 	if (h->readable && ipc_handle_has_rest(h))
 		events |= POLLIN | POLLRDNORM;
 	if (h->kind->poll)
-		return events | h->kind->poll(h);
-	return events | (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
+		events |= h->kind->poll(h);
+	else
+		events |= (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
+	return ipc_patience_poll(h, events, wanted);
 }
 
 void ipc_handle_on_ready(struct ipc_handle *h, void (*ready)(void *arg), void *arg)

@@ -43,7 +43,7 @@ ssize_t ipc_op_outcome(const struct ipc_op *op, int err)
 	return op->type == IPC_WRITE && op->done ? (ssize_t)op->done : err;
 }
 
-ssize_t ipc_submit(struct ipc_op *op)
+static ssize_t op_submit(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
 	struct ipc_waitq *wq;
@@ -80,45 +80,16 @@ ssize_t ipc_submit(struct ipc_op *op)
 	return h->ipc->down ? ipc_op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
 }
 
-/* A time-out is an answer as any other: MNT/errors says for what it was waited, and how long. */
-static void op_tell_expired(const struct ipc_op *op)
+ssize_t ipc_submit(struct ipc_op *op)
 {
-	struct ipc_handle *h = op->handle;
-	const char *lacking = op->type == IPC_READ				  ? "nothing to read"
-			      : op->type == IPC_OPEN && ipc_op_side(op) == IPC_IN ? "nobody connected"
-			      : op->type == IPC_OPEN				  ? "no answer"
-										  : "no room to write";
-	char about[128] = "";
-
-	if (h->kind->waits_for)
-		h->kind->waits_for(op, about, sizeof(about));
-	ipc_refuse(h->ipc, &op->cred, ETIMEDOUT, ipc_handle_path(h), "%s within %.3gs", about[0] ? about : lacking,
-		   (double)h->facets.timeout / 1e9);
+	return ipc_patience_try(op, op_submit(op));
 }
 
 static void op_expired(struct ipc_timer *timer)
 {
 	struct ipc_op *op = ipc_container(timer, struct ipc_op, timer);
-	const struct ipc_facets *f = &op->handle->facets;
-	bool idle =
-		op->type == IPC_READ && (f->set & IPC_F_IDLE) && (!(f->set & IPC_F_TIMEOUT) || f->idle <= f->timeout);
 
-	if (!idle)
-		op_tell_expired(op);
-	ipc_op_finish(op, idle ? 0 : ipc_op_outcome(op, -ETIMEDOUT));
-}
-
-/* Nanoseconds until the operation gives up by itself; -1: never. */
-static int64_t op_patience(const struct ipc_op *op)
-{
-	const struct ipc_facets *f = &op->handle->facets;
-	int64_t patience = -1;
-
-	if (f->set & IPC_F_TIMEOUT)
-		patience = f->timeout;
-	if (op->type == IPC_READ && (f->set & IPC_F_IDLE) && (patience < 0 || f->idle < patience))
-		patience = f->idle;
-	return patience;
+	ipc_op_finish(op, ipc_patience_end(op));
 }
 
 /* What waiting costs is the caller's: a place, and the data that is kept meanwhile. */
@@ -152,10 +123,11 @@ static void op_give(struct ipc_op *op)
 void ipc_park(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
-	int64_t patience = op_patience(op);
+	int64_t patience;
 	int r;
 
 	op->since = ipc_now();
+	patience = ipc_patience_left(op, op->since);
 	op->timer = (struct ipc_timer){0};
 	ipc_waitq_park(h->waitq, op, ipc_op_side(op));
 	r = op_take(op);
@@ -176,6 +148,8 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	op->waitq = NULL;
 	ipc_list_remove(&op->handle_link);
 	op_give(op);
+	if (result != -EINTR)
+		ipc_patience_stop(op);
 	if (op->complete(op, result) < 0)
 		ipc_undeliver(op, result);
 }

@@ -384,6 +384,21 @@ Test(net, nonblocking_open_connects_meanwhile)
 	close_silent(s, queued);
 }
 
+/* Who polls for a connection is told when `timeout` has passed, as an open that waits is. */
+Test(net, a_poll_for_a_silent_server_times_out)
+{
+	int queued[2], s = silent_server(queued), told = 0;
+	struct ipc_handle *h = opened(named("tcp/127.0.0.1/%d@timeout=50ms", port_of(s)), O_RDWR | O_NONBLOCK);
+
+	ipc_handle_on_ready(h, count_ready, &told);
+	cr_assert_eq(ipc_poll(h, true), 0);
+	turn_while(not_ready, &told);
+	cr_assert_eq(ipc_poll(h, false) & (POLLIN | POLLOUT), POLLIN | POLLOUT);
+	nonblocking_read_says(h, -ETIMEDOUT);
+	ipc_close(h);
+	close_silent(s, queued);
+}
+
 Test(net, nonblocking_open_tells_the_refusal_later)
 {
 	struct ipc_handle *h = NULL;
