@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "inherit.h"
 #include "mount_options.h"
 
 /* How long to poll for the next request before sleeping. Longer than a request and its caller's way to the next. */
@@ -208,6 +209,7 @@ int main(int argc, char **argv)
 	int status = 1;
 	bool fake;
 
+	fs_inherit_nothing();
 	fs_log_init();
 	args.argc = fs_mount_helper_arguments(argc, argv, &fake);
 	if (fuse_opt_parse(&args, &fs.opt, options, take_argument) < 0)
