@@ -131,7 +131,8 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 		r = ref->kind->stat(ipc, &plain, st);
 		if (r == 0 && S_ISDIR(st->st_mode))
 			r = -ENOENT;
-		st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
+		if (r == 0)
+			st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
 	}
 	if (r == 0) {
 		st->st_ino = ipc_ref_ino(ref->kind, st->st_ino);

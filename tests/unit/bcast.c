@@ -615,6 +615,29 @@ Test(bcast, poll_says_what_a_read_would_find)
 	ipc_close(w);
 }
 
+/* As an edge of epoll(7): whoever polls is told of each message, also while there is one that he has not read. */
+Test(bcast, a_poller_is_told_of_every_message)
+{
+	const char *const faces[] = {"b", "b@lines,batch"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct ipc_handle *w = writer("b"), *r = reader(faces[i]);
+		int64_t end = ipc_now() + INT64_C(2000000000);
+		int ready = 0;
+
+		ipc_handle_on_ready(r, u_count_ready, &ready);
+		for (int n = 1; n <= 3; n++) {
+			ipc_poll(r, true);
+			put(w, "x");
+			while (ready < n && ipc_now() < end)
+				cr_assert_eq(ipc_loop_turn(u_loop, 1), 0);
+			cr_assert_eq(ready, n, "%s", faces[i]);
+		}
+		ipc_close(r);
+		ipc_close(w);
+	}
+}
+
 Test(bcast, ctl_names_the_readers_and_the_memory)
 {
 	struct ipc_handle *w, *r = reader("b");

@@ -714,3 +714,22 @@ Test(net, undelivered_datagram_is_read_again)
 	ipc_close(h);
 	close(fd);
 }
+
+/* "both.test" has two addresses, and a socket for each; a client that is connected takes an answer from the one it wrote to. */
+Test(net, an_answer_leaves_by_the_socket_that_the_datagram_came_by)
+{
+	int port = free_port(SOCK_DGRAM), fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ipc_handle *h = opened(named("udp/both.test/%d@listen", port), O_RDWR);
+	struct sockaddr_in sa = loopback(port);
+	char buf[16];
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	cr_assert_eq(send(fd, "question", 8, 0), 8);
+	expect_get(h, "question");
+	nonblocking_read_says(h, -EAGAIN);
+	cr_assert_eq(put(h, "answer", 6), 6);
+	cr_assert_eq(recv(fd, buf, sizeof(buf), MSG_DONTWAIT), 6);
+	ipc_close(h);
+	close(fd);
+}

@@ -325,3 +325,11 @@ Test(sem, another_user_needs_both_rights_as_for_sem_open)
 	cr_assert_eq(ipc_handle_new(u_ipc, &other, &ref, O_RDONLY, st.st_ino, &h), 0);
 	ipc_close(h);
 }
+
+Test(sem, a_stat_that_fails_leaves_its_answer_alone)
+{
+	struct stat st = {.st_mode = S_IFLNK};
+
+	cr_assert_eq(u_stat("nothing@ctl", &st), -ENOENT);
+	cr_assert_eq(st.st_mode, S_IFLNK);
+}

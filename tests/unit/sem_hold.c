@@ -1,6 +1,8 @@
 /* Holding permits, and what a crash held. */
 #include "sem.h"
 
+#include "kinds/sem/held.h"
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,4 +171,24 @@ Test(sem_hold, what_another_instance_holds_is_left_alone)
 	u_loop = others;
 	ipc_close(h);
 	cr_assert_eq(value_of("a"), 1);
+}
+
+/* A file that was cut off while its permit was being taken leaves a mark that nobody wipes. */
+Test(sem_hold, a_place_that_is_released_is_unmarked)
+{
+	char mountpoint[64], why[128];
+	struct sem_held *held;
+	int place;
+
+	snprintf(mountpoint, sizeof(mountpoint), "/tmp/%s", u_prefix);
+	held = sem_held_new(mountpoint, false);
+	cr_assert_not_null(held);
+	place = sem_held_reserve(held, 1, 2, why, sizeof(why));
+	cr_assert_geq(place, 0, "%s", why);
+	atomic_store(sem_held_mark(held, place), 1);
+	sem_held_release(held, place);
+	cr_assert_eq(sem_held_reserve(held, 1, 3, why, sizeof(why)), place);
+	cr_assert_eq(atomic_load(sem_held_mark(held, place)), 0);
+	sem_held_release(held, place);
+	sem_held_free(held);
 }

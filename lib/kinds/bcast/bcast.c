@@ -284,9 +284,10 @@ static unsigned bcast_poll(struct ipc_handle *h)
 
 	if (!h->readable)
 		return events;
+	/* Though it has something to read: to who waits for edges each message is one. */
+	bcast_sleep(b);
 	if (bcast_done(h) || (h->facets.set & IPC_F_DRAIN) || b->next < ring->first || bcast_ready(b))
 		return events | POLLIN | POLLRDNORM;
-	bcast_sleep(b);
 	return events;
 }
 

@@ -33,6 +33,7 @@ static ssize_t io_result(const struct ipc_op *op, ssize_t r)
 static ssize_t read_datagram(struct ipc_op *op, int fd)
 {
 	struct net_handle *n = net_handle(op->handle);
+	struct net_address from;
 	ssize_t size;
 	char *buf;
 
@@ -43,12 +44,16 @@ static ssize_t read_datagram(struct ipc_op *op, int fd)
 		buf = ipc_socket_buffer(op, (size_t)size + 1);
 		if (!buf)
 			return -ENOMEM;
-		n->peer.len = sizeof(n->peer.sa);
-		size = IPC_RETRY(recvfrom(fd, buf, (size_t)size + 1, MSG_DONTWAIT, (struct sockaddr *)&n->peer.sa,
-					  &n->peer.len));
+		from.len = sizeof(from.sa);
+		size = IPC_RETRY(
+			recvfrom(fd, buf, (size_t)size + 1, MSG_DONTWAIT, (struct sockaddr *)&from.sa, &from.len));
 	} while (size == 0);
-	if (size > 0)
-		ipc_socket_count_read(&n->h, (size_t)size);
+	if (size < 0)
+		return size;
+	/* Where an answer goes, and from which of our addresses: only a datagram that was read changes that. */
+	n->peer = from;
+	n->peer_fd = fd;
+	ipc_socket_count_read(&n->h, (size_t)size);
 	return size;
 }
 
@@ -64,10 +69,8 @@ static ssize_t read_shared(struct ipc_op *op)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = -EAGAIN;
-	for (unsigned i = 0; r == -EAGAIN && i < c->fd_count; i++) {
-		n->peer_fd = c->fds[i];
+	for (unsigned i = 0; r == -EAGAIN && i < c->fd_count; i++)
 		r = read_datagram(op, c->fds[i]);
-	}
 	return r;
 }
 

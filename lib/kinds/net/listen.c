@@ -200,14 +200,16 @@ int net_accept(struct net_handle *n)
 	int r = net_listening(c), one = 1;
 
 	for (unsigned i = 0; r == 0 && i < c->fd_count; i++) {
+		struct net_address from;
 		int fd;
 
-		n->peer.len = sizeof(n->peer.sa);
-		do
-			fd = (int)IPC_RETRY(accept4(c->fds[i], (struct sockaddr *)&n->peer.sa, &n->peer.len,
+		do {
+			from.len = sizeof(from.sa);
+			fd = (int)IPC_RETRY(accept4(c->fds[i], (struct sockaddr *)&from.sa, &from.len,
 						    SOCK_NONBLOCK | SOCK_CLOEXEC));
-		while (fd == -ECONNABORTED);
+		} while (fd == -ECONNABORTED);
 		if (fd >= 0) {
+			n->peer = from;
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 			n->connected = true;
 			return net_attach(n, fd);

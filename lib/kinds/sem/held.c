@@ -151,6 +151,8 @@ int sem_held_reserve(struct sem_held *held, dev_t dev, ino_t ino, char *why, siz
 
 void sem_held_release(struct sem_held *held, int place)
 {
+	/* What was marked has been given back, or was lost with a file that somebody cut off. */
+	atomic_store(&held->book->places[place].mark, 0);
 	held->book->places[place].ino = 0;
 	if (place < held->lowest)
 		held->lowest = place;

@@ -21,7 +21,7 @@ void sem_held_free(struct sem_held *);
 
 /*
  * A place for a permit of the semaphore whose file that is, or -errno with a line in why. Taken before the permit, so that
- * nothing can fail after. release: the place must be unmarked.
+ * nothing can fail after. release: the place is unmarked.
  */
 int sem_held_reserve(struct sem_held *, dev_t, ino_t, char *why, size_t why_size);
 void sem_held_release(struct sem_held *, int place);
