@@ -18,8 +18,11 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 		st->st_mode = S_IFREG | 0444;
 		st->st_nlink = 1;
 	} else {
-		/* Others' directories are like /dev/shm: everybody makes, only owners remove. */
-		st->st_mode = S_IFDIR | (node->type == FS_KIND && fs->opt.shared ? 01777 : 0755);
+		/*
+		 * Everybody makes, and that only owners remove is ours to see to: in a sticky directory fs.protected_regular
+		 * and its like would forbid what a channel's mode allows to others.
+		 */
+		st->st_mode = S_IFDIR | (node->type == FS_KIND && fs->opt.shared ? 0777 : 0755);
 		st->st_nlink = 2;
 	}
 }
@@ -84,7 +87,7 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r < 0)
 		fs_reply_err(req, r);
 	else
-		fs_reply_attr(req, &st, node->type == FS_CHAN ? FS_TIMEOUT : FS_TIMEOUT_FIXED);
+		fs_reply_attr(req, &st, fs_node_timeout(node));
 }
 
 static unsigned attr_set_bits(int to_set)
@@ -133,7 +136,7 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	if (r < 0)
 		fs_reply_err(req, r);
 	else
-		fs_reply_attr(req, &now, FS_TIMEOUT);
+		fs_reply_attr(req, &now, node->type == FS_CHAN ? fs_node_timeout(node) : FS_TIMEOUT);
 }
 
 void fs_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -142,7 +145,13 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	struct fs_node *node = fs_node(fs, ino);
 	struct ipc_cred cred = fs_cred(req);
 	char target[PATH_MAX];
-	int r = node->type == FS_CHAN ? ipc_readlink(fs->ipc, &cred, &node->ref, target, sizeof(target)) : -EINVAL;
+	int r = -EINVAL;
+
+	/* Where it leads would be another object to him; what the kernel kept was for somebody else. */
+	if (node->type == FS_CHAN && !ipc_ref_suits(&cred, &node->ref))
+		r = -ENOENT;
+	else if (node->type == FS_CHAN)
+		r = ipc_readlink(fs->ipc, &cred, &node->ref, target, sizeof(target));
 
 	/* Behind a native unlink the entry was cached: let the kernel look again, as OPEN does. */
 	if (r == -ENOENT) {

@@ -18,6 +18,7 @@ struct fs_file {
 	struct fs_node *node;
 	struct ipc_handle *handle;	 /* NULL: a text */
 	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
+	bool backed;			 /* the kernel serves it: passthrough.h */
 	pid_t opener;
 	int access; /* of O_ACCMODE */
 	struct ipc_text text;
@@ -100,6 +101,8 @@ static void file_free(struct fs_file *file)
 {
 	if (file->waiting)
 		fuse_pollhandle_destroy(file->waiting);
+	if (file->backed)
+		fs_passthrough_detach(file->fs, file->node);
 	if (file->handle) {
 		if (file->node->served == file->handle)
 			file->node->served = NULL;
@@ -120,6 +123,18 @@ void fs_file_close_all(struct fs *fs)
 		file_free(ipc_container(pos, struct fs_file, link));
 }
 
+/* Where the kernel itself shall serve the open file. 0 or -errno. */
+static int file_back(struct fs_file *file, const struct ipc_cred *cred)
+{
+	int fd = ipc_handle_backing(file->handle), r;
+
+	if (fd < 0)
+		return 0;
+	r = fs_passthrough_attach(file->fs, file->node, fd);
+	file->backed = r == 0;
+	return r == -EOPNOTSUPP ? ipc_handle_refuse_backing(file->handle, cred) : r;
+}
+
 static void file_serves(struct fs_file *file)
 {
 	file->node->served = file->handle;
@@ -132,6 +147,8 @@ static uint32_t file_flags(const struct fs_file *file)
 
 	if (!file->handle)
 		return flags | FOPEN_NOFLUSH;
+	if (file->backed)
+		return FS_FOPEN_PASSTHROUGH | FOPEN_NOFLUSH;
 	if (ipc_handle_is_duplex(file->handle))
 		flags |= FOPEN_STREAM;
 	if (ipc_handle_wants_flush(file->handle) == IPC_FLUSH_NEVER)
@@ -154,7 +171,7 @@ static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, 
 	if (result == -EPIPE && op->type == IPC_WRITE)
 		raise_sigpipe(op);
 	if (op->type == IPC_OPEN) {
-		r = result < 0 ? -1 : fs_reply_open(req, (uintptr_t)file, file_flags(file));
+		r = result < 0 ? -1 : fs_reply_open(req, file->node, (uintptr_t)file, file_flags(file));
 		if (r < 0)
 			file_free(file);
 		if (result < 0)
@@ -265,7 +282,7 @@ static bool may_open(const struct ipc_cred *cred, const struct stat *st, int fla
 	unsigned want = (flags & O_ACCMODE) < 3 ? wants[flags & O_ACCMODE] : 7;
 	unsigned have = cred->uid == st->st_uid ? st->st_mode >> 6 : st->st_mode >> 3 & st->st_mode;
 
-	return cred->uid == 0 || (have & want) == want;
+	return (have & want) == want || ipc_may_override(cred);
 }
 
 /*
@@ -308,6 +325,12 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs_file *file;
 	int r;
 
+	/* Found in the kernel's cache, where somebody else's look-up has put it. */
+	if (node->type == FS_CHAN && !ipc_ref_suits(&cred, &node->ref)) {
+		fs_expect_retry(fs, cred.pid);
+		fs_reply_err(req, -ESTALE);
+		return;
+	}
 	if (node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid)) {
 		fs_reply_err(req, -ESTALE);
 		return;
@@ -323,6 +346,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 				  : ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
 	if (r == -ESTALE && before.pid && node->private && node->live == 1)
 		r = open_anew(fs, &cred, node, fi->flags, &before, &file->handle);
+	if (r == 0 && file->handle)
+		r = file_back(file, &cred);
 	if (r == -ESTALE)
 		fs_expect_retry(fs, cred.pid);
 	if (r < 0) {
@@ -331,7 +356,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	} else if (file->handle) {
 		file_serves(file);
 		file_submit(req, file, &op);
-	} else if (fs_reply_open(req, (uintptr_t)file, file_flags(file)) < 0) {
+	} else if (fs_reply_open(req, node, (uintptr_t)file, file_flags(file)) < 0) {
 		file_free(file);
 	}
 }
@@ -373,6 +398,8 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 		return -ENOMEM;
 	}
 	r = ipc_handle_new(fs->ipc, &cred, ref, fi->flags, st->st_ino, &file->handle);
+	if (r == 0)
+		r = file_back(file, &cred);
 	if (r == 0) {
 		file_serves(file);
 		ipc_list_init(&op.link);

@@ -6,6 +6,7 @@
 
 #include "closer.h"
 #include "ipc.h"
+#include "passthrough.h"
 #include "service.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
@@ -42,9 +43,11 @@ struct fs_node {
 	struct fs_node *next;	   /* of the same name */
 	unsigned live;		   /* handles, and opens under way */
 	struct ipc_handle *served; /* the handle; the kernel's own stat of an open file names none */
-	bool private;		   /* given to one caller who is about to open it */
-	ino_t ino;		   /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
-	mode_t mode;		   /* FS_CHAN; S_IFDIR: others' names begin with this one */
+	int backing; /* the kernel's number for the file that stands behind its open files; 0: they are served by us */
+	unsigned backed; /* how many those are */
+	bool private;	 /* given to one caller who is about to open it */
+	ino_t ino;	 /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
+	mode_t mode;	 /* FS_CHAN; S_IFDIR: others' names begin with this one */
 	uid_t uid;
 	gid_t gid;
 	const struct ipc_kind *kind; /* FS_KIND */
@@ -88,6 +91,7 @@ struct fs {
 	struct fuse_buf buf;
 	struct fs_awake awake;
 	struct fs_service service;
+	struct fs_passthrough passthrough;
 	struct ipc_watch device, signals;
 	int ready_fd; /* told once the mount answers; -1: told already */
 	struct timespec started;
@@ -182,9 +186,11 @@ int fs_reply_err(fuse_req_t, int negative_errno);
 void fs_reply_attr(fuse_req_t, const struct stat *, double timeout);
 int fs_reply_entry(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable);
 /* Returns 0, or -errno when the caller has gone and the handle must be closed. open_flags: FOPEN_ of <linux/fuse.h>. */
-int fs_reply_open(fuse_req_t, uint64_t fh, uint32_t open_flags);
+int fs_reply_open(fuse_req_t, const struct fs_node *, uint64_t fh, uint32_t open_flags);
 int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable, uint64_t fh,
 		    uint32_t open_flags);
+/* For how many seconds the kernel may believe what it was told about the node. */
+double fs_node_timeout(const struct fs_node *);
 
 /* session.c. Returns the process's exit status. */
 int fs_session_run(struct fs *, struct fuse_args *);

@@ -165,7 +165,7 @@ static struct fs_node *name_free_node(const struct fs_name *name, const struct s
 {
 	for (struct fs_node *node = name->nodes; node; node = node->next)
 		if (!node->private && node->ino == st->st_ino && ((node->mode ^ st->st_mode) & S_IFMT) == 0 &&
-		    !(node->live && S_ISREG(st->st_mode)))
+		    !(node->live && !node->backed && S_ISREG(st->st_mode)))
 			return node;
 	return NULL;
 }
@@ -187,7 +187,7 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		fs_refusal_done(fs, pid);
 	/* A link with facets makes what it leads to, when that is gone; one answer of ESTALE is spent on that. */
-	*cacheable = !own && !(S_ISLNK(st->st_mode) && ref->facet_at);
+	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) && !(S_ISLNK(st->st_mode) && ref->facet_at);
 	return node;
 }
 
@@ -218,10 +218,12 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid)
 	struct fs_refused *before = refused_find(fs, pid);
 
 	/*
+	 * What the kernel serves by itself any number may share.
+	 *
 	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up again.
 	 * Sharing the inode is better than an error.
 	 */
-	if (node->live && !(before && before->serial == node->serial)) {
+	if (node->live && !node->backed && !(before && before->serial == node->serial)) {
 		refused_add(fs, node->serial, pid);
 		return false;
 	}

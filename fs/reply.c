@@ -31,9 +31,17 @@ void fs_reply_attr(fuse_req_t req, const struct stat *st, double timeout)
 	fuse_reply_attr(req, st, timeout);
 }
 
+double fs_node_timeout(const struct fs_node *node)
+{
+	if (node->type != FS_CHAN)
+		return FS_TIMEOUT_FIXED;
+	/* Others change its size. */
+	return ipc_ref_is_plain(&node->ref) && S_ISREG(node->mode) ? 0 : FS_TIMEOUT;
+}
+
 int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, bool cacheable)
 {
-	double timeout = node->type != FS_CHAN ? FS_TIMEOUT_FIXED : cacheable ? FS_TIMEOUT : 0;
+	double timeout = cacheable ? fs_node_timeout(node) : 0;
 	struct fuse_entry_param entry = {
 		.ino = fs_nodeid(fs_of(req), node),
 		.attr = *st,
@@ -44,9 +52,19 @@ int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, 
 	return fuse_reply_entry(req, &entry);
 }
 
-int fs_reply_open(fuse_req_t req, uint64_t fh, uint32_t open_flags)
+static void open_out(struct fuse_open_out *out, const struct fs_node *node, uint64_t fh, uint32_t open_flags)
 {
-	struct fuse_open_out out = {.fh = fh, .open_flags = open_flags};
+	*out = (struct fuse_open_out){.fh = fh, .open_flags = open_flags};
+	/* What was padding is backing_id since 7.40. */
+	if (node->backing)
+		out->padding = (uint32_t)node->backing;
+}
+
+int fs_reply_open(fuse_req_t req, const struct fs_node *node, uint64_t fh, uint32_t open_flags)
+{
+	struct fuse_open_out out;
+
+	open_out(&out, node, fh, open_flags);
 
 	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }
@@ -81,7 +99,6 @@ int fs_reply_create(fuse_req_t req, struct fs_node *node, const struct stat *st,
 	out.entry.nodeid = fs_nodeid(fs_of(req), node);
 	out.entry.entry_valid = out.entry.attr_valid = cacheable ? (uint64_t)FS_TIMEOUT : 0;
 	attr_out(&out.entry.attr, st);
-	out.open.fh = fh;
-	out.open.open_flags = open_flags;
+	open_out(&out.open, node, fh, open_flags);
 	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }

@@ -265,6 +265,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 		goto out; /* libfuse has said why */
 	if (fs_awake_start(&fs->awake, fs->loop, &fs->opt) < 0 || fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
 		goto out_session;
+	fs_passthrough_start(fs);
 	fs_drop_privileges();
 	r = session_loop(fs);
 	if (r < 0)

@@ -30,6 +30,9 @@ struct ipc_cred {
 	pid_t pid;
 };
 
+/* Whether he is bound by no mode (CAP_DAC_OVERRIDE). */
+bool ipc_may_override(const struct ipc_cred *);
+
 /* What a user may have of, each: quota.h. */
 enum ipc_quota { IPC_QUOTA_HANDLES, IPC_QUOTA_PARKED, IPC_QUOTA_CHANNELS, IPC_QUOTA_BYTES, IPC_QUOTA_COUNT };
 
@@ -47,6 +50,8 @@ struct ipc_options {
 struct ipc_ref {
 	const struct ipc_kind *kind;
 	struct ipc_facets facets;
+	bool abroad;	   /* whoever asks is in other namespaces, where the name has another meaning or another form */
+	pid_t shown;	   /* the number that he wrote, where base is ours for the same process; 0: base is his */
 	uint16_t facet_at; /* offset in base[] of the facets' text, NUL-terminated; 0: none */
 	char base[IPC_NAME_MAX + 2];
 };
@@ -79,6 +84,10 @@ const char *ipc_kinds_text(const struct ipc *, char text[static IPC_KINDS_TEXT])
  */
 int ipc_resolve(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name, struct ipc_ref *);
 int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct stat *);
+/* Whether ref, which perhaps somebody else has resolved, means the same to this caller. */
+bool ipc_ref_suits(const struct ipc_cred *, const struct ipc_ref *);
+/* Whether its answers may be kept for other callers. */
+bool ipc_ref_suits_all(const struct ipc *, const struct ipc_ref *);
 int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 /*
  * ipc_stat() says -EINPROGRESS where the answer lies in the real file system, which the loop's thread must not ask. Then the
@@ -202,6 +211,14 @@ enum ipc_flush { IPC_FLUSH_NEVER, IPC_FLUSH_UNFINISHED, IPC_FLUSH_ALWAYS };
 enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *);
 /* Whether a line has been begun that only the last close can end. */
 bool ipc_handle_has_unfinished(const struct ipc_handle *);
+/* Whether its regular files are plain ones: with a size, and for any number of handles on one inode. */
+bool ipc_ref_is_plain(const struct ipc_ref *);
+/*
+ * A file that the kernel has to serve the handle from, without us; the descriptor stays the handle's. -1: ours is the handle to
+ * serve. refuse: the kernel will not; a line for MNT/errors, and -EOPNOTSUPP.
+ */
+int ipc_handle_backing(const struct ipc_handle *);
+int ipc_handle_refuse_backing(struct ipc_handle *, const struct ipc_cred *);
 /* The size that stat should show, for handles that are plain files; 0 for channels. */
 int ipc_handle_stat(struct ipc_handle *, struct stat *);
 

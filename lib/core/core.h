@@ -92,6 +92,7 @@ struct ipc_kind {
 	const char *name;
 	uint32_t facets;
 	bool named;		       /* its names live in the channel table and nowhere else */
+	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
 	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
 
@@ -101,6 +102,13 @@ struct ipc_kind {
 
 	/* Whether this instance does without it. Or NULL: never. */
 	bool (*hidden)(const struct ipc *);
+
+	/*
+	 * IPC_PLACE_ bits: to a caller from another one of these places the names mean something else. Then ref->abroad is set, and
+	 * translate(), if there is one, makes ref mean to us what it meant to him; 0 or -errno.
+	 */
+	unsigned place;
+	int (*translate)(struct ipc *, const struct ipc_cred *, struct ipc_ref *);
 
 	/*
 	 * Fills st for the object or its facet; -ENOENT. st_ino must differ between objects of this kind. S_IFDIR: names may
@@ -156,6 +164,7 @@ struct ipc_kind {
 	/* A descriptor to watch for h->waitq, a new one that the caller closes, or -errno. NULL: waitq.fd is the kind's. */
 	int (*watch_fd)(struct ipc_handle *);
 	int (*fstat)(struct ipc_handle *, struct stat *); /* a handle that is a plain file; or NULL */
+	int (*backing)(const struct ipc_handle *);	  /* ipc_handle_backing(); or NULL */
 
 	/* key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the read. */
 	int (*ctl_show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
@@ -173,6 +182,9 @@ struct ipc {
 	unsigned chan_count;
 	struct ipc_list handles;
 	bool down;
+	bool abroad; /* callers from other namespaces have come */
+	const struct ipc_cred
+		*reader; /* whom a text is being made for, if he counts processes in another way: abroad.c */
 	ino_t next_ino;
 	char *scratch;
 	size_t scratch_size;
@@ -271,6 +283,8 @@ void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
 /* name of ref below the mount ("mq/jobs@lines"), for messages; in a static buffer. */
 const char *ipc_ref_path(const struct ipc_ref *);
 const char *ipc_handle_path(const struct ipc_handle *);
+/* Puts a number in place of ref's base: 0 or -ENAMETOOLONG. */
+int ipc_ref_rebase(struct ipc_ref *, pid_t number);
 /* Fills st for a directory below a kind's own: a number for its name, and owner and mode as the kind's own has them. */
 void ipc_dir_stat(struct ipc *, const struct ipc_ref *, struct stat *);
 /* A number for what has but a name. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,15 +14,40 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/place.h"
 #include "core.h"
 
 /* So long a child may take on a busy machine, and so often it is looked at meanwhile. */
 enum { CHILD_MS = 10000, LOOK_MS = 20 };
 
+/*
+ * What root does with another group, root may do with any. But a root whose capabilities were taken away, or who is root only in
+ * his own user namespace, is somebody else.
+ */
 static bool cred_is_us(const struct ipc_cred *cred)
 {
-	return cred->uid == getuid(); /* what root does with another group, root may do with any */
+	uint64_t own;
+
+	if (cred->uid != getuid())
+		return false;
+	if (cred->uid != 0)
+		return true;
+	own = ipc_own_caps();
+	return (ipc_place_caps(cred->pid) & own) == own;
 }
+
+bool ipc_cred_has(const struct ipc_cred *cred, int cap)
+{
+	return cred->uid == 0 && (ipc_place_caps(cred->pid) & UINT64_C(1) << cap);
+}
+
+bool ipc_may_override(const struct ipc_cred *cred)
+{
+	return ipc_cred_has(cred, CAP_DAC_OVERRIDE);
+}
+
+/* Between ipc_cred_enter() and ipc_cred_leave(): what the caller is may change meanwhile, what is to be undone must not. */
+static _Thread_local bool entered;
 
 /*
  * The caller's supplementary groups, from the kernel's own account of the thread; none where it is not visible to us.
@@ -81,10 +107,14 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 		return 0;
 	if (getuid() != 0)
 		return -EPERM;
+	entered = true;
 	r = cred_groups(cred->pid, &groups);
 	if (r >= 0)
 		r = thread_become(cred->uid, cred->gid, r, groups);
 	free(groups);
+	/* Another user id has put them down already. */
+	if (r >= 0 && cred->uid == 0)
+		r = ipc_caps_take(ipc_place_caps(cred->pid));
 	if (r < 0)
 		ipc_cred_leave(cred);
 	return r;
@@ -92,13 +122,16 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 
 void ipc_cred_leave(const struct ipc_cred *cred)
 {
-	if (cred_is_us(cred))
+	(void)cred;
+	if (!entered)
 		return;
+	entered = false;
 	/*
 	 * The user first, since only root may do the rest. Root needs no supplementary groups. A thread that stayed somebody
 	 * else would serve everybody as him: an end is better.
 	 */
-	if (syscall(SYS_setresuid, -1, getuid(), -1) < 0 || thread_become(getuid(), getgid(), 0, NULL) < 0)
+	if (syscall(SYS_setresuid, -1, getuid(), -1) < 0 || ipc_caps_take(ipc_own_caps()) < 0 ||
+	    thread_become(getuid(), getgid(), 0, NULL) < 0)
 		abort();
 }
 
@@ -135,7 +168,7 @@ static int cred_become(const struct ipc_cred *cred)
 	free(groups);
 	if (!limited)
 		cred_take_limit(cred->pid);
-	return 0;
+	return cred->uid == 0 ? ipc_caps_keep(ipc_place_caps(cred->pid)) : 0;
 }
 
 /* The child is the caller's while it runs: he could stop it, and must not stop us. */

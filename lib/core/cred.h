@@ -11,12 +11,15 @@
 #include "ipc.h"
 
 /*
- * Until ipc_cred_leave(), this thread has the caller's effective user and group and his supplementary groups, and none of our
- * capabilities. Returns 0, or -EPERM where we are not root and the caller is somebody else; then leave must not be
+ * Until ipc_cred_leave(), this thread has the caller's effective user and group and his supplementary groups, and of our
+ * capabilities none but those that he has. Returns 0, or -EPERM where we are not root and the caller is somebody else; then leave must not be
  * called. Does not nest.
  */
 int ipc_cred_enter(const struct ipc_cred *);
 void ipc_cred_leave(const struct ipc_cred *);
+
+/* Whether he is root and has that capability over what is ours (capabilities(7)). */
+bool ipc_cred_has(const struct ipc_cred *, int cap);
 
 /*
  * Calls fn(arg) as the caller: directly if he is us, otherwise in a child with his identity and his RLIMIT_MSGQUEUE, whose

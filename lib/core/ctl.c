@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abroad.h"
 #include "core.h"
 
 enum { CTL_LINE_MAX = 4096 };
@@ -55,11 +56,12 @@ static void ctl_show_waiters(const struct ipc_handle *h, FILE *out)
 
 	ipc_list_each(pos, next, &h->ops) {
 		const struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
+		pid_t pid = ipc_reader_pid(h->ipc, op->cred.pid);
 		char command[128];
 
-		ipc_command(op->cred.pid, command, sizeof(command));
-		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)op->cred.pid, command,
-			ctl_verb(op), (double)(ipc_now() - op->since) / 1e9);
+		ipc_command(pid ? op->cred.pid : 0, command, sizeof(command));
+		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)pid, command, ctl_verb(op),
+			(double)(ipc_now() - op->since) / 1e9);
 	}
 }
 
@@ -180,8 +182,11 @@ static ssize_t ctl_read(struct ipc_op *op)
 	struct ctl_handle *c = ctl_handle(op->handle);
 	int r = 0;
 
-	if (!c->text.data)
+	if (!c->text.data) {
+		ipc_reader_enter(c->h.ipc, &op->cred);
 		r = ctl_make(c);
+		ipc_reader_leave(c->h.ipc);
+	}
 	if (r < 0)
 		return r;
 	if (op->offset >= (off_t)c->text.len)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/place.h"
 #include "core.h"
 #include "quota.h"
 #include "refusal.h"
@@ -66,6 +67,7 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options)
 
 	if (!ipc)
 		return NULL;
+	ipc_place_learn();
 	ipc->loop = loop;
 	ipc->uid = getuid();
 	ipc_list_init(&ipc->handles);

@@ -1,6 +1,7 @@
 /* Names that lead to a path of the real file system: ipc_stat() in a helper's thread. */
 #include <errno.h>
 
+#include "abroad.h"
 #include "core.h"
 #include "cred.h"
 
@@ -58,6 +59,10 @@ static int look_submit(struct ipc_look *look)
 
 int ipc_look(struct ipc *ipc, struct ipc_look *look)
 {
+	int r = ipc_abroad_paths(ipc, &look->cred, ipc_ref_path(&look->ref));
+
+	if (r < 0)
+		return r;
 	look->ipc = ipc;
 	look->result = -EINTR;
 	look->timer = (struct ipc_timer){0};

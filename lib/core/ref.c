@@ -1,18 +1,23 @@
 /* From what a user writes below MNT/KIND to an object, and the calls on it by name. */
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/place.h"
 #include "core.h"
 #include "cred.h"
 
 const char *ipc_ref_path(const struct ipc_ref *ref)
 {
 	static char path[2 * IPC_NAME_MAX];
+	char shown[16] = "";
 
-	snprintf(path, sizeof(path), "%s/%s%s%s", ref->kind->name, ref->base, ref->facet_at ? "@" : "",
-		 ref->facet_at ? ref->base + ref->facet_at : "");
+	if (ref->shown)
+		snprintf(shown, sizeof(shown), "%d", (int)ref->shown);
+	snprintf(path, sizeof(path), "%s/%s%s%s", ref->kind->name, ref->shown ? shown : ref->base,
+		 ref->facet_at ? "@" : "", ref->facet_at ? ref->base + ref->facet_at : "");
 	return path;
 }
 
@@ -62,6 +67,45 @@ static int ref_split(struct ipc *ipc, struct ipc_ref *ref, const char *name, cha
 	return r;
 }
 
+int ipc_ref_rebase(struct ipc_ref *ref, pid_t number)
+{
+	char facets[sizeof(ref->base)];
+	int n;
+
+	snprintf(facets, sizeof(facets), "%s", ref->facet_at ? ref->base + ref->facet_at : "");
+	n = snprintf(ref->base, sizeof(ref->base), "%d", (int)number);
+	if (!ref->facet_at)
+		return 0;
+	if ((size_t)n + 1 + strlen(facets) >= sizeof(ref->base))
+		return -ENAMETOOLONG;
+	ref->facet_at = (uint16_t)(n + 1);
+	strcpy(ref->base + ref->facet_at, facets);
+	return 0;
+}
+
+bool ipc_ref_suits(const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	return ref->abroad || !ref->kind->place || !ipc_place_differs(cred->pid, ref->kind->place);
+}
+
+bool ipc_ref_suits_all(const struct ipc *ipc, const struct ipc_ref *ref)
+{
+	return !ref->kind->place || !ipc->abroad;
+}
+
+bool ipc_ref_is_plain(const struct ipc_ref *ref)
+{
+	return ref->kind->plain && !(ref->facets.set & IPC_F_CTL);
+}
+
+static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ipc_ref *ref)
+{
+	if (ipc_ref_suits(cred, ref))
+		return 0;
+	ref->abroad = ipc->abroad = true;
+	return ref->kind->translate ? ref->kind->translate(ipc, cred, ref) : 0;
+}
+
 int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
 		struct ipc_ref *ref)
 {
@@ -76,12 +120,12 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 				  "a name of %zu bytes; %d is the most, facets included", len, IPC_NAME_MAX);
 	memcpy(ref->base, name, len + 1);
 	if (!strchr(name, '@') || kind->stat(ipc, ref, &st) == 0)
-		return 0;
+		return ref_translate(ipc, cred, ref);
 	if (ref_split(ipc, ref, name, why, sizeof(why)) < 0)
 		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "%s", why);
 	if (!ref->base[0])
 		return ipc_refuse(ipc, cred, EINVAL, kind->name, "a channel's name stands before the '@'");
-	return 0;
+	return ref_translate(ipc, cred, ref);
 }
 
 /* The kinds number their objects on their own; the top bits keep them apart. */
@@ -110,7 +154,7 @@ ino_t ipc_name_ino(const char *name)
 void ipc_dir_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
-	st->st_mode = S_IFDIR | (ipc->opt.shared ? 01777 : 0755);
+	st->st_mode = S_IFDIR | (ipc->opt.shared ? 0777 : 0755);
 	st->st_uid = geteuid();
 	st->st_gid = getegid();
 	st->st_ino = ipc_name_ino(ipc_ref_path(ref));
@@ -136,7 +180,7 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 	}
 	if (r == 0) {
 		st->st_ino = ipc_ref_ino(ref->kind, st->st_ino);
-		if (S_ISREG(st->st_mode))
+		if (S_ISREG(st->st_mode) && !ipc_ref_is_plain(ref))
 			st->st_size = 0;
 		st->st_nlink = 1;
 	} else if (r == -ENOENT && !ref->kind->named) {
@@ -193,6 +237,18 @@ void ipc_ref_leave(const struct ipc_cred *cred, const struct ipc_ref *ref)
 		ipc_cred_leave(cred);
 }
 
+/* As in a sticky directory, which the kind's would be if that did not forbid more. The kernel's own objects the kernel judges. */
+static int ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+
+	if (!chan || cred->uid == chan->st.st_uid ||
+	    (ipc->uid ? cred->uid == ipc->uid : ipc_cred_has(cred, CAP_FOWNER)))
+		return 0;
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "user %u made it, and only he removes or renames it",
+			  (unsigned)chan->st.st_uid);
+}
+
 int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	struct ipc_chan *chan;
@@ -200,7 +256,9 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 	if (ref->facet_at)
 		return refuse_facet(ipc, cred, ref, "remove");
-	r = ipc_ref_enter(ipc, cred, ref);
+	r = ref_may_remove(ipc, cred, ref);
+	if (r == 0)
+		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
 	r = ref->kind->unlink(ipc, cred, ref);
@@ -225,7 +283,11 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (!from->kind->rename)
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
 				  "the kernel has no call that renames what is in /%s", from->kind->name);
-	r = ipc_ref_enter(ipc, cred, from);
+	r = ref_may_remove(ipc, cred, from);
+	if (r == 0)
+		r = ref_may_remove(ipc, cred, to);
+	if (r == 0)
+		r = ipc_ref_enter(ipc, cred, from);
 	if (r < 0)
 		return r;
 	r = from->kind->rename(ipc, from, to, flags);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "abroad.h"
 #include "core.h"
 
 enum { REFUSALS_MAX = 256, SHOWN_MAX = 20 };
@@ -56,15 +57,16 @@ int ipc_refuse(struct ipc *ipc, const struct ipc_cred *cred, int err, const char
 	return -err;
 }
 
-static void refusal_print(const struct refusal *r, FILE *out)
+static void refusal_print(struct ipc *ipc, const struct refusal *r, FILE *out)
 {
 	char path[4 * IPC_NAME_MAX + 64];
 	struct tm tm;
 
 	localtime_r(&r->when.tv_sec, &tm);
 	ipc_escape(path, sizeof(path), r->path ? r->path : "?", r->path ? strlen(r->path) : 1);
-	fprintf(out, "%02d:%02d:%02d pid %d: %s: %s: %s\n", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)r->cred.pid, path,
-		strerrorname_np(r->err), r->why ? r->why : strerror(r->err));
+	fprintf(out, "%02d:%02d:%02d pid %d: %s: %s: %s\n", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		(int)ipc_reader_pid(ipc, r->cred.pid), path, strerrorname_np(r->err),
+		r->why ? r->why : strerror(r->err));
 }
 
 void ipc_text_errors(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
@@ -75,6 +77,7 @@ void ipc_text_errors(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 
 	for (unsigned long i = from; i < all->count; i++)
 		mine += all->ring[i % REFUSALS_MAX].cred.uid == cred->uid;
+	ipc_reader_enter(ipc, cred);
 	skip = mine > SHOWN_MAX ? mine - SHOWN_MAX : 0;
 	for (unsigned long i = from; i < all->count; i++) {
 		const struct refusal *r = &all->ring[i % REFUSALS_MAX];
@@ -84,8 +87,9 @@ void ipc_text_errors(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 		if (skip)
 			skip--;
 		else
-			refusal_print(r, out);
+			refusal_print(ipc, r, out);
 	}
+	ipc_reader_leave(ipc);
 	if (!mine)
 		fputs("no refusals\n", out);
 }

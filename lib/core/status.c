@@ -27,7 +27,7 @@ static bool status_may_read(const struct ipc_cred *cred, const struct stat *st)
 		      : cred->gid == st->st_gid ? st->st_mode >> 3
 						: st->st_mode >> 3 & st->st_mode;
 
-	return cred->uid == 0 || (mode & S_IROTH);
+	return (mode & S_IROTH) || ipc_may_override(cred);
 }
 
 /* As the caller: how much is in an object is for those to know who may read it. */

@@ -2,6 +2,7 @@
  * /shm: POSIX shared memory. A name is a link to the object in /dev/shm and the kernel does the rest; only the open that
  * must make a new name (O_EXCL) cannot become a native one, so its handle is a plain file of ours.
  */
+#include "base/place.h"
 #include "core/core.h"
 
 #include <dirent.h>
@@ -16,6 +17,7 @@
 
 struct shm_handle {
 	struct ipc_handle h;
+	bool abroad; /* its /dev/shm is not ours: the kernel serves it from fd */
 	int fd;
 };
 
@@ -99,12 +101,19 @@ static int shm_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 	char name[NAME_MAX + 1];
 	int r = shm_find(ipc, ref, name, st);
 
-	if (r < 0)
+	if (r < 0 || ref->abroad)
 		return r;
 	st->st_mode = S_IFLNK | 0777;
 	st->st_size = (off_t)(strlen(SHM_DIR "/") + strlen(name));
 	st->st_blocks = 0;
 	return 0;
+}
+
+static int shm_refuse_size(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, off_t size)
+{
+	return ipc_refuse(ipc, cred, EEXIST, ipc_ref_path(ref),
+			  "the object exists and has %" PRId64 " bytes; size= is for a new one, truncate(1) resizes",
+			  (int64_t)size);
 }
 
 static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf, size_t size)
@@ -118,10 +127,7 @@ static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const stru
 		return r;
 	/* Removed by a native call, behind an entry that the kernel had cached: it finds that out, or makes the object, itself. */
 	if ((f->set & IPC_F_SIZE) && f->size != st.st_size)
-		return ipc_refuse(ipc, cred, EEXIST, ipc_ref_path(ref),
-				  "the object exists and has %" PRId64
-				  " bytes; size= is for a new one, truncate(1) resizes",
-				  (int64_t)st.st_size);
+		return shm_refuse_size(ipc, cred, ref, st.st_size);
 	return (size_t)snprintf(buf, size, SHM_DIR "/%s", name) < size ? 0 : -ENAMETOOLONG;
 }
 
@@ -260,11 +266,11 @@ static const char *shm_listed(struct ipc *ipc, const struct dirent *e)
 
 static int shm_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
+	mode_t type = ipc_place_differs(cred->pid, ipc_shm.place) ? S_IFREG : S_IFLNK;
 	struct dirent *e;
 	DIR *dir;
 	int fd;
 
-	(void)cred;
 	if (shm_dir(ipc) < 0)
 		return 0;
 	fd = openat(shm_dir(ipc), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -279,7 +285,7 @@ static int shm_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(v
 		const char *name = shm_listed(ipc, e);
 
 		if (name)
-			emit(arg, name, S_IFLNK);
+			emit(arg, name, type);
 	}
 	closedir(dir);
 	return 0;
@@ -337,7 +343,12 @@ static int shm_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int 
 
 	if (r < 0)
 		return r == -ENOENT ? -ESTALE : r;
-	flags = (flags & (O_ACCMODE | O_APPEND)) | O_CLOEXEC;
+	if (ref->abroad && (ref->facets.set & IPC_F_SIZE) && ref->facets.size != st.st_size) {
+		close(pin.fd);
+		return shm_refuse_size(h->ipc, &h->cred, ref, st.st_size);
+	}
+	/* The link's open is the kernel's, which truncates; here it is ours. */
+	flags = (flags & (O_ACCMODE | O_APPEND | (ref->abroad ? O_TRUNC : 0))) | O_CLOEXEC;
 	fd = st.st_ino == ino ? open(pin.path, flags) : -1;
 	r = st.st_ino == ino ? -errno : -ESTALE;
 	/* Its creator may use what its mode forbids to open, as with open(2): `cp` of a read-only file. */
@@ -350,6 +361,7 @@ static int shm_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int 
 	if (fd < 0)
 		return r;
 	shm_handle(h)->fd = fd;
+	shm_handle(h)->abroad = ref->abroad;
 	h->plain = true;
 	h->duplex = false;
 	return 0;
@@ -391,8 +403,17 @@ static int shm_fstat(struct ipc_handle *h, struct stat *st)
 	return fstat(shm_handle(h)->fd, st) < 0 ? -errno : 0;
 }
 
+static int shm_backing(const struct ipc_handle *h)
+{
+	const struct shm_handle *s = ipc_container(h, struct shm_handle, h);
+
+	return s->abroad ? s->fd : -1;
+}
+
 const struct ipc_kind ipc_shm = {
 	.name = "shm",
+	.plain = true,
+	.place = IPC_PLACE_PATHS,
 	.facets = IPC_F_SIZE,
 	.handle_size = sizeof(struct shm_handle),
 	.start = shm_start,
@@ -410,6 +431,7 @@ const struct ipc_kind ipc_shm = {
 	.write = shm_write,
 	.close = shm_close_handle,
 	.fstat = shm_fstat,
+	.backing = shm_backing,
 	.ctl_show = shm_ctl_show,
 	.ctl_set = shm_ctl_set,
 };

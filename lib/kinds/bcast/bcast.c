@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "core/abroad.h"
 #include "bcast.h"
 #include "core/quota.h"
 
@@ -295,10 +296,11 @@ static void bcast_ctl_reader(const struct bcast_handle *b, FILE *out)
 {
 	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
 	uint64_t missed = b->next < ring->first ? ring->first - b->next : 0;
+	pid_t pid = ipc_reader_pid(b->h.ipc, b->h.cred.pid);
 	char command[128];
 
-	ipc_command(b->h.cred.pid, command, sizeof(command));
-	fprintf(out, "reader=pid:%d command:%s lag:%" PRIu64 " dropped:%" PRIu64 "\n", (int)b->h.cred.pid, command,
+	ipc_command(pid ? b->h.cred.pid : 0, command, sizeof(command));
+	fprintf(out, "reader=pid:%d command:%s lag:%" PRIu64 " dropped:%" PRIu64 "\n", (int)pid, command,
 		ring->next - (b->next + missed), b->dropped + missed);
 }
 

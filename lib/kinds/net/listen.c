@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "core/abroad.h"
 #include "net.h"
 #include "kinds/socket.h"
 
@@ -238,7 +239,8 @@ bool net_listen_keep(struct ipc_chan *chan, const struct ipc_cred *cred)
 	struct net_chan *c = net_chan(chan);
 
 	/* Nobody keeps another's port open. */
-	if (cred->uid != c->binder.uid || (!c->fd_count && !c->query))
+	if (cred->uid != c->binder.uid || (!c->fd_count && !c->query) ||
+	    ipc_abroad_network(chan->ipc, cred, listen_path(c)) < 0)
 		return false;
 	c->listeners++;
 	ipc_timer_stop(chan->ipc->loop, &c->linger);

@@ -4,6 +4,7 @@
  * listen.c @listen, io.c the data.
  */
 #include "net.h"
+#include "core/abroad.h"
 #include "kinds/socket.h"
 
 #include <arpa/inet.h>
@@ -187,9 +188,13 @@ static int net_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	struct net_handle *n = net_handle(h);
 	struct net_chan *c = net_chan(h->chan);
 	bool listen = ref->facets.set & IPC_F_LISTEN;
-	int r = 0;
+	int r = ipc_abroad_network(h->ipc, &h->cred, ipc_ref_path(ref));
 
 	(void)ino;
+	if (r < 0) {
+		net_release(c);
+		return r;
+	}
 	net_parse(c->chan.name, &c->name);
 	n->fd = -1;
 	ipc_waitq_init(&n->own, h->ipc, -1);
@@ -276,7 +281,7 @@ static void net_show_handle(struct net_handle *n, FILE *out)
 	const struct net_chan *c = net_chan(n->h.chan);
 	char text[NET_ADDRESS_TEXT];
 
-	fprintf(out, "connection=pid:%d state:", (int)n->h.cred.pid);
+	fprintf(out, "connection=pid:%d state:", (int)ipc_reader_pid(n->h.ipc, n->h.cred.pid));
 	if (n->role == NET_RECEIVES)
 		fputs("receives", out);
 	else if (n->fd < 0)

@@ -6,6 +6,7 @@
  * @value is a new semaphore's. On one that exists it means nothing, as in sem_open(3): a value moves, and what it was in the
  * beginning is written nowhere that could contradict.
  */
+#include "core/abroad.h"
 #include "sem.h"
 
 #include <dirent.h>
@@ -240,12 +241,13 @@ static void show_holders(const struct ipc_chan *chan, FILE *out)
 
 	ipc_list_each(pos, next, &chan->handles) {
 		const struct sem_handle *s = ipc_container(pos, struct sem_handle, h.link);
+		pid_t pid = ipc_reader_pid(chan->ipc, s->h.cred.pid);
 		char command[128];
 
 		if (!s->holds)
 			continue;
-		ipc_command(s->h.cred.pid, command, sizeof(command));
-		fprintf(out, "holder=pid:%d command:%s since:%.3fs\n", (int)s->h.cred.pid, command,
+		ipc_command(pid ? s->h.cred.pid : 0, command, sizeof(command));
+		fprintf(out, "holder=pid:%d command:%s since:%.3fs\n", (int)pid, command,
 			(double)(ipc_now() - s->since) / 1e9);
 	}
 }

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/place.h"
+#include "core/abroad.h"
 #include "core/core.h"
 #include "core/cred.h"
 #include "words.h"
@@ -25,7 +27,9 @@ enum { PID_BITS = 22, START_BITS = 34 };
 
 struct sig_handle {
 	struct ipc_handle h;
-	pid_t pid;
+	pid_t pid;   /* as ours */
+	pid_t shown; /* as its opener's */
+	bool abroad; /* he is in another PID namespace */
 	int fd;
 };
 
@@ -50,6 +54,15 @@ static pid_t sig_pid(const char *name)
 	if (name[0] == '0' || ipc_number_parse(name, strlen(name), 0, 1, (1 << PID_BITS) - 1, &pid) < 0)
 		return 0;
 	return (pid_t)pid;
+}
+
+/* As whoever opened it would write it. */
+static const char *sig_path(const struct ipc_handle *h)
+{
+	static char path[32];
+
+	snprintf(path, sizeof(path), "sig/%d", (int)ipc_container(h, struct sig_handle, h)->shown);
+	return path;
 }
 
 static FILE *proc_open(pid_t pid, const char *file)
@@ -130,6 +143,26 @@ static time_t process_began(const struct process *p)
 	return real.tv_sec - boot.tv_sec + (time_t)(p->start / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
+/* The process that the caller means, by our number; 0, which is no process, where his number is none. */
+static int sig_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ipc_ref *ref)
+{
+	pid_t pid = sig_pid(ref->base);
+	pid_t ours = pid ? ipc_pid_meant_by(cred->pid, pid) : 0;
+
+	if (!pid)
+		return 0;
+	if (ours == -EOPNOTSUPP)
+		return ipc_refuse(
+			ipc, cred, EOPNOTSUPP, ipc_ref_path(ref),
+			"you are in another PID namespace than ipcfs, and before Linux 6.11 it cannot tell whom you mean");
+	if (ours < 0)
+		return ipc_refuse(
+			ipc, cred, EOPNOTSUPP, ipc_ref_path(ref),
+			"your PID namespace is not to be seen from that of ipcfs, so it cannot tell whom you mean");
+	ref->shown = pid;
+	return ipc_ref_rebase(ref, ours);
+}
+
 static int sig_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
 	struct process p;
@@ -152,11 +185,12 @@ static int sig_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	pid_t pid = sig_pid(ref->base);
+	pid_t shown = ref->shown ? ref->shown : pid;
 	struct process p;
 	int r;
 
 	(void)mode;
-	if (!pid)
+	if (!shown)
 		return ipc_refuse(
 			ipc, cred, EINVAL, ipc_ref_path(ref),
 			"the name is the number of one process; kill's 0, -1 and -PID for many do not exist here");
@@ -164,9 +198,8 @@ static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	if (r != -ENOENT)
 		return r == 0 ? -EEXIST : r;
 	if (process_status(pid, &p) == 0)
-		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread of process %d", (int)pid,
-				  (int)p.tgid);
-	return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "there is no process %d", (int)pid);
+		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread, not a process", (int)shown);
+	return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "there is no process %d", (int)shown);
 }
 
 static int sig_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
@@ -234,6 +267,19 @@ static int processes_read(struct sig_processes *all)
 	return r;
 }
 
+/* As the caller counts them; what he cannot see becomes 0. */
+static int processes_translate(struct sig_processes *all, const struct ipc_cred *cred)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		pid_t seen = all->pids[i] ? ipc_pid_seen_by(cred->pid, all->pids[i]) : 0;
+
+		if (seen < 0 && seen != -ESRCH)
+			return seen;
+		all->pids[i] = seen < 0 ? 0 : seen;
+	}
+	return 0;
+}
+
 static int sig_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
 	struct sig_processes all = {0};
@@ -242,6 +288,8 @@ static int sig_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(v
 	(void)ipc;
 	if (r == 0)
 		r = ipc_cred_run(cred, processes_try, &all, NULL, 0);
+	if (r == 0 && ipc_place_differs(cred->pid, IPC_PLACE_PID))
+		r = processes_translate(&all, cred);
 	for (size_t i = 0; r == 0 && i < all.count; i++) {
 		char name[16];
 
@@ -262,6 +310,8 @@ static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 
 	(void)flags;
 	s->pid = sig_pid(ref->base);
+	s->shown = ref->shown ? ref->shown : s->pid;
+	s->abroad = ref->abroad;
 	s->fd = pidfd_open(s->pid, 0);
 	if (s->fd < 0 && (errno == ENOSYS || errno == EPERM))
 		return ipc_refuse(
@@ -315,6 +365,10 @@ static int sig_send(struct ipc_handle *h, pid_t writer, const struct sig_words *
 	struct process p;
 	int r;
 
+	/* From outside, as we are, it could not ignore us as it may ignore those inside: pid_namespaces(7). */
+	if (s->abroad && s->shown == 1)
+		return ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h),
+				  "the first process of a PID namespace takes no signals through ipcfs from within");
 	if (words->queued) {
 		/* FUSE tells the thread. */
 		info.si_pid = process_status(writer, &p) == 0 ? p.tgid : writer;
@@ -323,17 +377,17 @@ static int sig_send(struct ipc_handle *h, pid_t writer, const struct sig_words *
 	}
 	r = ipc_cred_run(&h->cred, sig_send_as_caller, &sending, NULL, 0);
 	if (r == -EPERM)
-		ipc_refuse(h->ipc, &h->cred, EPERM, ipc_handle_path(h), "user %u may not send a signal to process %d",
-			   (unsigned)h->cred.uid, (int)s->pid);
+		ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h), "user %u may not send a signal to process %d",
+			   (unsigned)h->cred.uid, (int)s->shown);
 	if (r == -ENOSYS)
-		r = ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_handle_path(h),
+		r = ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, sig_path(h),
 			       "pidfd_send_signal(2) is refused, by a sandbox or a kernel before 5.1");
 	if (r == -ESRCH)
-		ipc_refuse(h->ipc, &h->cred, ESRCH, ipc_handle_path(h), "process %d, which was opened, has ended",
-			   (int)s->pid);
+		ipc_refuse(h->ipc, &h->cred, ESRCH, sig_path(h), "process %d, which was opened, has ended",
+			   (int)s->shown);
 	/* EAGAIN would mean that waiting helps, and nothing would tell when. */
 	if (r == -EAGAIN)
-		r = ipc_refuse(h->ipc, &h->cred, ENOBUFS, ipc_handle_path(h),
+		r = ipc_refuse(h->ipc, &h->cred, ENOBUFS, sig_path(h),
 			       "user %u has as many signals queued as RLIMIT_SIGPENDING allows", (unsigned)h->cred.uid);
 	return r;
 }
@@ -354,7 +408,7 @@ static ssize_t sig_write(struct ipc_op *op)
 		if (r == 0)
 			r = sig_send(h, op->cred.pid, &words);
 		else
-			ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_handle_path(h), "%s", why);
+			ipc_refuse(h->ipc, &h->cred, EINVAL, sig_path(h), "%s", why);
 		/* What came before is reported first; the next write begins with this line. */
 		if (r < 0)
 			return op->done ? (ssize_t)op->done : r;
@@ -389,12 +443,12 @@ static int sig_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 	char command[128];
 	int r;
 
-	(void)ipc;
 	(void)chan;
 	r = process_look(pid, &p);
 	if (r < 0)
 		return ipc_is_shortage(r) ? r : 0;
 	ipc_command(pid, command, sizeof(command));
+	pid = ipc_reader_pid(ipc, pid);
 	fprintf(out, "pid=%d\ncommand=%s\nstate=%s\nuid=%u\n", (int)pid, command, p.state, (unsigned)p.uid);
 	return 0;
 }
@@ -403,6 +457,8 @@ const struct ipc_kind ipc_sig = {
 	.name = "sig",
 	.facets = IPC_F_TIMEOUT,
 	.handle_size = sizeof(struct sig_handle),
+	.place = IPC_PLACE_PID,
+	.translate = sig_translate,
 	.stat = sig_stat,
 	.create = sig_create,
 	.unlink = sig_unlink,

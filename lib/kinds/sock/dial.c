@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/abroad.h"
 #include "core/cred.h"
 #include "sock.h"
 
@@ -223,10 +224,19 @@ static char *dial_target(const struct sock_handle *s, int *err)
 static int dial_permit(const struct sock_handle *s, const char *target)
 {
 	const struct ipc_cred *cred = &s->h.cred;
+	const char *path = ipc_handle_path(&s->h);
+	bool foreign = sock_chan(s->h.chan)->target;
+	int r = 0;
 
+	/* What a server bound in the mount is this mount's, wherever the caller is. */
+	if (foreign)
+		r = target[0] == '@' ? ipc_abroad_network(s->h.ipc, cred, path)
+				     : ipc_abroad_paths(s->h.ipc, cred, path);
+	if (r < 0)
+		return r;
 	if (getuid() == 0 || cred->uid == getuid())
 		return 0;
-	return ipc_refuse(s->h.ipc, cred, EACCES, ipc_handle_path(&s->h),
+	return ipc_refuse(s->h.ipc, cred, EACCES, path,
 			  "%s would take uid %u for uid %u, whose mount this is; connect to it yourself", target,
 			  (unsigned)cred->uid, (unsigned)getuid());
 }

@@ -2,6 +2,7 @@
  * /sock: Unix sockets. The names of this kind live in the channel table; this file has them, connect.c has open files,
  * dial.c the connections to sockets that are not ours, io.c the data.
  */
+#include "core/abroad.h"
 #include "sock.h"
 #include "kinds/socket.h"
 
@@ -306,7 +307,7 @@ static void sock_show_connection(const struct sock_handle *s, FILE *out)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	fprintf(out, "connection=pid:%d", (int)h->cred.pid);
+	fprintf(out, "connection=pid:%d", (int)ipc_reader_pid(h->ipc, h->cred.pid));
 	if (s->fd < 0)
 		fputs(s->role == SOCK_RECEIVES ? " receives" : " waits", out);
 	else
@@ -315,8 +316,8 @@ static void sock_show_connection(const struct sock_handle *s, FILE *out)
 		if (peer.pid == getpid())
 			fputs(" peer:file", out);
 		else
-			fprintf(out, " peer_pid:%d peer_uid:%u peer_gid:%u", (int)peer.pid, (unsigned)peer.uid,
-				(unsigned)peer.gid);
+			fprintf(out, " peer_pid:%d peer_uid:%u peer_gid:%u", (int)ipc_reader_pid(h->ipc, peer.pid),
+				(unsigned)peer.uid, (unsigned)peer.gid);
 	}
 	if (ipc_handle_has_rest(h))
 		fprintf(out, " rest:%" PRId64, (int64_t)(h->keep_at + (off_t)h->keep_len - h->pos));

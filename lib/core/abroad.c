@@ -1,0 +1,54 @@
+#include "abroad.h"
+
+#include <errno.h>
+
+#include "base/place.h"
+#include "core.h"
+
+int ipc_abroad_paths(struct ipc *ipc, const struct ipc_cred *cred, const char *path)
+{
+	if (!ipc_place_differs(cred->pid, IPC_PLACE_PATHS))
+		return 0;
+	return ipc_refuse(
+		ipc, cred, EACCES, path,
+		"you are in another mount namespace or root directory than ipcfs, where that path would lead elsewhere; "
+		"connect to it yourself");
+}
+
+int ipc_abroad_network(struct ipc *ipc, const struct ipc_cred *cred, const char *path)
+{
+	if (ipc->opt.net || !ipc_place_differs(cred->pid, IPC_PLACE_NET))
+		return 0;
+	return ipc_refuse(ipc, cred, EACCES, path,
+			  "you are in another network namespace than ipcfs, whose network is lent by -o net only");
+}
+
+int ipc_handle_backing(const struct ipc_handle *h)
+{
+	return h->kind->backing ? h->kind->backing(h) : -1;
+}
+
+int ipc_handle_refuse_backing(struct ipc_handle *h, const struct ipc_cred *cred)
+{
+	return ipc_refuse(
+		h->ipc, cred, EOPNOTSUPP, ipc_handle_path(h),
+		"you are in another mount namespace or root directory than ipcfs, where /dev/shm is another; the object "
+		"itself can be had there if ipcfs runs as root of the host, on Linux 6.9 or newer");
+}
+
+void ipc_reader_enter(struct ipc *ipc, const struct ipc_cred *cred)
+{
+	ipc->reader = ipc_place_differs(cred->pid, IPC_PLACE_PID) ? cred : NULL;
+}
+
+void ipc_reader_leave(struct ipc *ipc)
+{
+	ipc->reader = NULL;
+}
+
+pid_t ipc_reader_pid(const struct ipc *ipc, pid_t pid)
+{
+	pid_t seen = ipc->reader ? ipc_pid_seen_by(ipc->reader->pid, pid) : pid;
+
+	return seen < 0 ? 0 : seen;
+}
