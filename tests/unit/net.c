@@ -567,7 +567,7 @@ Test(net, port_in_use_is_EADDRINUSE)
 Test(net, another_user_cannot_accept_where_one_listens)
 {
 	int port = free_port(SOCK_STREAM);
-	struct ipc_cred other = {.uid = getuid() + 1, .gid = getgid()};
+	struct ipc_cred other = {.uid = getuid() + 1, .gid = getgid(), .pid = getpid()};
 	struct ipc_handle *h, *stranger;
 
 	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
@@ -577,7 +577,7 @@ Test(net, another_user_cannot_accept_where_one_listens)
 
 Test(net, low_port_is_bound_with_the_callers_right)
 {
-	struct ipc_cred other = {.uid = 65534, .gid = 65534};
+	struct ipc_cred other = {.uid = 65534, .gid = 65534, .pid = getpid()};
 	struct ipc_handle *h;
 	struct call c = {.done = false};
 	int first = 1024;

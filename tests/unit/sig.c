@@ -184,7 +184,7 @@ static bool listed(struct ipc_cred cred, pid_t pid)
 
 Test(sig, the_listing_is_who_may_be_signalled)
 {
-	struct ipc_cred nobody = {.uid = 65534, .gid = 65534};
+	struct ipc_cred nobody = {.uid = 65534, .gid = 65534, .pid = getpid()};
 	pid_t pid;
 
 	cr_assert(listed(u_me(), getpid()));
@@ -319,7 +319,7 @@ Test(sig, a_full_queue_is_an_error_and_no_wait)
 
 Test(sig, the_right_is_the_openers)
 {
-	struct ipc_cred nobody = {.uid = 65534, .gid = 65534};
+	struct ipc_cred nobody = {.uid = 65534, .gid = 65534, .pid = getpid()};
 	struct ipc_handle *h;
 	pid_t pid;
 

@@ -87,7 +87,10 @@ static int mq_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct 
 	(void)cred;
 	if (r < 0)
 		return r;
-	return mq_unlink(name) < 0 ? -errno : 0;
+	/* The library says EACCES for the kernel's EPERM; rm(1) everywhere else in the mount says EPERM. */
+	if (mq_unlink(name) < 0)
+		return errno == EACCES ? -EPERM : -errno;
+	return 0;
 }
 
 static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,

@@ -198,7 +198,8 @@ static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	if (r != -ENOENT)
 		return r == 0 ? -EEXIST : r;
 	if (process_status(pid, &p) == 0)
-		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread, not a process", (int)shown);
+		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread of process %d", (int)shown,
+				  (int)(ref->shown ? ipc_pid_seen_by(cred->pid, p.tgid) : p.tgid));
 	return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "there is no process %d", (int)shown);
 }
 
