@@ -28,6 +28,8 @@ struct ipc_cred {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
+	bool fixed;    /* caps is what he had when he opened the file; else what he has counts: cred.h */
+	uint64_t caps; /* of root, as far as they count here */
 };
 
 /* Whether he is bound by no mode (CAP_DAC_OVERRIDE). */

@@ -20,6 +20,18 @@
 /* So long a child may take on a busy machine, and so often it is looked at meanwhile. */
 enum { CHILD_MS = 10000, LOOK_MS = 20 };
 
+static uint64_t cred_caps(const struct ipc_cred *cred)
+{
+	return cred->fixed ? cred->caps : ipc_place_caps(cred->pid);
+}
+
+void ipc_cred_fix(struct ipc_cred *cred)
+{
+	cred->fixed = cred->uid == 0;
+	if (cred->fixed)
+		cred->caps = ipc_place_caps(cred->pid);
+}
+
 /*
  * What root does with another group, root may do with any. But a root whose capabilities were taken away, or who is root only in
  * his own user namespace, is somebody else.
@@ -33,12 +45,12 @@ static bool cred_is_us(const struct ipc_cred *cred)
 	if (cred->uid != 0)
 		return true;
 	own = ipc_own_caps();
-	return (ipc_place_caps(cred->pid) & own) == own;
+	return (cred_caps(cred) & own) == own;
 }
 
 bool ipc_cred_has(const struct ipc_cred *cred, int cap)
 {
-	return cred->uid == 0 && (ipc_place_caps(cred->pid) & UINT64_C(1) << cap);
+	return cred->uid == 0 && (cred_caps(cred) & UINT64_C(1) << cap);
 }
 
 bool ipc_may_override(const struct ipc_cred *cred)
@@ -114,7 +126,7 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 	free(groups);
 	/* Another user id has put them down already. */
 	if (r >= 0 && cred->uid == 0)
-		r = ipc_caps_take(ipc_place_caps(cred->pid));
+		r = ipc_caps_take(cred_caps(cred));
 	if (r < 0)
 		ipc_cred_leave(cred);
 	return r;
@@ -168,7 +180,7 @@ static int cred_become(const struct ipc_cred *cred)
 	free(groups);
 	if (!limited)
 		cred_take_limit(cred->pid);
-	return cred->uid == 0 ? ipc_caps_keep(ipc_place_caps(cred->pid)) : 0;
+	return cred->uid == 0 ? ipc_caps_keep(cred_caps(cred)) : 0;
 }
 
 /* The child is the caller's while it runs: he could stop it, and must not stop us. */

@@ -1,5 +1,6 @@
 /* Open files: their life, their position, and what is kept of the last message. */
 #include "core.h"
+#include "cred.h"
 #include "quota.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 	h->kind = kind;
 	h->facets = ref->facets;
 	h->cred = *cred;
+	ipc_cred_fix(&h->cred);
 	h->readable = mode != O_WRONLY;
 	h->writable = mode != O_RDONLY;
 	h->duplex = mode == O_RDWR;
