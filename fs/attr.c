@@ -17,6 +17,8 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 	if (node->type == FS_TEXT) {
 		st->st_mode = S_IFREG | 0444;
 		st->st_nlink = 1;
+		st->st_size = node->length;
+		st->st_blocks = (node->length + 511) / 512;
 	} else {
 		/*
 		 * Everybody makes, and that only owners remove is ours to see to: in a sticky directory fs.protected_regular
@@ -82,12 +84,18 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs *fs = fs_of(req);
 	struct fs_node *node = fs_node(fs, ino);
 	struct stat st;
-	int r = fs_attr(fs, req, node, fi ? fs_file_handle(fi) : NULL, &st);
+	int r;
 
+	/* With a file the kernel asks for lseek(2) alone, from the end. That of a channel is nowhere. */
+	if (fi && node->believed) {
+		fs_reply_err(req, -EINVAL);
+		return;
+	}
+	r = fs_attr(fs, req, node, fi ? fs_file_handle(fi) : NULL, &st);
 	if (r < 0)
 		fs_reply_err(req, r);
 	else
-		fs_reply_attr(req, &st, fs_node_timeout(node));
+		fs_reply_stat(req, node, &st);
 }
 
 static unsigned attr_set_bits(int to_set)
@@ -136,7 +144,7 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	if (r < 0)
 		fs_reply_err(req, r);
 	else
-		fs_reply_attr(req, &now, node->type == FS_CHAN ? fs_node_timeout(node) : FS_TIMEOUT);
+		fs_reply_attr(req, node, &now);
 }
 
 void fs_readlink(fuse_req_t req, fuse_ino_t ino)

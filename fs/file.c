@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "ring.h"
 
 /* What fi->fh points to. */
 struct fs_file {
@@ -20,7 +21,9 @@ struct fs_file {
 	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
 	bool backed;			 /* the kernel serves it: passthrough.h */
 	pid_t opener;
-	int access; /* of O_ACCMODE */
+	int flags; /* open(2)'s */
+	bool told; /* a read through the page cache was explained */
+	struct fs_ring ring;
 	struct ipc_text text;
 };
 
@@ -50,16 +53,34 @@ static int text_readme(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 static const struct {
 	const char *name;
 	int (*write)(struct ipc *, const struct ipc_cred *, FILE *);
+	bool fixed; /* always the same, so that the kernel may keep it and its size is known */
 } texts[] = {
-	{"README", text_readme},
-	{"status", ipc_text_status},
-	{"status@json", ipc_text_status_json},
-	{"errors", text_errors},
+	{"README", text_readme, true},
+	{"status", ipc_text_status, false},
+	{"status@json", ipc_text_status_json, false},
+	{"errors", text_errors, false},
 };
 
 const char *fs_text_name(unsigned index)
 {
 	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index].name : NULL;
+}
+
+void fs_text_init(struct fs *fs, struct fs_node *node, unsigned index)
+{
+	struct ipc_cred cred = {.uid = geteuid(), .gid = getegid()};
+	struct ipc_text text;
+	FILE *out = texts[index].fixed ? ipc_text_open(&text) : NULL;
+
+	node->text = index;
+	if (out) {
+		texts[index].write(fs->ipc, &cred, out);
+		if (ipc_text_close(&text) == 0)
+			node->length = (off_t)text.len;
+		free(text.data);
+	}
+	if (!node->length)
+		fs_size_init(node);
 }
 
 static struct fs_file *file_of(const struct fuse_file_info *fi)
@@ -92,7 +113,7 @@ static struct fs_file *file_new(struct fs *fs, struct fs_node *node, pid_t opene
 	file->fs = fs;
 	file->node = node;
 	file->opener = opener;
-	file->access = flags & O_ACCMODE;
+	file->flags = flags;
 	ipc_list_append(&fs->files, &file->link);
 	return file;
 }
@@ -145,8 +166,8 @@ static uint32_t file_flags(const struct fs_file *file)
 {
 	uint32_t flags = FOPEN_DIRECT_IO;
 
-	if (!file->handle)
-		return flags | FOPEN_NOFLUSH;
+	if (file->node->type == FS_TEXT)
+		return FOPEN_NOFLUSH | (file->node->length ? FOPEN_KEEP_CACHE : FOPEN_DIRECT_IO);
 	if (file->backed)
 		return FS_FOPEN_PASSTHROUGH | FOPEN_NOFLUSH;
 	if (ipc_handle_is_duplex(file->handle))
@@ -154,6 +175,14 @@ static uint32_t file_flags(const struct fs_file *file)
 	if (ipc_handle_wants_flush(file->handle) == IPC_FLUSH_NEVER)
 		flags |= FOPEN_NOFLUSH;
 	return flags;
+}
+
+/* It has a size of its own, and may be read at any offset. */
+static bool file_is_plain(const struct fs_file *file)
+{
+	struct stat st;
+
+	return ipc_handle_stat(file->handle, &st) == 0;
 }
 
 /* A process that writes to a channel whose other end is gone gets the signal that write(2) promises. */
@@ -171,6 +200,8 @@ static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, 
 	if (result == -EPIPE && op->type == IPC_WRITE)
 		raise_sigpipe(op);
 	if (op->type == IPC_OPEN) {
+		if (result >= 0 && !file->backed && !file_is_plain(file))
+			fs_size_open(file->fs, file->node, file->flags);
 		r = result < 0 ? -1 : fs_reply_open(req, file->node, (uintptr_t)file, file_flags(file));
 		if (r < 0)
 			file_free(file);
@@ -178,10 +209,14 @@ static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, 
 			fs_reply_err(req, (int)result);
 		return 0;
 	}
-	if (result < 0)
+	if (result < 0) {
+		if (op->type == IPC_READ)
+			fs_ring_read(&file->ring, op->cred.pid, op->size, result);
 		return fs_reply_err(req, (int)result);
+	}
 	switch (op->type) {
 	case IPC_READ:
+		fs_ring_read(&file->ring, op->cred.pid, op->size, result);
 		return fuse_reply_buf(req, op->data, (size_t)result);
 	case IPC_WRITE:
 		return fuse_reply_write(req, (size_t)result);
@@ -331,7 +366,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_err(req, -ESTALE);
 		return;
 	}
-	if (node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid)) {
+	if (node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags)) {
 		fs_reply_err(req, -ESTALE);
 		return;
 	}
@@ -412,6 +447,8 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 	}
 	if (ipc_handle_stat(file->handle, st) == 0)
 		st->st_ino = node->ino;
+	else if (!file->backed)
+		fs_size_create(node, fi->flags);
 	*out = file;
 	return 0;
 }
@@ -499,19 +536,61 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 }
 
+/* Not what has pages: README, and a handle that is a plain file. */
+static bool file_refuses_cached(const struct fs_file *file)
+{
+	return file->handle ? !file_is_plain(file) : !file->node->length;
+}
+
+/*
+ * The page cache asks for whole pages, asks again where an answer was short, and gives what it got to whoever comes: a message
+ * would be cut, or lost.
+ */
+static int file_refuse_cached(fuse_req_t req, struct fs_file *file)
+{
+	struct ipc_cred cred = fs_cred(req);
+	const struct ipc_ref *ref = &file->node->ref;
+	char text[2 * IPC_NAME_MAX], path[sizeof(text) + 16];
+
+	if (file->told)
+		return -EINVAL;
+	file->told = true;
+	if (file->handle) {
+		fs_ref_text(ref, text, sizeof(text));
+		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(ref->kind), text);
+	}
+	return ipc_refuse(file->fs->ipc, &cred, EINVAL, file->handle ? path : fs_text_name(file->node->text),
+			  "splice, sendfile, copy_file_range and mmap take pages, and a channel has none: use read");
+}
+
+static void file_read_text(fuse_req_t req, struct fs_file *file, size_t size, off_t off)
+{
+	size_t at = (size_t)off < file->text.len ? (size_t)off : file->text.len;
+	size_t n = file->text.len - at < size ? file->text.len - at : size;
+
+	fs_ring_read(&file->ring, fs_cred(req).pid, size, (ssize_t)n);
+	fuse_reply_buf(req, file->text.data + at, n);
+}
+
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fs_file *file = file_of(fi);
 	struct ipc_op op = {.type = IPC_READ, .nonblock = fi->flags & O_NONBLOCK, .size = size, .offset = off};
+	pid_t pid = fs_cred(req).pid;
+	bool more = fs_ring_continues(&file->ring, pid, size);
 
 	(void)ino;
-	if (file->handle) {
+	op.onward = fs_ring_takes_promise(&file->ring, pid);
+	op.nonblock |= op.onward;
+	if (fs_size_is_cached(fi) && file_refuses_cached(file)) {
+		fs_reply_err(req, file_refuse_cached(req, file));
+	} else if (more && file_refuses_cached(file)) {
+		fs_ring_read(&file->ring, pid, size, 0);
+		fuse_reply_buf(req, NULL, 0);
+	} else if (file->handle) {
 		file_submit(req, file, &op);
 	} else {
-		size_t at = (size_t)off < file->text.len ? (size_t)off : file->text.len;
-		size_t n = file->text.len - at;
-
-		fuse_reply_buf(req, file->text.data + at, n < size ? n : size);
+		file_read_text(req, file, size, off);
 	}
 }
 
@@ -582,7 +661,7 @@ static void flush_ask(fuse_req_t req, struct fs_file *file)
 		.closer = cred.pid,
 		.uid = cred.uid,
 		.ino = file->node->ino,
-		.access = file->access,
+		.access = file->flags & O_ACCMODE,
 		.done = closing_done,
 	};
 	c->req = req;
@@ -627,5 +706,6 @@ void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct f
 	file->waiting = ph;
 	if (file->handle)
 		events = ipc_poll_for(file->handle, fi->poll_events ? fi->poll_events : events, ph != NULL);
+	events = fs_ring_poll(&file->ring, fs_cred(req).pid, fi->poll_events, events, ph != NULL);
 	fuse_reply_poll(req, events);
 }

@@ -48,10 +48,12 @@ struct fs_node {
 	bool private;	 /* given to one caller who is about to open it */
 	ino_t ino;	 /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
 	mode_t mode;	 /* FS_CHAN; S_IFDIR: others' names begin with this one */
+	off_t believed;	 /* the size that the kernel believes in while stat(2) shows 0: size.c; 0: the same */
 	uid_t uid;
 	gid_t gid;
 	const struct ipc_kind *kind; /* FS_KIND */
 	unsigned text;		     /* FS_TEXT: index */
+	off_t length;		     /* FS_TEXT: of one that never changes; 0: made anew for each open */
 	struct ipc_ref ref;	     /* FS_CHAN */
 };
 
@@ -122,7 +124,7 @@ struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct st
 struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const struct stat *);
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
-bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid);
+bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid, int flags);
 /* The caller is told -ESTALE for another reason, and comes back all the same; the latter to make a name. */
 void fs_expect_retry(struct fs *, pid_t pid);
 void fs_expect_creator(struct fs *, pid_t pid, mode_t mode);
@@ -142,6 +144,18 @@ int fs_attr(struct fs *, fuse_req_t, struct fs_node *, struct ipc_handle *, stru
 void fs_getattr(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_file_info *);
 void fs_readlink(fuse_req_t, fuse_ino_t);
+
+/*
+ * size.c. init: of a text that is made anew for each open. open: before a successful OPEN with those flags is answered. create: the same for a CREATE. suits: whether
+ * the node may be opened so. keep: before a GETATTR is answered with another size than the kernel is to believe in.
+ * is_cached: whether a READ comes from the page cache.
+ */
+void fs_size_init(struct fs_node *);
+void fs_size_open(struct fs *, struct fs_node *, int flags);
+void fs_size_create(struct fs_node *, int flags);
+bool fs_size_suits(const struct fs_node *, int flags);
+void fs_size_keep(struct fs *, const struct fs_node *);
+bool fs_size_is_cached(const struct fuse_file_info *);
 
 /* dir.c */
 /*
@@ -166,8 +180,9 @@ void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 
-/* file.c. The texts: their number, and their names in MNT. */
+/* file.c. The texts' names in MNT; NULL behind the last. init: makes the node that of a text. */
 const char *fs_text_name(unsigned index);
+void fs_text_init(struct fs *, struct fs_node *, unsigned index);
 void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);
 void fs_open(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_read(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
@@ -183,7 +198,9 @@ struct fs *fs_of(fuse_req_t);
 struct ipc_cred fs_cred(fuse_req_t);
 /* negative_errno: or 0. Returns 0, or -errno when nobody took it. */
 int fs_reply_err(fuse_req_t, int negative_errno);
-void fs_reply_attr(fuse_req_t, const struct stat *, double timeout);
+/* The answer to a SETATTR, and to a GETATTR: stat(2) shows what that says. */
+void fs_reply_attr(fuse_req_t, const struct fs_node *, const struct stat *);
+void fs_reply_stat(fuse_req_t, struct fs_node *, const struct stat *);
 int fs_reply_entry(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable);
 /* Returns 0, or -errno when the caller has gone and the handle must be closed. open_flags: FOPEN_ of <linux/fuse.h>. */
 int fs_reply_open(fuse_req_t, const struct fs_node *, uint64_t fh, uint32_t open_flags);

@@ -129,6 +129,7 @@ static void node_remember(struct fs_node *node, const struct stat *st)
 	node->uid = st->st_uid;
 	node->gid = st->st_gid;
 	node->lookups++;
+	node->believed = 0; /* the answer brings the true one */
 }
 
 /* Callers are remembered apart from names and nodes, which may all be gone before the retry comes. */
@@ -213,7 +214,7 @@ void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups)
 	node_free(node);
 }
 
-bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid)
+bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 {
 	struct fs_refused *before = refused_find(fs, pid);
 
@@ -223,7 +224,8 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid)
 	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up again.
 	 * Sharing the inode is better than an error.
 	 */
-	if (node->live && !node->backed && !(before && before->serial == node->serial)) {
+	if (((node->live && !node->backed) || !fs_size_suits(node, flags)) &&
+	    !(before && before->serial == node->serial)) {
 		refused_add(fs, node->serial, pid);
 		return false;
 	}
@@ -353,7 +355,7 @@ int fs_inode_init(struct fs *fs)
 		if (node->type == FS_KIND)
 			node->kind = ipc_kind_at(kind++);
 		else if (node->type == FS_TEXT)
-			node->text = i - 1 - kinds;
+			fs_text_init(fs, node, i - 1 - kinds);
 	}
 	return 0;
 }

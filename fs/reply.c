@@ -26,17 +26,35 @@ int fs_reply_err(fuse_req_t req, int negative_errno)
 	return fuse_reply_err(req, negative_errno == -ENOSYS ? EOPNOTSUPP : -negative_errno);
 }
 
-void fs_reply_attr(fuse_req_t req, const struct stat *st, double timeout)
-{
-	fuse_reply_attr(req, st, timeout);
-}
-
 double fs_node_timeout(const struct fs_node *node)
 {
 	if (node->type != FS_CHAN)
 		return FS_TIMEOUT_FIXED;
 	/* Others change its size. */
 	return ipc_ref_is_plain(&node->ref) && S_ISREG(node->mode) ? 0 : FS_TIMEOUT;
+}
+
+static double attr_timeout(const struct fs_node *node)
+{
+	return node->believed ? 0 : fs_node_timeout(node);
+}
+
+void fs_reply_attr(fuse_req_t req, const struct fs_node *node, const struct stat *st)
+{
+	struct stat shown = *st;
+
+	if (node->believed)
+		shown.st_size = node->believed;
+	fuse_reply_attr(req, &shown, attr_timeout(node));
+}
+
+void fs_reply_stat(fuse_req_t req, struct fs_node *node, const struct stat *st)
+{
+	if (node->believed && node->type == FS_CHAN && !node->live)
+		node->believed = 0; /* nobody has it open any more, so let the kernel believe the truth */
+	if (node->believed)
+		fs_size_keep(fs_of(req), node);
+	fuse_reply_attr(req, st, attr_timeout(node));
 }
 
 int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, bool cacheable)
@@ -46,9 +64,11 @@ int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, 
 		.ino = fs_nodeid(fs_of(req), node),
 		.attr = *st,
 		.entry_timeout = timeout,
-		.attr_timeout = timeout,
+		.attr_timeout = node->believed ? 0 : timeout,
 	};
 
+	if (node->believed)
+		entry.attr.st_size = node->believed;
 	return fuse_reply_entry(req, &entry);
 }
 
@@ -97,8 +117,11 @@ int fs_reply_create(fuse_req_t req, struct fs_node *node, const struct stat *st,
 
 	memset(&out, 0, sizeof(out));
 	out.entry.nodeid = fs_nodeid(fs_of(req), node);
-	out.entry.entry_valid = out.entry.attr_valid = cacheable ? (uint64_t)FS_TIMEOUT : 0;
+	out.entry.entry_valid = cacheable ? (uint64_t)FS_TIMEOUT : 0;
+	out.entry.attr_valid = node->believed ? 0 : out.entry.entry_valid;
 	attr_out(&out.entry.attr, st);
+	if (node->believed)
+		out.entry.attr.size = (uint64_t)node->believed;
 	open_out(&out.open, node, fh, open_flags);
 	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }

@@ -167,6 +167,7 @@ struct ipc_op {
 	size_t size;	  /* bytes to write, or room for reading */
 	size_t done;	  /* WRITE: bytes taken so far */
 	off_t offset;	  /* READ of a seekable handle; WRITE too where it is a plain file */
+	bool onward;	  /* READ: goes on behind the last one, whatever its offset */
 	/*
 	 * result: bytes, 0 or -errno; op->data is set for a READ. Returns 0, or -errno when the result could not be
 	 * delivered: a message that was taken for it then goes back. May free op by ipc_loop_free_later() only.

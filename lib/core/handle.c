@@ -241,7 +241,7 @@ ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)
 
 	if (h->plain)
 		return -ENODATA;
-	if (h->duplex)
+	if (h->duplex || op->onward)
 		op->offset = h->pos;
 	if (op->offset > OFFSET_MAX)
 		return ipc_refuse(h->ipc, &op->cred, EOVERFLOW, ipc_handle_path(h),
