@@ -3,7 +3,9 @@
 #include <errno.h>
 
 #include "base/place.h"
-#include "core.h"
+#include "handle.h"
+#include "instance.h"
+#include "kind.h"
 
 int ipc_abroad_paths(struct ipc *ipc, const struct ipc_cred *cred, const char *path)
 {

@@ -1,5 +1,9 @@
 /* The channel table: what is remembered under a name, and the kinds whose names live nowhere else. */
-#include "core.h"
+#include "chan.h"
+#include "instance.h"
+#include "kind.h"
+#include "op.h"
+#include "ref.h"
 #include "quota.h"
 
 #include <errno.h>

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/place.h"
-#include "core.h"
+#include "base/sys.h"
 
 /* So long a child may take on a busy machine, and so often it is looked at meanwhile. */
 enum { CHILD_MS = 10000, LOOK_MS = 20 };

@@ -8,7 +8,14 @@
 #include <unistd.h>
 
 #include "abroad.h"
-#include "core.h"
+#include "base/sys.h"
+#include "chan.h"
+#include "ctl.h"
+#include "frame.h"
+#include "handle.h"
+#include "kind.h"
+#include "op.h"
+#include "ref.h"
 
 enum { CTL_LINE_MAX = 4096 };
 

@@ -1,5 +1,6 @@
 /* Messages cut from a stream of bytes: the facets lines and nul. */
-#include "core.h"
+#include "frame.h"
+#include "handle.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,13 @@
 /* Open files: their life, their position, and what is kept of the last message. */
-#include "core.h"
+#include "chan.h"
+#include "ctl.h"
+#include "handle.h"
+#include "instance.h"
+#include "keep.h"
+#include "kind.h"
+#include "op.h"
+#include "patience.h"
+#include "ref.h"
 #include "cred.h"
 #include "quota.h"
 

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include "base/place.h"
-#include "core.h"
+#include "chan.h"
+#include "handle.h"
+#include "instance.h"
+#include "kind.h"
 #include "quota.h"
 #include "refusal.h"
 

@@ -2,7 +2,9 @@
 #include <errno.h>
 
 #include "abroad.h"
-#include "core.h"
+#include "instance.h"
+#include "kind.h"
+#include "ref.h"
 #include "cred.h"
 
 #define DELAY INT64_C(2000000)

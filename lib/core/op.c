@@ -1,5 +1,10 @@
 /* Operations: tried at once, parked when they would wait, and completed exactly once. */
-#include "core.h"
+#include "handle.h"
+#include "instance.h"
+#include "keep.h"
+#include "kind.h"
+#include "op.h"
+#include "patience.h"
 #include "quota.h"
 
 #include <errno.h>

@@ -9,7 +9,12 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "core.h"
+#include "patience.h"
+
+#include "handle.h"
+#include "kind.h"
+#include "op.h"
+#include "instance.h"
 
 static const unsigned side_events[] = {[IPC_IN] = POLLIN | POLLRDNORM, [IPC_OUT] = POLLOUT | POLLWRNORM};
 

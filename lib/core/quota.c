@@ -5,7 +5,7 @@
 #include <search.h>
 #include <stdlib.h>
 
-#include "core.h"
+#include "instance.h"
 
 struct user {
 	uid_t uid;

@@ -1,5 +1,5 @@
 /* MNT/README: what a user needs who has nothing but the mount. One screenful. */
-#include "core.h"
+#include "ipc.h"
 
 static const char text[] =
 	"ipcfs: every IPC channel is a file. M is this directory; > writes, < or cat reads.\n"

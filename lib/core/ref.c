@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include "base/place.h"
-#include "core.h"
+#include "chan.h"
+#include "handle.h"
+#include "instance.h"
+#include "kind.h"
+#include "ref.h"
 #include "cred.h"
 
 const char *ipc_ref_path(const struct ipc_ref *ref)

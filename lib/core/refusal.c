@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "abroad.h"
-#include "core.h"
+#include "instance.h"
 
 enum { REFUSALS_MAX = 256, SHOWN_MAX = 20 };
 

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core.h"
+#include "base/sys.h"
+#include "chan.h"
+#include "kind.h"
 #include "cred.h"
 
 struct status {

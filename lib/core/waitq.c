@@ -1,5 +1,8 @@
 /* Who waits for one kernel object. Being on a list here is what decides who completes an operation. */
-#include "core.h"
+#include "handle.h"
+#include "instance.h"
+#include "kind.h"
+#include "op.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,14 @@
  * /pipe: FIFOs. Their inodes live in the mount and their I/O is the kernel's; only the open that must make a new name
  * (O_EXCL) cannot become a native one, so its handle feeds the FIFO through a descriptor of ours.
  */
-#include "core/core.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/keep.h"
+#include "core/kind.h"
+#include "core/op.h"
+#include "core/ref.h"
 
 #include <errno.h>
 #include <fcntl.h>

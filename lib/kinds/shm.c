@@ -3,7 +3,12 @@
  * must make a new name (O_EXCL) cannot become a native one, so its handle is a plain file of ours.
  */
 #include "base/place.h"
-#include "core/core.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/kind.h"
+#include "core/ref.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,10 @@
 #include "socket.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/keep.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #ifndef IPC_SOCKET_H
 #define IPC_SOCKET_H
 
-#include "core/core.h"
+#include "ipc.h"
 
 /* Room for n bytes that are to be delivered by op, where op->data then points; NULL when out of memory. */
 char *ipc_socket_buffer(struct ipc_op *op, size_t n);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "core/kind.h"
 #include "check.h"
 
 /* So much the channel may have; more is asked for by almost every second number. */

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "core/kind.h"
 #include "check.h"
 
 enum { LONG = 254, VERY_LONG = 255, LONG_SIZE = 1 << 10, MODEL_MAX = 1 << 20, LITTLE_ROOM = 7, BUFFER = 16 << 10 };

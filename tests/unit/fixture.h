@@ -8,7 +8,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "core/core.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/kind.h"
+#include "core/op.h"
+#include "core/ref.h"
 #include "ipc.h"
 
 /* Of the test; may be replaced by u_start(). */

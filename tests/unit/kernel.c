@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "core/kind.h"
 #include "../refuse.h"
 
 static struct ipc_loop *loop;

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "core/instance.h"
+#include "core/kind.h"
 
 static struct ipc_loop *loop;
 static struct ipc *ipc;

@@ -24,7 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "core/instance.h"
+#include "core/kind.h"
 
 /* The instance of the run. */
 extern struct ipc_loop *loop;

@@ -15,7 +15,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/kind.h"
 
 #ifndef UNIT_KIND
 #define UNIT_KIND ipc_sock

@@ -11,6 +11,14 @@
 #include "core/abroad.h"
 #include "bcast.h"
 #include "core/quota.h"
+#include "core/chan.h"
+#include "core/ctl.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/keep.h"
+#include "core/kind.h"
+#include "core/op.h"
+#include "core/ref.h"
 
 /* The buffer of a channel, in bytes of messages; 16 bytes of it allow one message. */
 enum { BUFFER_DEFAULT = 1 << 20, BUFFER_MIN = 4096, BUFFER_MAX = 1 << 30 };

@@ -3,7 +3,9 @@
 #define IPC_BCAST_H
 
 #include "ring.h"
-#include "core/core.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/op.h"
 
 struct bcast_chan {
 	struct ipc_chan chan;

@@ -5,6 +5,8 @@
  * are served in rounds: each once in a round, unless there is much for it, and there is some time between two rounds.
  */
 #include "bcast.h"
+#include "core/instance.h"
+#include "core/op.h"
 
 enum {
 	ROUND_NS = 1000000,

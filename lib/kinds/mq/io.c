@@ -5,6 +5,13 @@
 #include <string.h>
 
 #include "mq.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/keep.h"
+#include "core/op.h"
 
 /* Room before a message for its priority and a tab, and behind it for the delimiter. */
 enum { META_MAX = 12, DELIM_MAX = 1 };

@@ -14,6 +14,13 @@
 
 #include "core/cred.h"
 #include "names.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/kind.h"
+#include "core/ref.h"
 
 /* kind_data holds the directory descriptor plus two, so that "none" (-1) is not NULL. */
 static int mq_dir(struct ipc *ipc)

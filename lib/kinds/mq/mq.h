@@ -4,7 +4,8 @@
 
 #include <mqueue.h>
 
-#include "core/core.h"
+#include "core/chan.h"
+#include "core/handle.h"
 
 struct mq_sink;
 

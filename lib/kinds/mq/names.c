@@ -1,5 +1,6 @@
 /* The namespace of POSIX message queues, with or without a mounted mqueue file system; its limits in words. */
 #include "names.h"
+#include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 
 #include <mqueue.h>
 
-#include "core/core.h"
+#include "ipc.h"
 
 /* The mqueue file system of our IPC namespace as a directory descriptor, or -1 where we may not see it. */
 int mq_names_open(void);

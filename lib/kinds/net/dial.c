@@ -9,6 +9,9 @@
 
 #include "core/cred.h"
 #include "net.h"
+#include "base/sys.h"
+#include "core/handle.h"
+#include "core/op.h"
 
 int net_enter(const struct ipc_cred *cred)
 {

@@ -5,6 +5,10 @@
 
 #include "net.h"
 #include "kinds/socket.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/op.h"
 
 int net_attach(struct net_handle *n, int fd)
 {

@@ -13,6 +13,11 @@
 #include "core/abroad.h"
 #include "net.h"
 #include "kinds/socket.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/instance.h"
+#include "core/kind.h"
+#include "core/op.h"
 
 /* The kernel takes less where net.core.somaxconn says so. */
 enum { BACKLOG = 4096 };

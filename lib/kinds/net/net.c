@@ -6,6 +6,13 @@
 #include "net.h"
 #include "core/abroad.h"
 #include "kinds/socket.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/keep.h"
+#include "core/kind.h"
+#include "core/op.h"
+#include "core/ref.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

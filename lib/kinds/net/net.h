@@ -5,7 +5,11 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
-#include "core/core.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/kind.h"
+#include "core/op.h"
 
 /* tcp/HOST/PORT, taken apart. */
 struct net_name {

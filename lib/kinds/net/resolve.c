@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net.h"
+#include "core/instance.h"
 
 /* So many at once, so that a name server that is silent leaves helpers to others; then again after such times. */
 enum { QUERIES_MAX = 32 };

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "base/sys.h"
 #include "base/futex.h"
 #include "base/guard.h"
 

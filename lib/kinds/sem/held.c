@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/core.h"
+#include "base/sys.h"
 #include "core/rundir.h"
 #include "file.h"
 

@@ -1,5 +1,11 @@
 /* Open files of /sem: posting, waiting, and holding a permit for as long as the file is open. */
 #include "sem.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/keep.h"
+#include "core/op.h"
+#include "core/ref.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,10 @@
 /* A semaphore that is open here: its mapping, and waiting for it as sem_wait(3) does. */
 #include "sem.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/kind.h"
+#include "core/op.h"
+#include "core/ref.h"
 
 #include <errno.h>
 #include <stdlib.h>

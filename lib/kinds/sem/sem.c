@@ -8,6 +8,13 @@
  */
 #include "core/abroad.h"
 #include "sem.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/ctl.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/kind.h"
+#include "core/ref.h"
 
 #include <dirent.h>
 #include <errno.h>

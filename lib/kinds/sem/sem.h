@@ -4,7 +4,10 @@
 
 #include <limits.h>
 
-#include "core/core.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/kind.h"
 #include "base/futex.h"
 #include "file.h"
 #include "held.h"

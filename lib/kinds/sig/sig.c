@@ -18,7 +18,12 @@
 
 #include "base/place.h"
 #include "core/abroad.h"
-#include "core/core.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/ctl.h"
+#include "core/handle.h"
+#include "core/kind.h"
+#include "core/ref.h"
 #include "core/cred.h"
 #include "words.h"
 

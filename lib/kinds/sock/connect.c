@@ -6,6 +6,10 @@
 #include <unistd.h>
 
 #include "sock.h"
+#include "base/sys.h"
+#include "core/handle.h"
+#include "core/op.h"
+#include "core/ref.h"
 
 static bool sock_is_ours(const struct sock_chan *c)
 {

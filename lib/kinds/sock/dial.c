@@ -13,6 +13,11 @@
 #include "core/abroad.h"
 #include "core/cred.h"
 #include "sock.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/kind.h"
+#include "core/op.h"
 
 /* A full backlog gives no event: it is tried again after such times. */
 #define DELAY_FIRST INT64_C(1000000)

@@ -6,6 +6,11 @@
 
 #include "sock.h"
 #include "kinds/socket.h"
+#include "base/sys.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
+#include "core/op.h"
 
 struct returned {
 	struct ipc_list link;

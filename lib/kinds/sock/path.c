@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "sock.h"
+#include "core/instance.h"
+#include "core/ref.h"
 
 enum { LINKS_MAX = 40 };
 

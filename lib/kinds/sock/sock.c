@@ -5,6 +5,13 @@
 #include "core/abroad.h"
 #include "sock.h"
 #include "kinds/socket.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/keep.h"
+#include "core/kind.h"
+#include "core/op.h"
+#include "core/ref.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "core/core.h"
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/op.h"
 #include "core/rundir.h"
 
 struct sock_dial;

@@ -1,0 +1,43 @@
+/* The channel table: what is remembered under a name, and the kinds whose names live nowhere else. */
+#ifndef IPC_CHAN_H
+#define IPC_CHAN_H
+
+#include "ipc.h"
+#include "op.h"
+
+/* A name that the core remembers. Embedded first in a kind's own struct where it needs more. */
+struct ipc_chan {
+	struct ipc *ipc;
+	const struct ipc_kind *kind;
+	char *name;
+	bool listed;	  /* in the table: the name still means this object */
+	unsigned refs;	  /* handles, and one for the table */
+	uid_t charged_to; /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
+	struct ipc_list handles;
+	struct ipc_waitq waitq;
+	struct stat st; /* kinds whose names live here: all of it; others: st_ino */
+	uint64_t in_messages, in_bytes, out_messages, out_bytes; /* from and to the files of this mount */
+	struct ipc_garbage garbage;
+};
+
+/* find: NULL if none. get: finds or makes; NULL when out of memory. Neither takes a reference. */
+struct ipc_chan *ipc_chan_find(struct ipc *, const struct ipc_kind *, const char *name);
+struct ipc_chan *ipc_chan_get(struct ipc *, const struct ipc_kind *, const char *name, ino_t ino);
+void ipc_chan_forget(struct ipc_chan *); /* its name no longer means it; it lives on for its handles */
+/* Whatever had that name is forgotten, unless there is no memory: then nothing has happened. */
+int ipc_chan_rename(struct ipc_chan *, const char *name);
+void ipc_chan_hold(struct ipc_chan *);
+void ipc_chan_drop(struct ipc_chan *);
+void ipc_chan_each(struct ipc *, const struct ipc_kind *, void (*fn)(struct ipc_chan *, void *), void *arg);
+/* The whole of a kind whose names live in the table: makes an entry with the caller as owner, -EEXIST; sets attributes. */
+int ipc_chan_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode, struct ipc_chan **out);
+int ipc_chan_chattr(struct ipc_chan *, const struct stat *, unsigned set);
+int ipc_chan_stat(struct ipc *, const struct ipc_ref *, struct stat *);
+int ipc_chan_list(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
+/* The recorded names of a kind whose own namespace cannot be listed; those that are gone are forgotten. */
+int ipc_chan_list_live(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
+int ipc_chan_rename_ref(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
+/* Operations parked on its handles. */
+unsigned ipc_chan_waiters(const struct ipc_chan *);
+
+#endif

@@ -1,0 +1,24 @@
+/* Messages cut from a stream of bytes: the facets lines and nul. */
+#ifndef IPC_FRAME_H
+#define IPC_FRAME_H
+
+#include "ipc.h"
+
+/*
+ * The largest message that surely arrives in one piece. FUSE sends a write in pieces of at most 256 pages, and a buffer
+ * that starts in the middle of a page loses one of them.
+ */
+#define IPC_MESSAGE_MAX ((1u << 20) - 4096)
+
+/*
+ * Cuts op's data at delim and gives each message to send(); keeps an unfinished one on the handle.
+ * max: the longest message. send: 0, or -errno.
+ */
+ssize_t ipc_frame_write(struct ipc_op *, char delim, size_t max,
+			int (*send)(struct ipc_handle *, const char *, size_t));
+/* Sends the unfinished line; op->type is IPC_FLUSH. */
+int ipc_frame_flush(struct ipc_op *, int (*send)(struct ipc_handle *, const char *, size_t));
+/* The delimiter that h's facets ask for, or `none`. */
+int ipc_frame_delim(const struct ipc_handle *, int none);
+
+#endif

@@ -1,0 +1,47 @@
+/* Open files: their life, and their position. */
+#ifndef IPC_HANDLE_H
+#define IPC_HANDLE_H
+
+#include "ipc.h"
+
+/* An open file. Embedded first in a kind's own struct. */
+struct ipc_handle {
+	struct ipc *ipc;
+	const struct ipc_kind *kind;
+	struct ipc_chan *chan;
+	struct ipc_waitq *waitq; /* where its operations wait; the channel's, unless the kind sets its own */
+	struct ipc_list link, poll_link, all_link; /* of the channel, of the waitq's pollers, of the instance */
+	struct ipc_facets facets;
+	struct ipc_cred cred; /* who opened it */
+	bool readable, writable, duplex;
+	bool plain;		  /* a plain file: reads and writes go by op->offset, and nothing is kept */
+	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */
+	uint8_t open_side;	  /* which side an IPC_OPEN waits on */
+	struct ipc_list ops;	  /* parked, wherever they wait */
+	int64_t waiting_since[2]; /* by side: when a poll or an operation first found nothing; 0: patience.c */
+	struct ipc_timer patience;
+
+	char *keep; /* the last message delivered, for a read at an earlier offset and for the rest of a long one */
+	size_t keep_len, keep_size;
+	off_t keep_at, pos; /* offset of its first byte; offset behind the last read */
+	int64_t taken;	    /* messages delivered */
+
+	char *part; /* a line whose end has not been written yet */
+	size_t part_len, part_size;
+	bool part_refused;	   /* it became too long after its beginning had been taken */
+	struct ipc_linger *linger; /* made with the first, so that closing finds room for what it may leave behind */
+
+	void (*ready)(void *);
+	void *ready_arg;
+	struct ipc_garbage garbage;
+};
+
+/* Room for need bytes in *buf, charged to the handle's owner. 0 or -errno. */
+int ipc_handle_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);
+/* Before the first byte of a line that h may leave behind is taken: 0 or -ENOMEM. */
+int ipc_handle_prepare_linger(struct ipc_handle *);
+void ipc_handle_cancel(struct ipc_handle *, int result); /* answers what it has parked */
+/* "mq/jobs", for messages; in a static buffer. */
+const char *ipc_handle_path(const struct ipc_handle *);
+
+#endif

@@ -1,0 +1,30 @@
+/* The instance: what all channels of one mount share. */
+#ifndef IPC_INSTANCE_H
+#define IPC_INSTANCE_H
+
+#include "ipc.h"
+
+/* The instance. */
+struct ipc {
+	struct ipc_loop *loop;
+	struct ipc_pool *pool;
+	struct ipc_options opt;
+	void *chans; /* a tree of tsearch(3), by kind and name */
+	unsigned chan_count;
+	struct ipc_list handles;
+	bool down;
+	bool abroad;		       /* callers from other namespaces have come */
+	const struct ipc_cred *reader; /* whom a text is made for, if he counts processes in another way: abroad.c */
+	ino_t next_ino;
+	char *scratch;
+	size_t scratch_size;
+	struct ipc_refusals *refusals;
+	void *users, *last_user; /* quota.c */
+	uid_t uid;		 /* ours */
+	void *kind_data[16];	 /* by ipc_kind_index(); a kind's own state for the whole instance */
+};
+
+/* At least n bytes (and at least 1 MiB) that are valid until the next operation; NULL when out of memory. */
+char *ipc_scratch(struct ipc *, size_t n);
+
+#endif

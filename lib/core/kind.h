@@ -1,0 +1,108 @@
+/*
+ * A channel kind is one folder that ends in its table, a struct ipc_kind. The core owns names, the channel table, waiting,
+ * time-outs, positions and what is kept of a message for a second read; a kind only does the system calls, and never waits.
+ */
+#ifndef IPC_KIND_H
+#define IPC_KIND_H
+
+#include "ipc.h"
+
+/* What ipc_stat() and MNT/status show of a channel's state. */
+struct ipc_depth {
+	int64_t value; /* -1: not known to us */
+	const char *unit;
+};
+
+/*
+ * A channel kind. Members that may be NULL say so. Every function returns 0 or a count, or -errno; none blocks. `ref` has
+ * been parsed; its facets are among `facets`, and never ctl, which the core serves.
+ */
+struct ipc_kind {
+	const char *name;
+	uint32_t facets;
+	bool named;		       /* its names live in the channel table and nowhere else */
+	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
+	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
+	size_t chan_size, handle_size; /* 0: the plain structs */
+
+	/* Sets up, and takes down, the kind's own state in ipc->kind_data. Or NULL. stop() may follow a failed start(). */
+	int (*start)(struct ipc *);
+	void (*stop)(struct ipc *);
+
+	/* Whether this instance does without it. Or NULL: never. */
+	bool (*hidden)(const struct ipc *);
+
+	/*
+	 * IPC_PLACE_ bits: to a caller from another one of these places the names mean something else. Then ref->abroad is set,
+	 * and translate(), if there is one, makes ref mean to us what it meant to him; 0 or -errno.
+	 */
+	unsigned place;
+	int (*translate)(struct ipc *, const struct ipc_cred *, struct ipc_ref *);
+
+	/*
+	 * Fills st for the object or its facet; -ENOENT. st_ino must differ between objects of this kind. S_IFDIR: names may
+	 * go on behind a '/', and then come here whole.
+	 */
+	int (*stat)(struct ipc *, const struct ipc_ref *, struct stat *st);
+	/*
+	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as ipc_cred_enter() lets
+	 * it be the caller. Or NULL.
+	 */
+	int (*look)(const struct ipc_look *);
+	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
+	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
+	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags); /* or NULL */
+	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
+	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
+			size_t size); /* or NULL */
+	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
+		    void *arg);
+	int (*depth)(struct ipc *, const struct ipc_ref *,
+		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
+
+	/* The channel is about to be freed. Or NULL. */
+	void (*chan_free)(struct ipc_chan *);
+
+	/* Opens h; h->chan is set already if `named`, and after it if not. -ESTALE when the object is no longer the one with that ino. On error, close() is not called. */
+	int (*open)(struct ipc_handle *h, const struct ipc_ref *, int flags, ino_t ino);
+	/* Brings an open handle to use; -EAGAIN: wait on h->open_side. Or NULL. */
+	int (*connect)(struct ipc_op *);
+	/*
+	 * Takes one unit. Returns its length with op->data pointing at it; the length may exceed op->size, the core delivers
+	 * the rest later. 0 is the end of the file. op->data may be h->keep (ipc_keep_reserve()) or ipc_scratch().
+	 */
+	ssize_t (*read)(struct ipc_op *);
+	/* Sends from op->data + op->done on; raises op->done with what was taken. -EAGAIN leaves op->done true. */
+	ssize_t (*write)(struct ipc_op *);
+	int (*flush)(struct ipc_op *); /* or NULL */
+	/* Gives back a message that read() took and that could not be delivered. Or NULL. */
+	void (*undo)(struct ipc_op *, ssize_t len);
+	void (*close)(struct ipc_handle *);
+	unsigned (*poll)(struct ipc_handle *); /* revents */
+	/*
+	 * For NAME@ctl of a name that accepts. clients: 1: one waits there, 0: none, or -errno: nobody listens. join: whether it
+	 * was made to listen on for this caller, until leave. Or NULL.
+	 */
+	int (*clients)(struct ipc_chan *);
+	bool (*listen_join)(struct ipc_chan *, const struct ipc_cred *);
+	void (*listen_leave)(struct ipc_chan *);
+	/* In words, what an operation waits for that ran out of time; leaves text empty for the usual ones. Or NULL. */
+	void (*waits_for)(const struct ipc_op *, char *text, size_t size);
+	struct ipc_waitq *(*polled)(struct ipc_handle *); /* where pollers wait; NULL: h->waitq */
+	/* A descriptor to watch for h->waitq, a new one that the caller closes, or -errno. NULL: waitq.fd is the kind's. */
+	int (*watch_fd)(struct ipc_handle *);
+	int (*fstat)(struct ipc_handle *, struct stat *); /* a handle that is a plain file; or NULL */
+	int (*backing)(const struct ipc_handle *);	  /* ipc_handle_backing(); or NULL */
+
+	/* key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the read. */
+	int (*ctl_show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
+	/* -EINVAL: unknown key or bad value, with a line in why. Or NULL: nothing can be set. */
+	int (*ctl_set)(struct ipc *, const struct ipc_ref *, const char *key, const char *value, char *why,
+		       size_t size);
+};
+
+/* The kinds' tables; kinds.c lists them. */
+extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock, ipc_sem, ipc_bcast, ipc_sig, ipc_net;
+
+#endif

@@ -1,0 +1,31 @@
+/* From what a user writes below MNT/KIND to an object, and the calls on it by name. */
+#ifndef IPC_REF_H
+#define IPC_REF_H
+
+#include "ipc.h"
+
+/*
+ * may_act: 0, or -EPERM with a line for MNT/errors where a kernel object would need us to be the caller and we cannot.
+ * enter, leave: ipc_cred_enter() and ipc_cred_leave() around what the kernel decides by who asks; leave only after a 0.
+ */
+int ipc_ref_may_act(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+int ipc_ref_enter(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
+/* name of ref below the mount ("mq/jobs@lines"), for messages; in a static buffer. */
+const char *ipc_ref_path(const struct ipc_ref *);
+/* Puts a number in place of ref's base: 0 or -ENAMETOOLONG. */
+int ipc_ref_rebase(struct ipc_ref *, pid_t number);
+/* Fills st for a directory below a kind's own: a number for its name, and owner and mode as the kind's own has them. */
+void ipc_dir_stat(struct ipc *, const struct ipc_ref *, struct stat *);
+/* A number for what has but a name. */
+ino_t ipc_name_ino(const char *name);
+/* What ipc_stat() shows for the number a kind gave. */
+ino_t ipc_ref_ino(const struct ipc_kind *, ino_t ino);
+/* The number a kind gave, out of ipc_stat()'s. */
+ino_t ipc_kind_ino(ino_t ino);
+/* Kernel name: prefix and base, with `lead` in front; -ENAMETOOLONG beyond NAME_MAX. */
+int ipc_kernel_name(struct ipc *, const struct ipc_ref *, const char *lead, char *out, size_t size);
+/* The name without the prefix, or NULL where it has not got it. */
+const char *ipc_unprefixed(struct ipc *, const char *kernel_name);
+
+#endif
