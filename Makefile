@@ -264,7 +264,7 @@ lint-tidy:
 lint-cppcheck:
 	@echo cppcheck
 	@[ -z '$(SOURCES)' ] || cppcheck -q --std=c11 --enable=warning,style,performance,portability --inline-suppr \
-		--error-exitcode=1 --suppressions-list=.cppcheck -D_GNU_SOURCE -D__GLIBC__=2 -D__WORDSIZE=64 -DIPCFS_VERSION='""' \
+		--error-exitcode=1 --suppressions-list=.cppcheck -Ilib -D_GNU_SOURCE -D__GLIBC__=2 -D__WORDSIZE=64 -DIPCFS_VERSION='""' \
 		'-DTestSuite(...)=' '-DTest(s,n,...)=void s##n(void)' -j2 $(SOURCES)
 lint-scripts:
 	@echo shellcheck
