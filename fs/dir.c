@@ -128,6 +128,13 @@ void fs_dir_shut_down(struct fs *fs)
 		dir_look_give_up(ipc_container(pos, struct dir_look, link), -ENOTCONN);
 }
 
+static void dir_reply_missing(fuse_req_t req, int r)
+{
+	if (r == -ENOENT)
+		fs_refusal_missed(fs_of(req), fs_cred(req).pid);
+	fs_reply_err(req, r);
+}
+
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
@@ -148,7 +155,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (r == -EINPROGRESS)
 		dir_look(req, &ref);
 	else if (r < 0)
-		fs_reply_err(req, r);
+		dir_reply_missing(req, r);
 	else
 		dir_reply_entry(req, &ref, &st);
 }

@@ -494,7 +494,7 @@ static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, s
 		r = create_exists(fs, &cred, ref, fi->flags);
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, ref, st);
-	if (r == 0 && !S_ISREG(st->st_mode) && !(fi->flags & O_EXCL) && !fs_refusal(fs, cred.pid).creates)
+	if (r == 0 && !S_ISREG(st->st_mode) && !(fi->flags & O_EXCL) && !fs_refusal(fs, cred.pid).pid)
 		r = -ESTALE;
 	if (r == 0)
 		r = create_handle(req, fs, ref, st, fi, file, cacheable);
@@ -511,7 +511,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
 	struct fs_file *file = NULL;
-	bool cacheable, again = fs_refusal(fs, cred.pid).creates;
+	bool cacheable, again = fs_refusal(fs, cred.pid).pid;
 	struct ipc_ref ref;
 	struct stat st = {0};
 	int r;

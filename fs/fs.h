@@ -62,7 +62,8 @@ struct fs_refused {
 	pid_t pid;	 /* 0: none */
 	uint64_t serial; /* the node's */
 	int64_t until;
-	bool creates; /* he was about to make the name, with that mode */
+	unsigned missed; /* lookups since that found no such name */
+	bool creates;	 /* he was about to make the name, with that mode */
 	mode_t mode;
 };
 
@@ -132,6 +133,8 @@ bool fs_is_retry(struct fs *, pid_t pid);
 /* What is known of the caller, who is back; pid 0: nothing. done: he has been served. */
 struct fs_refused fs_refusal(struct fs *, pid_t pid);
 void fs_refusal_done(struct fs *, pid_t pid);
+/* A lookup of his found no such name. */
+void fs_refusal_missed(struct fs *, pid_t pid);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(const struct ipc_ref *, char *text, size_t size);

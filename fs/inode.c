@@ -262,6 +262,15 @@ void fs_refusal_done(struct fs *fs, pid_t pid)
 		slot->pid = 0;
 }
 
+void fs_refusal_missed(struct fs *fs, pid_t pid)
+{
+	struct fs_refused *slot = refused_find(fs, pid);
+
+	/* A retry looks a missing name up twice: behind the entry it had cached, and anew. The third is another call's. */
+	if (slot && ++slot->missed > 2)
+		slot->pid = 0;
+}
+
 void fs_node_release(struct fs_node *node)
 {
 	node->live--;
