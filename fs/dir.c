@@ -17,7 +17,7 @@ int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent
 	if (dir->type != FS_CHAN)
 		return change ? ipc_refuse(fs->ipc, cred, EPERM, name,
 					   "channels live in the directories of their kinds: %s",
-					   ipc_kinds_text(fs->ipc, kinds))
+					   ipc_shown_text(fs->ipc, kinds))
 			      : -ENOENT;
 	/* Should it be cut off, it is still too long for a name. */
 	fs_ref_text(&dir->ref, text, sizeof(text));

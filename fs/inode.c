@@ -346,8 +346,8 @@ int fs_inode_init(struct fs *fs)
 {
 	unsigned kinds = 0, texts = 0;
 
-	for (unsigned i = 0; ipc_kind_at(i); i++)
-		kinds += ipc_kind_shown(fs->ipc, ipc_kind_at(i));
+	for (unsigned i = 0; ipc_kind_at(fs->ipc, i); i++)
+		kinds += ipc_kind_shown(fs->ipc, ipc_kind_at(fs->ipc, i));
 	while (fs_text_name(texts))
 		texts++;
 	fs->fixed_count = 1 + kinds + texts;
@@ -359,10 +359,10 @@ int fs_inode_init(struct fs *fs)
 
 		node->ino = i + 1;
 		node->type = !i ? FS_ROOT : i <= kinds ? FS_KIND : FS_TEXT;
-		while (node->type == FS_KIND && !ipc_kind_shown(fs->ipc, ipc_kind_at(kind)))
+		while (node->type == FS_KIND && !ipc_kind_shown(fs->ipc, ipc_kind_at(fs->ipc, kind)))
 			kind++;
 		if (node->type == FS_KIND)
-			node->kind = ipc_kind_at(kind++);
+			node->kind = ipc_kind_at(fs->ipc, kind++);
 		else if (node->type == FS_TEXT)
 			fs_text_init(fs, node, i - 1 - kinds);
 	}

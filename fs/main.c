@@ -215,7 +215,7 @@ int main(int argc, char **argv)
 	if (fuse_opt_parse(&args, &fs.opt, options, take_argument) < 0)
 		goto out;
 	if (fs.opt.help) {
-		printf(usage, ipc_kinds_text(NULL, kinds));
+		printf(usage, ipc_kinds_text(ipc_kinds, kinds));
 		status = 0;
 		goto out;
 	}

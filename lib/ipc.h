@@ -58,22 +58,29 @@ struct ipc_ref {
 	char base[IPC_NAME_MAX + 2];
 };
 
-/* Returns an instance, or NULL with errno. Strings in options are copied. Free it with ipc_free() before the loop. */
-struct ipc *ipc_new(struct ipc_loop *, const struct ipc_options *);
+/* The kinds that there are, in their order, NULL behind the last. */
+extern const struct ipc_kind *const ipc_kinds[];
+enum { IPC_KINDS_MAX = 16, IPC_KIND_NAME_MAX = 7 };
+
+/*
+ * Returns an instance that offers those kinds, or NULL with errno. Strings in options are copied, the kinds are not. Free it
+ * with ipc_free() before the loop.
+ */
+struct ipc *ipc_new(struct ipc_loop *, const struct ipc_options *, const struct ipc_kind *const *kinds);
 /* Answers what is parked with -ENOTCONN. Every handle must be closed. Accepts NULL. */
 void ipc_free(struct ipc *);
 /* Answers what is parked with -ENOTCONN, and from now on everything that would park. */
 void ipc_shut_down(struct ipc *);
 
-/* The kinds in their order, NULL behind the last; a kind's directory name. */
-const struct ipc_kind *ipc_kind_at(unsigned i);
-unsigned ipc_kind_index(const struct ipc_kind *);
+/* The instance's kinds in their order, NULL behind the last; a kind's directory name. */
+const struct ipc_kind *ipc_kind_at(const struct ipc *, unsigned i);
 const char *ipc_kind_name(const struct ipc_kind *);
-/* Whether the instance offers it. */
+/* Whether the instance shows it. */
 bool ipc_kind_shown(const struct ipc *, const struct ipc_kind *);
-/* "pipe, shm, mq" and so on, what the instance offers; all, without one. Returns text. */
-enum { IPC_KINDS_TEXT = 64 };
-const char *ipc_kinds_text(const struct ipc *, char text[static IPC_KINDS_TEXT]);
+/* "pipe, shm, mq" and so on: those of a list, or those that an instance shows. Both return text. */
+enum { IPC_KINDS_TEXT = IPC_KINDS_MAX * (IPC_KIND_NAME_MAX + 2) };
+const char *ipc_kinds_text(const struct ipc_kind *const *kinds, char text[static IPC_KINDS_TEXT]);
+const char *ipc_shown_text(const struct ipc *, char text[static IPC_KINDS_TEXT]);
 
 /*
  * The namespace. Each call returns 0 or -errno; those that a user could not guess leave a line for MNT/errors.

@@ -9,6 +9,9 @@ struct ipc {
 	struct ipc_loop *loop;
 	struct ipc_pool *pool;
 	struct ipc_options opt;
+	const struct ipc_kind *const *kinds; /* as ipc_new() got them */
+	void *kind_data[IPC_KINDS_MAX + 1];  /* ipc_kind_data(); the last: of a kind that is not of this instance */
+	struct ipc_rundir *rundir;
 	void *chans; /* a tree of tsearch(3), by kind and name */
 	unsigned chan_count;
 	struct ipc_list handles;
@@ -21,8 +24,12 @@ struct ipc {
 	struct ipc_refusals *refusals;
 	void *users, *last_user; /* quota.c */
 	uid_t uid;		 /* ours */
-	void *kind_data[16];	 /* by ipc_kind_index(); a kind's own state for the whole instance */
 };
+
+/* Where a kind keeps its own state for the whole instance; NULL in the beginning. */
+void **ipc_kind_data(struct ipc *, const struct ipc_kind *);
+/* Its place among the instance's. */
+unsigned ipc_kind_index(const struct ipc *, const struct ipc_kind *);
 
 /* At least n bytes (and at least 1 MiB) that are valid until the next operation; NULL when out of memory. */
 char *ipc_scratch(struct ipc *, size_t n);

@@ -13,24 +13,27 @@
 #include "kind.h"
 #include "quota.h"
 #include "refusal.h"
+#include "rundir.h"
 
 enum { HELPERS_MAX = 64, SCRATCH_MIN = 1 << 20 };
 
-static const struct ipc_kind *const kinds[] = {&ipc_pipe,  &ipc_shm, &ipc_mq,  &ipc_sock, &ipc_sem,
-					       &ipc_bcast, &ipc_sig, &ipc_net, NULL};
-
-const struct ipc_kind *ipc_kind_at(unsigned i)
+const struct ipc_kind *ipc_kind_at(const struct ipc *ipc, unsigned i)
 {
-	return i < sizeof(kinds) / sizeof(kinds[0]) ? kinds[i] : NULL;
+	return ipc->kinds[i];
 }
 
-unsigned ipc_kind_index(const struct ipc_kind *kind)
+unsigned ipc_kind_index(const struct ipc *ipc, const struct ipc_kind *kind)
 {
 	unsigned i = 0;
 
-	while (kinds[i] && kinds[i] != kind)
+	while (ipc->kinds[i] && ipc->kinds[i] != kind)
 		i++;
 	return i;
+}
+
+void **ipc_kind_data(struct ipc *ipc, const struct ipc_kind *kind)
+{
+	return &ipc->kind_data[ipc_kind_index(ipc, kind)];
 }
 
 const char *ipc_kind_name(const struct ipc_kind *kind)
@@ -43,16 +46,26 @@ bool ipc_kind_shown(const struct ipc *ipc, const struct ipc_kind *kind)
 	return !kind->hidden || !kind->hidden(ipc);
 }
 
-const char *ipc_kinds_text(const struct ipc *ipc, char text[static IPC_KINDS_TEXT])
+static const char *kinds_text(const struct ipc_kind *const *kinds, const struct ipc *ipc, char *text)
 {
 	size_t len = 0;
 
 	text[0] = '\0';
 	for (unsigned i = 0; kinds[i]; i++)
-		if ((!ipc || ipc_kind_shown(ipc, kinds[i])) && len < IPC_KINDS_TEXT)
+		if (!ipc || ipc_kind_shown(ipc, kinds[i]))
 			len += (size_t)snprintf(text + len, IPC_KINDS_TEXT - len, "%s%s", len ? ", " : "",
 						kinds[i]->name);
 	return text;
+}
+
+const char *ipc_kinds_text(const struct ipc_kind *const *kinds, char text[static IPC_KINDS_TEXT])
+{
+	return kinds_text(kinds, NULL, text);
+}
+
+const char *ipc_shown_text(const struct ipc *ipc, char text[static IPC_KINDS_TEXT])
+{
+	return kinds_text(ipc->kinds, ipc, text);
 }
 
 static bool copy_string(const char **to)
@@ -63,35 +76,61 @@ static bool copy_string(const char **to)
 	return *to != NULL;
 }
 
-struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options)
+/* What a crash left in that runtime directory goes back to where it came from. False: somebody must come again. */
+static bool recover(void *arg, int dir)
+{
+	const struct ipc *ipc = arg;
+	bool done = true;
+
+	for (unsigned i = 0; ipc->kinds[i]; i++)
+		done &= !ipc->kinds[i]->recover || ipc->kinds[i]->recover(dir);
+	return done;
+}
+
+static int instance_start(struct ipc *ipc, const struct ipc_options *options)
+{
+	bool copied;
+
+	ipc->opt = *options;
+	copied = copy_string(&ipc->opt.prefix);
+	copied = copy_string(&ipc->opt.mountpoint) && copied;
+	ipc->refusals = ipc_refusals_new();
+	if (!copied || !ipc->refusals)
+		return -ENOMEM;
+	ipc->pool = ipc_pool_new(ipc->loop, HELPERS_MAX);
+	if (!ipc->pool)
+		return -errno;
+	ipc->rundir = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared, recover, ipc);
+	if (!ipc->rundir)
+		return -ENOMEM;
+	for (unsigned i = 0; ipc->kinds[i]; i++) {
+		int r = i < IPC_KINDS_MAX ? 0 : -E2BIG;
+
+		if (r == 0 && ipc->kinds[i]->start)
+			r = ipc->kinds[i]->start(ipc);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, const struct ipc_kind *const *kinds)
 {
 	struct ipc *ipc = calloc(1, sizeof(*ipc));
-	bool copied;
+	int r;
 
 	if (!ipc)
 		return NULL;
 	ipc_place_learn();
 	ipc->loop = loop;
+	ipc->kinds = kinds;
 	ipc->uid = getuid();
 	ipc_list_init(&ipc->handles);
-	ipc->opt = *options;
-	copied = copy_string(&ipc->opt.prefix);
-	copied = copy_string(&ipc->opt.mountpoint) && copied;
-	ipc->refusals = ipc_refusals_new();
-	ipc->pool = ipc_pool_new(loop, HELPERS_MAX);
-	if (!copied || !ipc->refusals || !ipc->pool)
-		goto fail;
-	for (unsigned i = 0; kinds[i]; i++) {
-		int r = kinds[i]->start ? kinds[i]->start(ipc) : 0;
-
-		if (r < 0) {
-			errno = -r;
-			goto fail;
-		}
-	}
-	return ipc;
-fail:
+	r = instance_start(ipc, options);
+	if (r == 0)
+		return ipc;
 	ipc_free(ipc);
+	errno = -r;
 	return NULL;
 }
 
@@ -114,9 +153,10 @@ void ipc_free(struct ipc *ipc)
 	ipc_pool_free(ipc->pool);
 	while (ipc->chans)
 		ipc_chan_forget(*(struct ipc_chan **)ipc->chans);
-	for (unsigned i = 0; kinds[i]; i++)
-		if (kinds[i]->stop)
-			kinds[i]->stop(ipc);
+	for (unsigned i = 0; ipc->kinds[i] && i < IPC_KINDS_MAX; i++)
+		if (ipc->kinds[i]->stop)
+			ipc->kinds[i]->stop(ipc);
+	ipc_rundir_free(ipc->rundir);
 	ipc_refusals_free(ipc->refusals);
 	ipc_quota_fini(ipc);
 	free((char *)ipc->opt.prefix);

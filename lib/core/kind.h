@@ -18,19 +18,27 @@ struct ipc_depth {
  * been parsed; its facets are among `facets`, and never ctl, which the core serves.
  */
 struct ipc_kind {
-	const char *name;
+	char name[IPC_KIND_NAME_MAX + 1];
 	uint32_t facets;
 	bool named;		       /* its names live in the channel table and nowhere else */
 	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
 	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
 
-	/* Sets up, and takes down, the kind's own state in ipc->kind_data. Or NULL. stop() may follow a failed start(). */
+	/* Sets up, and takes down, the kind's own state in *ipc_kind_data(). Or NULL. stop() may follow a failed start(). */
 	int (*start)(struct ipc *);
 	void (*stop)(struct ipc *);
 
+	/*
+	 * Gives back what a crash left in an instance's runtime directory. False: there was too little memory, or too few
+	 * descriptors, and somebody must come again. Or NULL: what is in there can go.
+	 */
+	bool (*recover)(int dir);
+
 	/* Whether this instance does without it. Or NULL: never. */
 	bool (*hidden)(const struct ipc *);
+	/* Whether messages are lines unless a facet says otherwise. Or NULL: they are not. */
+	bool (*framed)(const struct ipc *);
 
 	/*
 	 * IPC_PLACE_ bits: to a caller from another one of these places the names mean something else. Then ref->abroad is set,
@@ -101,8 +109,5 @@ struct ipc_kind {
 	int (*ctl_set)(struct ipc *, const struct ipc_ref *, const char *key, const char *value, char *why,
 		       size_t size);
 };
-
-/* The kinds' tables; kinds.c lists them. */
-extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock, ipc_sem, ipc_bcast, ipc_sig, ipc_net;
 
 #endif

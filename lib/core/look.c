@@ -28,7 +28,7 @@ static void look_done(struct ipc_job *job)
 
 	if (look->result == 0) {
 		ipc_dir_stat(look->ipc, &look->ref, &look->st);
-		look->st.st_ino = ipc_ref_ino(look->ref.kind, look->st.st_ino);
+		look->st.st_ino = ipc_ref_ino(look->ipc, look->ref.kind, look->st.st_ino);
 	} else if (look->result == -ENOENT || look->result == -ENOTDIR) {
 		/* What exists under the name is for open() to compare. */
 		plain.facets.set = 0;

@@ -58,7 +58,7 @@ static int ref_split(struct ipc *ipc, struct ipc_ref *ref, const char *name, cha
 
 	for (const char *at = strchr(name, '@'); at; at = strchr(at + 1, '@'), first = false) {
 		char other[256];
-		int framed = kind == &ipc_mq && ipc->opt.mq_lines;
+		int framed = kind->framed && kind->framed(ipc);
 
 		r = ipc_facets_parse(kind->name, kind->facets | IPC_F_CTL, framed, at + 1, strlen(at + 1), &ref->facets,
 				     first ? why : other, first ? why_size : sizeof(other));
@@ -135,9 +135,11 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 /* The kinds number their objects on their own; the top bits keep them apart. */
 enum { KIND_SHIFT = 56 };
 
-ino_t ipc_ref_ino(const struct ipc_kind *kind, ino_t ino)
+_Static_assert(IPC_KINDS_MAX < 1 << (64 - KIND_SHIFT), "a kind's number, from 1 on, has to fit above its objects'");
+
+ino_t ipc_ref_ino(const struct ipc *ipc, const struct ipc_kind *kind, ino_t ino)
 {
-	return ino | (ino_t)(ipc_kind_index(kind) + 1) << KIND_SHIFT;
+	return ino | (ino_t)(ipc_kind_index(ipc, kind) + 1) << KIND_SHIFT;
 }
 
 ino_t ipc_kind_ino(ino_t ino)
@@ -183,7 +185,7 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 			st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
 	}
 	if (r == 0) {
-		st->st_ino = ipc_ref_ino(ref->kind, st->st_ino);
+		st->st_ino = ipc_ref_ino(ipc, ref->kind, st->st_ino);
 		if (S_ISREG(st->st_mode) && !ipc_ref_is_plain(ref))
 			st->st_size = 0;
 		st->st_nlink = 1;

@@ -20,7 +20,7 @@ void ipc_dir_stat(struct ipc *, const struct ipc_ref *, struct stat *);
 /* A number for what has but a name. */
 ino_t ipc_name_ino(const char *name);
 /* What ipc_stat() shows for the number a kind gave. */
-ino_t ipc_ref_ino(const struct ipc_kind *, ino_t ino);
+ino_t ipc_ref_ino(const struct ipc *, const struct ipc_kind *, ino_t ino);
 /* The number a kind gave, out of ipc_stat()'s. */
 ino_t ipc_kind_ino(ino_t ino);
 /* Kernel name: prefix and base, with `lead` in front; -ENAMETOOLONG beyond NAME_MAX. */

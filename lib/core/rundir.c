@@ -11,13 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kinds/sem/held.h"
-
 enum { NAME_LEN = 6, NUMBER_MAX = 20, CANDIDATES = 2, TRIES = 16 };
 
 struct ipc_rundir {
 	char *mountpoint;
 	bool shared;
+	bool (*recover)(void *arg, int dir);
+	void *arg;
 	int base, fd; /* -1: not made yet */
 	unsigned long long next;
 	char base_path[IPC_RUNDIR_ADDRESS_MAX];
@@ -122,14 +122,14 @@ static void rundir_empty(int fd)
 }
 
 /* Removes a directory whose owner is gone; the lock is held over the removal, or a new owner could come in between. */
-static void leftover_remove(int base, const char *name)
+static void leftover_remove(const struct ipc_rundir *rd, int base, const char *name)
 {
 	int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int list;
 
 	if (fd < 0)
 		return;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && sem_held_recover(fd)) {
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && rd->recover(rd->arg, fd)) {
 		list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (list >= 0)
 			rundir_empty(list);
@@ -139,7 +139,7 @@ static void leftover_remove(int base, const char *name)
 }
 
 /* Takes `base`. */
-static void leftovers_remove(int base)
+static void leftovers_remove(const struct ipc_rundir *rd, int base)
 {
 	DIR *dir = fdopendir(base);
 	struct dirent *e;
@@ -150,11 +150,11 @@ static void leftovers_remove(int base)
 	}
 	while ((e = readdir(dir)))
 		if (strlen(e->d_name) == NAME_LEN)
-			leftover_remove(base, e->d_name);
+			leftover_remove(rd, base, e->d_name);
 	closedir(dir);
 }
 
-struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared)
+struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared, bool (*recover)(void *arg, int dir), void *arg)
 {
 	struct ipc_rundir *rd = calloc(1, sizeof(*rd));
 	char path[IPC_RUNDIR_ADDRESS_MAX], why[256];
@@ -162,6 +162,8 @@ struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared)
 	if (!rd)
 		return NULL;
 	rd->shared = shared;
+	rd->recover = recover;
+	rd->arg = arg;
 	rd->base = rd->fd = -1;
 	if (mountpoint && !(rd->mountpoint = strdup(mountpoint))) {
 		free(rd);
@@ -172,7 +174,7 @@ struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared)
 
 		if (fd < 0)
 			continue;
-		leftovers_remove(fd);
+		leftovers_remove(rd, fd);
 		rmdir(path);
 	}
 	return rd;

@@ -1,5 +1,5 @@
 /*
- * The runtime directory: where the addresses of the sockets are that file users make, and a record of held permits. Root's
+ * The runtime directory: where the addresses of the sockets are that file users make, and what a crash must not lose. Root's
  * is /run/ipcfs, a user's $XDG_RUNTIME_DIR/ipcfs (not if `shared`: nobody else would get there) or else /tmp/ipcfs-UID.
  *
  * In it each instance has a directory of its own, made when the first address is wanted, and locked by flock(2) for as long
@@ -16,10 +16,11 @@ enum { IPC_RUNDIR_ADDRESS_MAX = 108 }; /* sun_path of unix(7), with a NUL */
 struct ipc_rundir;
 
 /*
- * Removes what crashes left behind, and gives back the permits held then. mountpoint: a directory that must not be used,
- * because resolving a path in it would ask the caller itself; or NULL. Returns NULL when out of memory.
+ * Removes what crashes left behind, after recover() has given back what is noted there: it gets each such directory, locked,
+ * and says false where somebody must come again before that may go. mountpoint: a directory that must not be used, because
+ * resolving a path in it would ask the caller itself; or NULL. Returns NULL when out of memory.
  */
-struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared);
+struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared, bool (*recover)(void *arg, int dir), void *arg);
 /* Removes the directory with all that is in it. Accepts NULL. */
 void ipc_rundir_free(struct ipc_rundir *);
 

@@ -141,7 +141,7 @@ static int status_all(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, b
 	struct status s = {.ipc = ipc, .cred = cred, .out = out, .json = json, .first = true};
 	int result = 0;
 
-	for (unsigned i = 0; (s.kind = ipc_kind_at(i)); i++) {
+	for (unsigned i = 0; (s.kind = ipc_kind_at(ipc, i)); i++) {
 		int r = s.kind->depth ? ipc_list(ipc, cred, s.kind, status_emit, &s) : 0;
 
 		if (ipc_is_shortage(r))

@@ -8,6 +8,7 @@
 #include "core/instance.h"
 #include "core/keep.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 

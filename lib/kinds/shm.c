@@ -8,6 +8,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/ref.h"
 
 #include <dirent.h>
@@ -34,14 +35,14 @@ static struct shm_handle *shm_handle(struct ipc_handle *h)
 /* kind_data holds the directory descriptor plus two, so that "none" (-1) is not NULL. */
 static int shm_dir(struct ipc *ipc)
 {
-	return (int)(intptr_t)ipc->kind_data[ipc_kind_index(&ipc_shm)] - 2;
+	return (int)(intptr_t)*ipc_kind_data(ipc, &ipc_shm) - 2;
 }
 
 static int shm_start(struct ipc *ipc)
 {
 	int fd = open(SHM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	ipc->kind_data[ipc_kind_index(&ipc_shm)] = (void *)(intptr_t)(fd + 2);
+	*ipc_kind_data(ipc, &ipc_shm) = (void *)(intptr_t)(fd + 2);
 	return 0;
 }
 

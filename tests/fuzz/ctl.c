@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/kind.h"
+#include "kinds/kinds.h"
 #include "check.h"
 
 /* So much the channel may have; more is asked for by almost every second number. */
@@ -40,7 +40,7 @@ static void start(void)
 	snprintf(prefix, sizeof(prefix), "fuzz_ctl_%d_", (int)getpid());
 	cred = (struct ipc_cred){.uid = getuid(), .gid = getgid()};
 	loop = ipc_loop_new();
-	ipc = loop ? ipc_new(loop, &options) : NULL;
+	ipc = loop ? ipc_new(loop, &options, ipc_kinds) : NULL;
 	CHECK(ipc);
 	atexit(stop);
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/kind.h"
+#include "kinds/kinds.h"
 #include "check.h"
 
 enum { LONG = 254, VERY_LONG = 255, LONG_SIZE = 1 << 10, MODEL_MAX = 1 << 20, LITTLE_ROOM = 7, BUFFER = 16 << 10 };
@@ -48,7 +48,7 @@ static void start(void)
 		return;
 	cred = (struct ipc_cred){.uid = getuid(), .gid = getgid()};
 	loop = ipc_loop_new();
-	ipc = loop ? ipc_new(loop, &options) : NULL;
+	ipc = loop ? ipc_new(loop, &options, ipc_kinds) : NULL;
 	CHECK(ipc);
 }
 

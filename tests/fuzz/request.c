@@ -579,7 +579,7 @@ static void session_start(void)
 	ipc_list_init(&fs.looks);
 	fs.loop = ipc_loop_new();
 	CHECK(fs.loop);
-	fs.ipc = ipc_new(fs.loop, &fs.opt.ipc);
+	fs.ipc = ipc_new(fs.loop, &fs.opt.ipc, ipc_kinds);
 	CHECK(fs.ipc && fs_inode_init(&fs) == 0);
 	fs.se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), &fs);
 	CHECK(fs.se && fuse_session_custom_io(fs.se, &io, open("/dev/null", O_RDWR | O_CLOEXEC)) == 0);
@@ -610,11 +610,11 @@ static void remove_names(const char *kind_name)
 	const struct ipc_cred cred = {.uid = getuid(), .gid = getgid(), .pid = getpid()};
 	struct ipc_ref ref;
 
-	for (unsigned i = 0; ipc_kind_at(i); i++) {
-		if (strcmp(ipc_kind_name(ipc_kind_at(i)), kind_name) != 0)
+	for (unsigned i = 0; ipc_kind_at(fs.ipc, i); i++) {
+		if (strcmp(ipc_kind_name(ipc_kind_at(fs.ipc, i)), kind_name) != 0)
 			continue;
 		do {
-			ref = (struct ipc_ref){.kind = ipc_kind_at(i)};
+			ref = (struct ipc_ref){.kind = ipc_kind_at(fs.ipc, i)};
 			ipc_list(fs.ipc, &cred, ref.kind, find_name, &ref);
 			if (ref.base[0]) {
 				CHECK(ipc_unlink(fs.ipc, &cred, &ref) == 0);

@@ -544,7 +544,7 @@ Test(bcast, the_owner_pays_for_the_buffer)
 	struct ipc_handle *w;
 
 	ipc_free(u_ipc);
-	u_ipc = ipc_new(u_loop, &options);
+	u_ipc = ipc_new(u_loop, &options, ipc_kinds);
 	w = writer("b");
 	cr_assert_eq(put_bytes(w, "x", 1), -EDQUOT);
 	cr_assert_eq(ctl_set("b", "buffer=40K\n"), 0);

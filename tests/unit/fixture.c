@@ -18,7 +18,7 @@ bool u_start(void)
 	struct ipc_options options = {.prefix = u_prefix};
 
 	u_loop = ipc_loop_new();
-	u_ipc = u_loop ? ipc_new(u_loop, &options) : NULL;
+	u_ipc = u_loop ? ipc_new(u_loop, &options, ipc_kinds) : NULL;
 	return u_ipc;
 }
 

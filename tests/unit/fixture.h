@@ -12,7 +12,7 @@
 #include "core/frame.h"
 #include "core/handle.h"
 #include "core/instance.h"
-#include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 #include "ipc.h"

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/kind.h"
+#include "kinds/kinds.h"
 #include "../refuse.h"
 
 static struct ipc_loop *loop;
@@ -28,7 +28,7 @@ static void start(void)
 	snprintf(prefix, sizeof(prefix), "unit_kernel_%d_", (int)getpid());
 	loop = ipc_loop_new();
 	cr_assert_not_null(loop);
-	ipc = ipc_new(loop, &options);
+	ipc = ipc_new(loop, &options, ipc_kinds);
 	cr_assert_not_null(ipc);
 }
 

@@ -131,7 +131,7 @@ static void make_another_instance(bool shared, bool net)
 	struct ipc_options options = {.mountpoint = mountpoint, .shared = shared, .net = net};
 
 	ipc_free(ipc);
-	ipc = ipc_new(loop, &options);
+	ipc = ipc_new(loop, &options, ipc_kinds);
 }
 
 /* --- names --- */

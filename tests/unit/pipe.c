@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/instance.h"
-#include "core/kind.h"
+#include "kinds/kinds.h"
 
 static struct ipc_loop *loop;
 static struct ipc *ipc;
@@ -36,7 +36,7 @@ static void setup(void)
 	cr_assert_eq(mkdir(dir, 0700), 0);
 	loop = ipc_loop_new();
 	cr_assert_not_null(loop);
-	ipc = ipc_new(loop, &options);
+	ipc = ipc_new(loop, &options, ipc_kinds);
 	cr_assert_not_null(ipc);
 	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_pipe, "p", &ref), 0);
 }

@@ -43,6 +43,16 @@ static void teardown(void)
 	cr_assert_eq(setresuid(saved, saved, saved), 0);
 }
 
+static bool recover_nothing(void *arg, int dir)
+{
+	return !arg && dir >= 0;
+}
+
+static struct ipc_rundir *rundir_new(const char *mountpoint, bool shared)
+{
+	return ipc_rundir_new(mountpoint, shared, recover_nothing, NULL);
+}
+
 TestSuite(rundir, .init = setup, .fini = teardown, .timeout = 20);
 
 static mode_t mode_of(const char *path)
@@ -59,7 +69,7 @@ static void directory_of(const char *address, char out[static 108])
 
 Test(rundir, addresses_differ_and_everything_goes_at_the_end)
 {
-	struct ipc_rundir *rd = ipc_rundir_new(NULL, false);
+	struct ipc_rundir *rd = rundir_new(NULL, false);
 	char a[108], b[108], dir[108], why[256];
 
 	cr_assert_eq(mode_of(base), 0);
@@ -78,7 +88,7 @@ Test(rundir, addresses_differ_and_everything_goes_at_the_end)
 
 Test(rundir, crash_leftovers_go_and_live_ones_stay)
 {
-	struct ipc_rundir *live = ipc_rundir_new(NULL, false), *next;
+	struct ipc_rundir *live = rundir_new(NULL, false), *next;
 	char a[108], dead[108], dir[108], why[256];
 	int fds[2];
 	pid_t pid;
@@ -88,7 +98,7 @@ Test(rundir, crash_leftovers_go_and_live_ones_stay)
 	cr_assert_eq(pipe(fds), 0);
 	pid = fork();
 	if (pid == 0) {
-		struct ipc_rundir *rd = ipc_rundir_new(NULL, false);
+		struct ipc_rundir *rd = rundir_new(NULL, false);
 
 		ipc_rundir_address(rd, dead, why, sizeof(why));
 		close(creat(dead, 0600));
@@ -99,7 +109,7 @@ Test(rundir, crash_leftovers_go_and_live_ones_stay)
 	waitpid(pid, NULL, 0);
 	cr_assert_eq(read(fds[0], dead, sizeof(dead)), (ssize_t)sizeof(dead));
 	cr_assert(S_ISREG(mode_of(dead)));
-	next = ipc_rundir_new(NULL, false);
+	next = rundir_new(NULL, false);
 	directory_of(dead, dir);
 	cr_assert_eq(mode_of(dir), 0);
 	cr_assert(S_ISREG(mode_of(a)));
@@ -109,7 +119,7 @@ Test(rundir, crash_leftovers_go_and_live_ones_stay)
 
 static int refused(char *why, size_t size)
 {
-	struct ipc_rundir *rd = ipc_rundir_new(NULL, false);
+	struct ipc_rundir *rd = rundir_new(NULL, false);
 	char a[108];
 	int r = ipc_rundir_address(rd, a, why, size);
 
@@ -139,7 +149,7 @@ Test(rundir, link_in_its_place_is_refused)
 
 Test(rundir, shared_instance_lets_others_through_to_its_addresses)
 {
-	struct ipc_rundir *rd = ipc_rundir_new(NULL, true);
+	struct ipc_rundir *rd = rundir_new(NULL, true);
 	char a[108], dir[108], why[256];
 
 	cr_assert_eq(ipc_rundir_address(rd, a, why, sizeof(why)), 0, "%s", why);
@@ -151,7 +161,7 @@ Test(rundir, shared_instance_lets_others_through_to_its_addresses)
 
 Test(rundir, too_long_a_base_or_one_below_the_mount_gives_way)
 {
-	struct ipc_rundir *rd = ipc_rundir_new(xdg, false);
+	struct ipc_rundir *rd = rundir_new(xdg, false);
 	char a[108], deep[200], why[256];
 	int n = snprintf(deep, sizeof(deep), "%s/", xdg);
 
@@ -163,7 +173,7 @@ Test(rundir, too_long_a_base_or_one_below_the_mount_gives_way)
 	deep[n + 100] = '\0';
 	cr_assert_eq(mkdir(deep, 0700), 0);
 	setenv("XDG_RUNTIME_DIR", deep, 1);
-	rd = ipc_rundir_new(NULL, false);
+	rd = rundir_new(NULL, false);
 	cr_assert_eq(ipc_rundir_address(rd, a, why, sizeof(why)), 0, "%s", why);
 	cr_assert_eq(strncmp(a, "/tmp/ipcfs-", 11), 0, "%s", a);
 	ipc_rundir_free(rd);

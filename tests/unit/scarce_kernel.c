@@ -141,7 +141,7 @@ Test(scarce, mq_times)
 /* As where no mqueue file system can be had: the names are those that we have seen. */
 static void use_queue_unlisted(void)
 {
-	void **dir = &ipc->kind_data[ipc_kind_index(&ipc_mq)];
+	void **dir = ipc_kind_data(ipc, &ipc_mq);
 	struct file f;
 
 	if ((int)(intptr_t)*dir >= 2)

@@ -205,7 +205,7 @@ static int start_loop(void)
 
 static int start_instance(void)
 {
-	ipc = ipc_new(loop, &options);
+	ipc = ipc_new(loop, &options, ipc_kinds);
 	return ipc ? 0 : -errno;
 }
 
@@ -296,8 +296,8 @@ static void prepare(const struct ipc_options *asked)
 	options.prefix = prefix;
 	options.mountpoint = mountpoint;
 	cr_assert_not_null(mkdtemp(mountpoint));
-	for (unsigned i = 0; ipc_kind_at(i); i++) {
-		snprintf(dir, sizeof(dir), "%s/%s", mountpoint, ipc_kind_name(ipc_kind_at(i)));
+	for (unsigned i = 0; ipc_kinds[i]; i++) {
+		snprintf(dir, sizeof(dir), "%s/%s", mountpoint, ipc_kind_name(ipc_kinds[i]));
 		cr_assert_eq(mkdir(dir, 0755), 0);
 	}
 	memory.failed = mmap(NULL, sizeof(*memory.failed), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "core/instance.h"
-#include "core/kind.h"
+#include "kinds/kinds.h"
 
 /* The instance of the run. */
 extern struct ipc_loop *loop;

@@ -18,7 +18,7 @@
 #include "core/chan.h"
 #include "core/frame.h"
 #include "core/handle.h"
-#include "core/kind.h"
+#include "kinds/kinds.h"
 
 #ifndef UNIT_KIND
 #define UNIT_KIND ipc_sock
@@ -45,7 +45,7 @@ static inline void setup(void)
 	cr_assert_eq(chmod(mountpoint, 0755), 0);
 	loop = ipc_loop_new();
 	cr_assert_not_null(loop);
-	ipc = ipc_new(loop, &options);
+	ipc = ipc_new(loop, &options, ipc_kinds);
 	cr_assert_not_null(ipc);
 }
 

@@ -17,6 +17,7 @@
 #include "core/handle.h"
 #include "core/keep.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 

@@ -20,17 +20,18 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/ref.h"
 
 /* kind_data holds the directory descriptor plus two, so that "none" (-1) is not NULL. */
 static int mq_dir(struct ipc *ipc)
 {
-	return (int)(intptr_t)ipc->kind_data[ipc_kind_index(&ipc_mq)] - 2;
+	return (int)(intptr_t)*ipc_kind_data(ipc, &ipc_mq) - 2;
 }
 
 static int mq_start(struct ipc *ipc)
 {
-	ipc->kind_data[ipc_kind_index(&ipc_mq)] = (void *)(intptr_t)(mq_names_open() + 2);
+	*ipc_kind_data(ipc, &ipc_mq) = (void *)(intptr_t)(mq_names_open() + 2);
 	return 0;
 }
 
@@ -38,6 +39,11 @@ static void mq_stop(struct ipc *ipc)
 {
 	if (mq_dir(ipc) >= 0)
 		close(mq_dir(ipc));
+}
+
+static bool mq_framed(const struct ipc *ipc)
+{
+	return ipc->opt.mq_lines;
 }
 
 static int mq_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
@@ -283,6 +289,7 @@ const struct ipc_kind ipc_mq = {
 	.handle_size = sizeof(struct mq_handle),
 	.start = mq_start,
 	.stop = mq_stop,
+	.framed = mq_framed,
 	.stat = mq_stat,
 	.create = mq_create,
 	.unlink = mq_remove,

@@ -11,6 +11,7 @@
 #include "core/instance.h"
 #include "core/keep.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 
@@ -35,7 +36,7 @@ static int net_start(struct ipc *ipc)
 {
 	struct net *net = calloc(1, sizeof(*net));
 
-	ipc->kind_data[ipc_kind_index(&ipc_net)] = net;
+	*ipc_kind_data(ipc, &ipc_net) = net;
 	if (!net)
 		return -ENOMEM;
 	clock_gettime(CLOCK_REALTIME, &net->started);

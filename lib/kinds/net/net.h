@@ -9,6 +9,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 
 /* tcp/HOST/PORT, taken apart. */
@@ -80,7 +81,7 @@ static inline struct net_handle *net_handle(struct ipc_handle *h)
 
 static inline struct net *net_of(struct ipc *ipc)
 {
-	return ipc->kind_data[ipc_kind_index(&ipc_net)];
+	return *ipc_kind_data(ipc, &ipc_net);
 }
 
 /* net.c. "127.0.0.1:80", "[::1]:80"; returns text. */

@@ -60,18 +60,15 @@ static int boot_id(char *id)
 	return 0;
 }
 
-struct sem_held *sem_held_new(const char *mountpoint, bool shared)
+struct sem_held *sem_held_new(struct ipc_rundir *rd)
 {
 	struct sem_held *held = calloc(1, sizeof(*held));
 
 	if (!held)
 		return NULL;
 	held->fd = -1;
-	held->rd = ipc_rundir_new(mountpoint, shared);
-	if (held->rd)
-		return held;
-	free(held);
-	return NULL;
+	held->rd = rd;
+	return held;
 }
 
 void sem_held_free(struct sem_held *held)
@@ -82,7 +79,6 @@ void sem_held_free(struct sem_held *held)
 		munmap(held->book, held->size);
 	if (held->fd >= 0)
 		close(held->fd);
-	ipc_rundir_free(held->rd);
 	free(held);
 }
 

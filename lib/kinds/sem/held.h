@@ -12,10 +12,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct ipc_rundir;
 struct sem_held;
 
-/* As ipc_rundir_new(); the file is made when it is first wanted. Returns NULL when out of memory. */
-struct sem_held *sem_held_new(const char *mountpoint, bool shared);
+/* In that directory, which stays the caller's. The file is made when it is first wanted. Returns NULL when out of memory. */
+struct sem_held *sem_held_new(struct ipc_rundir *);
 /* Accepts NULL. */
 void sem_held_free(struct sem_held *);
 

@@ -3,6 +3,7 @@
 #include "core/chan.h"
 #include "core/handle.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 

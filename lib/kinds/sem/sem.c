@@ -14,6 +14,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/ref.h"
 
 #include <dirent.h>
@@ -29,9 +30,9 @@ static int sem_start(struct ipc *ipc)
 
 	if (!kind)
 		return -ENOMEM;
-	ipc->kind_data[ipc_kind_index(&ipc_sem)] = kind;
+	*ipc_kind_data(ipc, &ipc_sem) = kind;
 	kind->dir = sem_file_dir();
-	kind->held = sem_held_new(ipc->opt.mountpoint, ipc->opt.shared);
+	kind->held = sem_held_new(ipc->rundir);
 	if (!kind->held)
 		return -ENOMEM;
 	kind->futexes = ipc_futexes_new(ipc->loop);
@@ -282,6 +283,7 @@ const struct ipc_kind ipc_sem = {
 	.handle_size = sizeof(struct sem_handle),
 	.start = sem_start,
 	.stop = sem_stop,
+	.recover = sem_held_recover,
 	.stat = sem_stat,
 	.create = sem_create,
 	.unlink = sem_remove,

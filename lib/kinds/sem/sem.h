@@ -8,6 +8,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "base/futex.h"
 #include "file.h"
 #include "held.h"
@@ -39,7 +40,7 @@ struct sem_handle {
 
 static inline struct sem_kind *sem_kind(struct ipc *ipc)
 {
-	return ipc->kind_data[ipc_kind_index(&ipc_sem)];
+	return *ipc_kind_data(ipc, &ipc_sem);
 }
 
 static inline struct sem_chan *sem_chan(struct ipc_chan *chan)

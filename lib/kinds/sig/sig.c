@@ -23,6 +23,7 @@
 #include "core/ctl.h"
 #include "core/handle.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/ref.h"
 #include "core/cred.h"
 #include "words.h"

@@ -17,6 +17,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 
 /* A full backlog gives no event: it is tried again after such times. */

@@ -10,6 +10,7 @@
 #include "core/instance.h"
 #include "core/keep.h"
 #include "core/kind.h"
+#include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 
@@ -23,24 +24,6 @@
 
 /* The kernel takes less where net.core.somaxconn says so. */
 enum { BACKLOG = 4096 };
-
-static struct ipc_rundir *sock_rundir(struct ipc *ipc)
-{
-	return ipc->kind_data[ipc_kind_index(&ipc_sock)];
-}
-
-static int sock_start(struct ipc *ipc)
-{
-	struct ipc_rundir *rd = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared);
-
-	ipc->kind_data[ipc_kind_index(&ipc_sock)] = rd;
-	return rd ? 0 : -ENOMEM;
-}
-
-static void sock_stop(struct ipc *ipc)
-{
-	ipc_rundir_free(sock_rundir(ipc));
-}
 
 const char *sock_type_name(int type)
 {
@@ -103,7 +86,7 @@ static int sock_readlink(struct ipc *ipc, const struct ipc_cred *cred, const str
 /* The mode is set before the address can be seen, and again because bind(2) applies the umask. */
 static int sock_bind(struct ipc *ipc, const struct ipc_cred *cred, struct sock_chan *c, mode_t mode)
 {
-	int dir = ipc_rundir_fd(sock_rundir(ipc));
+	int dir = ipc_rundir_fd(ipc->rundir);
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const char *name = ipc_rundir_name(c->address);
 
@@ -123,7 +106,7 @@ static int sock_bind(struct ipc *ipc, const struct ipc_cred *cred, struct sock_c
 static int sock_create_own(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct sock_chan *c)
 {
 	char why[256];
-	int r = ipc_rundir_address(sock_rundir(ipc), c->address, why, sizeof(why));
+	int r = ipc_rundir_address(ipc->rundir, c->address, why, sizeof(why));
 
 	if (r < 0)
 		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no address for the socket: %s", why);
@@ -214,7 +197,7 @@ void sock_close_listener(struct sock_chan *c)
 static void sock_remove_address(struct sock_chan *c)
 {
 	if (c->address[0])
-		unlinkat(ipc_rundir_fd(sock_rundir(c->chan.ipc)), ipc_rundir_name(c->address), 0);
+		unlinkat(ipc_rundir_fd(c->chan.ipc->rundir), ipc_rundir_name(c->address), 0);
 	c->address[0] = '\0';
 }
 
@@ -276,7 +259,7 @@ static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 		       unsigned set)
 {
 	struct sock_chan *c = h ? sock_chan(h->chan) : sock_find(ipc, ref);
-	int dir = ipc_rundir_fd(sock_rundir(ipc));
+	int dir = ipc_rundir_fd(ipc->rundir);
 	const char *name;
 
 	if (!c)
@@ -368,8 +351,6 @@ const struct ipc_kind ipc_sock = {
 	.named = true,
 	.chan_size = sizeof(struct sock_chan),
 	.handle_size = sizeof(struct sock_handle),
-	.start = sock_start,
-	.stop = sock_stop,
 	.stat = sock_stat,
 	.look = sock_look,
 	.create = sock_create,

@@ -1,0 +1,7 @@
+/* The kinds, in the order in which MNT shows them. */
+#include "kinds.h"
+
+const struct ipc_kind *const ipc_kinds[] = {&ipc_pipe,	&ipc_shm, &ipc_mq,  &ipc_sock, &ipc_sem,
+					    &ipc_bcast, &ipc_sig, &ipc_net, NULL};
+
+_Static_assert(sizeof(ipc_kinds) / sizeof(ipc_kinds[0]) - 1 <= IPC_KINDS_MAX, "raise IPC_KINDS_MAX");

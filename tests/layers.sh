@@ -1,0 +1,44 @@
+#!/bin/sh
+# Layers: base knows nothing of core, core nothing of the kinds, no kind another one, fs/ nothing of lib/ but ipc.h and base.
+# Reads what each source includes, and of the objects below DIR what each one links to. Prints what is wrong, a line each.
+# Usage: sh tests/layers.sh DIR
+set -u
+dir=$1
+
+# Where a name in an #include leads: below lib/, or beside the file.
+includes() {
+	for f in lib/*.h lib/*/*.[ch] lib/*/*/*.[ch] fs/*.[ch]; do
+		sed -n 's/^#include "\([^"]*\)".*/\1/p' "$f" | while read -r name; do
+			beside=${f%/*}/$name
+			if [ -e "$beside" ]; then echo "$f $beside"; else echo "$f lib/$name"; fi
+		done
+	done
+}
+
+# FILE FILE: the first calls, or reads, what the second defines.
+links() {
+	(cd "$dir" && nm -A -o lib/*/*.o lib/*/*/*.o 2>/dev/null) | awk '
+		{ sub(/:.*/, "", $1); kind = $(NF - 1); name = $NF }
+		kind ~ /^[TDRBC]$/ { where[name] = $1 }
+		kind == "U" { wants[n++] = $1 " " name }
+		END { for (i = 0; i < n; i++) { split(wants[i], w, " "); if (w[2] in where) print w[1], where[w[2]] } }' |
+		sed 's/\.o\b/.c/g'
+}
+
+{ includes; links; } | sort -u | awk '
+	function layer(f) {
+		return f ~ /^lib\/base\// ? 1 : f ~ /^lib\/core\// ? 2 : f ~ /^lib\/kinds\// ? 4 : f ~ /^lib\/ipc.h$/ ? 3 : 5
+	}
+	# The kind whose folder, or one file, it is. What several kinds share is no kind, and kinds.c knows them all.
+	function kind(f) {
+		if (f ~ /^lib\/kinds\/[a-z]*\//) { sub(/^lib\/kinds\//, "", f); sub(/\/.*/, "", f); return f }
+		return f ~ /^lib\/kinds\/(pipe|shm)\./ ? f : ""
+	}
+	function wrong(why) { print $1 ": " why " " $2; bad = 1 }
+	{ from = layer($1); to = layer($2) }
+	from == 1 && to > 1 { wrong("base must not know of"); next }
+	from == 2 && to > 3 { wrong("core must not know of"); next }
+	from == 4 && to > 4 { wrong("lib/ must not know of"); next }
+	from == 5 && (to == 2 || to == 4) { wrong("fs/ includes lib/ipc.h, not"); next }
+	from == 4 && kind($2) != "" && kind($1) != kind($2) && $1 !~ /kinds\/kinds\.c$/ { wrong("a kind must not know of another:") }
+	END { exit bad }'
