@@ -167,6 +167,9 @@ struct ipc_op {
 	enum ipc_op_type type;
 	bool nonblock;
 	bool charged; /* to the caller, while parked */
+	bool taken;   /* READ: from the channel, and not what the handle had kept */
+	bool held;    /* over, with `outcome`; who holds it answers it later */
+	ssize_t outcome;
 	struct ipc_cred cred;
 	struct ipc_handle *handle;
 	int64_t since;	  /* ipc_now() when it was parked */

@@ -10,6 +10,9 @@
  */
 #define IPC_MESSAGE_MAX ((1u << 20) - 4096)
 
+/* A read of lines that has so much room gets as many as are there: it is cat(1)'s, and no shell's that takes one at a time. */
+enum { IPC_READ_SEVERAL = 128 << 10 };
+
 /*
  * Cuts op's data at delim and gives each message to send(); keeps an unfinished one on the handle.
  * max: the longest message. send: 0, or -errno.

@@ -84,7 +84,10 @@ struct ipc_kind {
 	/* Sends from op->data + op->done on; raises op->done with what was taken. -EAGAIN leaves op->done true. */
 	ssize_t (*write)(struct ipc_op *);
 	int (*flush)(struct ipc_op *); /* or NULL */
-	/* Gives back a message that read() took and that could not be delivered. Or NULL. */
+	/*
+	 * Gives back what could not be delivered. op->taken: read() took it for this operation; else the handle had delivered it
+	 * before, wholly or in part. Or NULL.
+	 */
 	void (*undo)(struct ipc_op *, ssize_t len);
 	void (*close)(struct ipc_handle *);
 	unsigned (*poll)(struct ipc_handle *); /* revents */

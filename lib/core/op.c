@@ -30,10 +30,12 @@ ssize_t ipc_op_try(struct ipc_op *op)
 	case IPC_OPEN:
 		return h->kind->connect ? h->kind->connect(op) : 0;
 	case IPC_READ:
+		op->taken = false;
 		r = ipc_handle_serve(h, op);
 		if (r != -ENODATA)
 			return r;
 		r = h->kind->read(op);
+		op->taken = r > 0;
 		return r < 0 ? r : ipc_handle_deliver(h, op, r);
 	case IPC_WRITE:
 		return h->kind->write(op);
@@ -57,6 +59,7 @@ static ssize_t op_submit(struct ipc_op *op)
 
 	op->waitq = NULL;
 	op->done = 0;
+	op->taken = op->held = false;
 	/* Without connect() there is nothing to wait for: a writer's open must not queue behind the readers it will feed. */
 	if (op->type == IPC_OPEN && !h->kind->connect)
 		return 0;
@@ -148,6 +151,9 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 {
 	struct ipc_handle *h = op->handle;
 
+	/* What has been done cannot be interrupted any more. */
+	if (op->held)
+		result = op->outcome;
 	ipc_list_remove(&op->link);
 	ipc_timer_stop(h->ipc->loop, &op->timer);
 	op->waitq = NULL;
@@ -157,6 +163,15 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 		ipc_patience_stop(op);
 	if (op->complete(op, result) < 0)
 		ipc_undeliver(op, result);
+}
+
+void ipc_op_hold(struct ipc_op *op, ssize_t outcome, struct ipc_list *held)
+{
+	ipc_timer_stop(op->handle->ipc->loop, &op->timer);
+	ipc_list_remove(&op->link);
+	ipc_list_append(held, &op->link);
+	op->held = true;
+	op->outcome = outcome;
 }
 
 void ipc_undeliver(struct ipc_op *op, ssize_t result)

@@ -21,6 +21,8 @@ void ipc_waitq_init(struct ipc_waitq *, struct ipc *, int fd);
 void ipc_waitq_close(struct ipc_waitq *, int result); /* answers who waits; closes nothing */
 /* Tries those who wait on a side, in order; returns how many moved. */
 unsigned ipc_waitq_run(struct ipc_waitq *, int side);
+/* The same, but those that are over go to `held`, whose owner finishes each with its outcome; so does an interrupt. */
+unsigned ipc_waitq_run_held(struct ipc_waitq *, int side, struct ipc_list *held);
 /* Something changed: tries both sides and tells the pollers, soon. */
 void ipc_waitq_wake(struct ipc_waitq *);
 void ipc_waitq_park(struct ipc_waitq *, struct ipc_op *, int side);
@@ -31,5 +33,6 @@ int ipc_waitq_switch(struct ipc_handle *, struct ipc_waitq *to);
 int ipc_op_side(const struct ipc_op *);
 ssize_t ipc_op_try(struct ipc_op *);
 void ipc_op_finish(struct ipc_op *, ssize_t result);
+void ipc_op_hold(struct ipc_op *, ssize_t outcome, struct ipc_list *held);
 
 #endif

@@ -121,6 +121,8 @@ int ipc_waitq_switch(struct ipc_handle *h, struct ipc_waitq *to)
 	ipc_list_each(pos, next, &h->ops) {
 		struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
 
+		if (op->held)
+			continue;
 		op->waitq = to;
 		ipc_list_remove(&op->link);
 		ipc_list_append(&to->ops[ipc_op_side(op)], &op->link);
@@ -134,6 +136,11 @@ int ipc_waitq_switch(struct ipc_handle *h, struct ipc_waitq *to)
 }
 
 unsigned ipc_waitq_run(struct ipc_waitq *wq, int side)
+{
+	return ipc_waitq_run_held(wq, side, NULL);
+}
+
+unsigned ipc_waitq_run_held(struct ipc_waitq *wq, int side, struct ipc_list *held)
 {
 	struct ipc_list *ops = &wq->ops[side];
 	unsigned moved = 0;
@@ -149,7 +156,10 @@ unsigned ipc_waitq_run(struct ipc_waitq *wq, int side)
 		}
 		r = ipc_op_try(op);
 		if (r != -EAGAIN) {
-			ipc_op_finish(op, r);
+			if (held)
+				ipc_op_hold(op, r, held);
+			else
+				ipc_op_finish(op, r);
 			moved++;
 			continue;
 		}

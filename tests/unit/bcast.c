@@ -703,3 +703,18 @@ Test(bcast, many_readers_of_many_messages_miss_nothing_uncounted)
 	}
 	ipc_close(w);
 }
+
+/* cat(1) reads so, and has the buffer of a channel in a few reads. */
+Test(bcast, a_read_with_plenty_of_room_gets_all_lines_that_are_there)
+{
+	struct ipc_handle *w = writer("b"), *r = reader("b@lines"), *three = reader("b@lines,n=3");
+
+	for (int i = 0; i < 4; i++)
+		put(w, "x");
+	cr_assert_str_eq(take_room(r, 4000).text, "x\n");
+	cr_assert_str_eq(take_room(r, 128 << 10).text, "x\nx\nx\n");
+	cr_assert_str_eq(take_room(three, 128 << 10).text, "x\nx\nx\n");
+	ipc_close(three);
+	ipc_close(r);
+	ipc_close(w);
+}

@@ -377,3 +377,18 @@ Test(sem_wait, with_native_rivals_each_permit_is_taken_exactly_once)
 	sem_close(poster.sem);
 	sem_close(waiter.sem);
 }
+
+Test(sem_wait, a_permit_that_is_read_again_is_not_given_back)
+{
+	struct ipc_handle *r;
+	struct ipc_op op;
+
+	u_create("a@value=2");
+	r = u_open("a", O_RDONLY);
+	cr_assert_str_eq(get_at(r, 0), "1\n");
+	op = (struct ipc_op){.type = IPC_READ, .handle = r, .cred = u_me(), .size = 64};
+	cr_assert_eq(ipc_submit(&op), 2);
+	ipc_undeliver(&op, 2);
+	cr_assert_eq(value_of("a"), 1);
+	ipc_close(r);
+}

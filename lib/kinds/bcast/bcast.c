@@ -216,7 +216,7 @@ static size_t bcast_measure(const struct bcast_handle *b, size_t room, uint64_t 
 	uint64_t most = 1, seq = b->next;
 	size_t len = 0;
 
-	if (h->facets.set & IPC_F_BATCH)
+	if ((h->facets.set & IPC_F_BATCH) || (delim && room >= IPC_READ_SEVERAL))
 		most = h->facets.set & IPC_F_N ? (uint64_t)(h->facets.n - h->taken) : UINT64_MAX;
 	while (seq < ring->next && seq - b->next < most) {
 		size_t n = bcast_ring_len(ring, seq) + delim;

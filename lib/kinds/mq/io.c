@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mq.h"
+#include "back.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/frame.h"
@@ -59,15 +59,17 @@ static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned p
 {
 	struct ipc_handle *reader = sink->reader;
 	size_t at = reader->facets.set & IPC_F_META ? META_MAX : 0;
+	size_t size;
 
-	if (!sink->left || sink->room < at + n + DELIM_MAX) {
+	if (!sink->left || sink->room < at + n + DELIM_MAX || mq_back_reserve(mq_chan(reader->chan)) < 0) {
 		sink->left = 0; /* nor what comes behind it */
 		return false;
 	}
 	memcpy(sink->at + at, data, n);
 	mq_count_taken(reader, n);
-	mq_handle(reader)->last_prio = prio;
+	size = n;
 	n = mq_frame(reader, sink->at, n, prio, sink->delim);
+	mq_back_note(mq_chan(reader->chan), size, n, prio);
 	sink->at += n;
 	sink->room -= n;
 	sink->left--;
@@ -77,9 +79,15 @@ static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned p
 static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
 {
 	unsigned prio = h->facets.set & IPC_F_PRIO ? h->facets.prio : 0;
-	struct mq_sink *sink = mq_chan(h->chan)->sink;
+	struct mq_chan *q = mq_chan(h->chan);
+	struct mq_sink *sink = q->sink;
 	int r = 0;
 
+	if (!ipc_list_empty(&q->returned)) {
+		mq_back_flush(q);
+		if (!ipc_list_empty(&q->returned))
+			return -EAGAIN;
+	}
 	if (!sink || !mq_pass(sink, data, n, prio))
 		r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
 	if (r == 0) {
@@ -117,13 +125,19 @@ int mq_flush(struct ipc_op *op)
 static ssize_t mq_take(struct ipc_handle *h, char *to, int delim)
 {
 	struct mq_handle *m = mq_handle(h);
-	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0;
-	ssize_t n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &m->last_prio));
+	struct mq_chan *q = mq_chan(h->chan);
+	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
+	unsigned prio;
+	ssize_t n = mq_back_reserve(q);
 
+	if (n == 0)
+		n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
 	if (n < 0)
 		return n;
 	mq_count_taken(h, (size_t)n);
-	return (ssize_t)mq_frame(h, to, (size_t)n, m->last_prio, delim);
+	framed = mq_frame(h, to, (size_t)n, prio, delim);
+	mq_back_note(q, (size_t)n, framed, prio);
+	return (ssize_t)framed;
 }
 
 static bool mq_done(const struct ipc_handle *h)
@@ -131,10 +145,14 @@ static bool mq_done(const struct ipc_handle *h)
 	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
 }
 
-/* Lets those who wait for room fill the queue, and the batch behind `len`. Returns its new length; *moved: whether they did. */
+/*
+ * Lets those who wait for room fill the queue, and the batch behind `len`. Those whose messages skip the queue are answered behind
+ * the reader. Returns the batch's new length; *moved: whether any came.
+ */
 static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, int delim, bool *moved)
 {
 	struct ipc_handle *h = op->handle;
+	struct mq_chan *q = mq_chan(h->chan);
 	uint64_t before = h->chan->in_messages;
 	uint64_t left = h->facets.set & IPC_F_N ? h->facets.n - h->taken : PASS_MAX;
 	struct mq_sink sink = {
@@ -145,10 +163,12 @@ static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, 
 		.delim = delim,
 	};
 
-	mq_chan(h->chan)->sink = h->facets.set & IPC_F_BATCH ? &sink : NULL;
-	ipc_waitq_run(h->waitq, IPC_OUT);
-	mq_chan(h->chan)->sink = NULL;
-	*moved = h->chan->in_messages != before;
+	*moved = mq_back_flush(q);
+	q->sink = h->facets.set & IPC_F_BATCH ? &sink : NULL;
+	ipc_waitq_run_held(h->waitq, IPC_OUT, q->sink ? &q->held : NULL);
+	q->sink = NULL;
+	mq_back_answer_later(q);
+	*moved |= h->chan->in_messages != before;
 	return (size_t)(sink.at - buf);
 }
 
@@ -158,6 +178,7 @@ ssize_t mq_read(struct ipc_op *op)
 	size_t worst = (size_t)mq_handle(h)->msgsize + META_MAX + DELIM_MAX;
 	int delim = ipc_frame_delim(h, -1);
 	bool batch = h->facets.set & IPC_F_BATCH;
+	bool several = batch || (delim >= 0 && op->size >= IPC_READ_SEVERAL);
 	size_t len = 0;
 	char *buf;
 
@@ -168,6 +189,7 @@ ssize_t mq_read(struct ipc_op *op)
 	if (!buf || (op->size < worst && !ipc_keep_reserve(h, worst)))
 		return -ENOMEM;
 	op->data = buf;
+	mq_back_begin(mq_chan(h->chan));
 	for (;;) {
 		ssize_t n = mq_take(h, buf + len, delim);
 		bool moved = false;
@@ -175,9 +197,9 @@ ssize_t mq_read(struct ipc_op *op)
 		if (n >= 0)
 			len += (size_t)n;
 		/* Natively a receive that makes room takes a waiting sender's message in: none is left behind an empty queue. */
-		else if (n == -EAGAIN)
+		else if (n == -EAGAIN && (batch || !len))
 			len = mq_refill(op, buf, len, worst, delim, &moved);
-		if (n >= 0 && !batch)
+		if (n >= 0 && !several)
 			return (ssize_t)len;
 		if (len && (len + worst > op->size || mq_done(h) || (n < 0 && !moved)))
 			return (ssize_t)len;
@@ -186,43 +208,18 @@ ssize_t mq_read(struct ipc_op *op)
 	}
 }
 
-/* Sends the first framed message of a read back; returns its length there. */
-static size_t mq_put_back(struct ipc_op *op, const char *at, size_t left)
-{
-	struct ipc_handle *h = op->handle;
-	int delim = ipc_frame_delim(h, -1);
-	const char *end = h->facets.set & IPC_F_BATCH ? memchr(at, delim, left) : NULL;
-	size_t n = end ? (size_t)(end - at) + 1 : left;
-	size_t body = n - (delim >= 0);
-	const char *tab = h->facets.set & IPC_F_META ? memchr(at, '\t', body) : NULL;
-	unsigned prio = tab ? (unsigned)strtoul(at, NULL, 10) : mq_handle(h)->last_prio;
-	const char *from = tab ? tab + 1 : at;
-
-	body -= (size_t)(from - at);
-	if (mq_send(mq_handle(h)->fd, from, body, prio) < 0)
-		ipc_refuse(h->ipc, &op->cred, errno, ipc_handle_path(h),
-			   "a message of %zu bytes could neither be delivered nor put back", body);
-	h->taken--;
-	return n;
-}
-
 /* Behind others of its priority: the kernel has no other place for what comes back. */
 void mq_undo(struct ipc_op *op, ssize_t len)
 {
 	struct ipc_handle *h = op->handle;
 	const char *at = h->keep_len ? h->keep : op->data;
-	size_t left = h->keep_len ? h->keep_len : (size_t)len;
 
-	/* The rest of a message whose beginning was delivered. */
-	if (h->keep_len && op->offset != h->keep_at)
+	(void)len;
+	/* The rest of a message, or one that is read again: its reader has had it. */
+	if (!op->taken)
 		return;
 	h->keep_len = 0;
-	while (left) {
-		size_t n = mq_put_back(op, at, left);
-
-		at += n;
-		left -= n;
-	}
+	mq_back_give(op, at);
 }
 
 unsigned mq_poll(struct ipc_handle *h)

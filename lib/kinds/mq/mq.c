@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/cred.h"
+#include "back.h"
 #include "names.h"
 #include "base/sys.h"
 #include "core/chan.h"
@@ -240,6 +241,7 @@ static int mq_attach(struct mq_handle *m, const struct ipc_ref *ref, ino_t ino)
 			return -errno;
 		q->maxmsg = attr.mq_maxmsg;
 		q->msgsize = attr.mq_msgsize;
+		mq_back_init(q);
 	}
 	m->msgsize = q->msgsize;
 	return mq_check_facets(&m->h, ref, q);
@@ -271,6 +273,12 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 	return r;
 }
 
+static void mq_chan_free(struct ipc_chan *chan)
+{
+	if (mq_chan(chan)->maxmsg)
+		mq_back_fini(mq_chan(chan));
+}
+
 static void mq_close_handle(struct ipc_handle *h)
 {
 	mq_close(mq_handle(h)->fd);
@@ -296,6 +304,7 @@ const struct ipc_kind ipc_mq = {
 	.chattr = mq_chattr,
 	.list = mq_list,
 	.depth = mq_depth,
+	.chan_free = mq_chan_free,
 	.open = mq_open_handle,
 	.read = mq_read,
 	.write = mq_write,

@@ -9,17 +9,31 @@
 
 struct mq_sink;
 
+/* A message of the last read: mq_back_note(). */
+struct mq_note {
+	size_t size, framed;
+	unsigned prio;
+};
+
 struct mq_chan {
 	struct ipc_chan chan;
 	long maxmsg, msgsize; /* fixed for the queue's life; 0: not asked yet */
 	struct mq_sink *sink; /* the batch that is being read; NULL */
+
+	/* back.c */
+	struct mq_note *notes; /* the messages of the last read */
+	size_t noted, notes_room;
+	struct ipc_list held; /* writes whose messages went to a reader who has not been answered yet */
+	struct ipc_task answer;
+	struct ipc_list returned; /* messages that were not delivered and for which there is no room in the queue */
+	struct ipc_watch room;
+	int back_fd; /* for sending them; -1 */
 };
 
 struct mq_handle {
 	struct ipc_handle h;
 	mqd_t fd;
 	long msgsize;
-	unsigned last_prio; /* of the last message taken, should it have to go back */
 };
 
 static inline struct mq_handle *mq_handle(struct ipc_handle *h)

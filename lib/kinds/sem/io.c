@@ -159,7 +159,8 @@ void sem_undo(struct ipc_op *op, ssize_t len)
 	struct sem_handle *s = sem_handle(op->handle);
 
 	(void)len;
-	if (!s->spent || s->holds)
+	/* Read again, a permit is what the reader has had. */
+	if (!op->taken || !s->spent || s->holds)
 		return;
 	sem_give(s, 1);
 	s->spent = false;

@@ -1,0 +1,27 @@
+/*
+ * Giving back what was taken from a queue and could not be delivered, and answering those whose messages skipped the queue only
+ * when the reader has them.
+ */
+#ifndef IPC_MQ_BACK_H
+#define IPC_MQ_BACK_H
+
+#include "mq.h"
+
+void mq_back_init(struct mq_chan *);
+void mq_back_fini(struct mq_chan *);
+
+/* The messages of a read. begin: a new read. reserve: room to note one more, before it is taken; 0 or -ENOMEM. */
+void mq_back_begin(struct mq_chan *);
+int mq_back_reserve(struct mq_chan *);
+/* size: of the message; framed: with what stands before and behind it for the reader. */
+void mq_back_note(struct mq_chan *, size_t size, size_t framed, unsigned prio);
+
+/* The noted messages, which stand framed at `at`, go back. */
+void mq_back_give(struct ipc_op *, const char *at);
+/* Sends what waits to go back, as far as there is room; returns whether any went. */
+bool mq_back_flush(struct mq_chan *);
+
+/* Those on q->held are answered behind the reader who is being served now. */
+void mq_back_answer_later(struct mq_chan *);
+
+#endif

@@ -1,0 +1,279 @@
+/* Reading several messages at once, and what becomes of them when the reader cannot be told: lib/kinds/mq/back.c. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+
+static mqd_t native = -1;
+
+static char *kernel_name(void)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "/%sq", u_prefix);
+	return name;
+}
+
+static void back_setup(void)
+{
+	u_setup(&ipc_mq);
+}
+
+static void back_teardown(void)
+{
+	if (native >= 0)
+		mq_close(native);
+	mq_unlink(kernel_name());
+	u_teardown();
+}
+
+TestSuite(mq_back, .init = back_setup, .fini = back_teardown, .timeout = 30);
+
+static void make(const char *name)
+{
+	u_create(name);
+	native = mq_open(kernel_name(), O_RDWR | O_NONBLOCK);
+	cr_assert_geq(native, 0);
+}
+
+static void give(const char *text, unsigned prio)
+{
+	cr_assert_eq(mq_send(native, text, strlen(text), prio), 0);
+}
+
+/* What a native receiver gets: "PRIO:TEXT", or "" of an empty queue. */
+static const char *take(void)
+{
+	static char text[128];
+	char message[64];
+	unsigned prio;
+	ssize_t n = mq_receive(native, message, sizeof(message), &prio);
+
+	if (n < 0)
+		return "";
+	snprintf(text, sizeof(text), "%u:%.*s", prio, (int)n, message);
+	return text;
+}
+
+static struct ipc_op read_op(struct ipc_handle *h, size_t size, off_t offset)
+{
+	struct ipc_op op = {
+		.type = IPC_READ, .handle = h, .cred = u_me(), .nonblock = true, .size = size, .offset = offset};
+
+	ipc_list_init(&op.link);
+	return op;
+}
+
+/* A read that nobody takes. */
+static void read_in_vain(struct ipc_handle *h, size_t size)
+{
+	struct ipc_op op = read_op(h, size, h->pos);
+	ssize_t n = ipc_submit(&op);
+
+	cr_assert_gt(n, 0);
+	ipc_undeliver(&op, n);
+}
+
+static const char *read_lines(struct ipc_handle *h, size_t size)
+{
+	static char text[256];
+	struct ipc_op op = read_op(h, size, h->pos);
+	ssize_t n = ipc_submit(&op);
+
+	cr_assert_geq(n, 0, "%zd", n);
+	snprintf(text, sizeof(text), "%.*s", (int)n, op.data);
+	return text;
+}
+
+Test(mq_back, an_undelivered_message_goes_back)
+{
+	const char *const faces[] = {"q", "q@lines", "q@lines,meta"};
+
+	make("q@maxmsg=4,msgsize=64");
+	for (unsigned i = 0; i < 3; i++) {
+		struct ipc_handle *h = u_open(faces[i], O_RDONLY);
+
+		give("precious", 5);
+		read_in_vain(h, 4096);
+		cr_assert_str_eq(take(), "5:precious", "%s", faces[i]);
+		ipc_close(h);
+	}
+}
+
+Test(mq_back, a_message_that_did_not_fit_the_read_goes_back_whole)
+{
+	struct ipc_handle *h;
+
+	make("q@maxmsg=4,msgsize=64");
+	h = u_open("q", O_RDONLY);
+	give("precious", 0);
+	read_in_vain(h, 3);
+	cr_assert_str_eq(take(), "0:precious");
+	ipc_close(h);
+}
+
+Test(mq_back, each_of_a_batch_goes_back_with_its_priority_and_its_bytes)
+{
+	const char *const faces[] = {"q@lines,batch", "q@lines,batch,meta"};
+
+	make("q@maxmsg=4,msgsize=64");
+	for (unsigned i = 0; i < 2; i++) {
+		struct ipc_handle *h = u_open(faces[i], O_RDONLY);
+
+		give("low", 1);
+		give("two\nlines", 7);
+		give("", 3);
+		read_in_vain(h, 4096);
+		cr_assert_str_eq(take(), "7:two\nlines", "%s", faces[i]);
+		cr_assert_str_eq(take(), "3:");
+		cr_assert_str_eq(take(), "1:low");
+		cr_assert_str_eq(take(), "");
+		ipc_close(h);
+	}
+}
+
+Test(mq_back, what_does_not_fit_waits_for_room_before_other_writers)
+{
+	struct ipc_handle *h, *w;
+	struct u_call late;
+	struct ipc_op op;
+	ssize_t n;
+
+	make("q@maxmsg=2,msgsize=64");
+	h = u_open("q@lines,batch", O_RDONLY);
+	w = u_open("q", O_WRONLY);
+	give("a", 0);
+	give("b", 0);
+	op = read_op(h, 4096, 0);
+	n = ipc_submit(&op);
+	cr_assert_eq(n, 4);
+	give("c", 0);
+	give("d", 0);
+	ipc_undeliver(&op, n);
+	u_begin(&late, w, IPC_WRITE, "late");
+	cr_assert_str_eq(take(), "0:c");
+	cr_assert_str_eq(take(), "0:d");
+	ipc_loop_turn(u_loop, 100);
+	cr_assert_str_eq(take(), "0:a");
+	cr_assert_str_eq(take(), "0:b");
+	cr_assert_eq(u_finish(&late), 4);
+	cr_assert_str_eq(take(), "0:late");
+	ipc_close(h);
+	ipc_close(w);
+}
+
+/* A daemon that is killed before it has answered the reader must not have told the writer that all is well. */
+Test(mq_back, whose_line_skips_the_queue_is_answered_behind_its_reader)
+{
+	struct ipc_handle *h, *w;
+	struct u_call writing;
+
+	make("q@maxmsg=1,msgsize=64");
+	h = u_open("q@lines,batch", O_RDONLY);
+	w = u_open("q@lines", O_WRONLY);
+	u_begin(&writing, w, IPC_WRITE, "a\nb\nc\n");
+	cr_assert_not(writing.done);
+	cr_assert_str_eq(read_lines(h, 4096), "a\nb\nc\n");
+	cr_assert_not(writing.done);
+	cr_assert_eq(u_finish(&writing), 6);
+	ipc_close(h);
+	ipc_close(w);
+}
+
+Test(mq_back, a_writer_whose_line_is_with_the_reader_cannot_be_interrupted_any_more)
+{
+	struct ipc_handle *h, *w;
+	struct u_call writing;
+
+	make("q@maxmsg=1,msgsize=64");
+	h = u_open("q@lines,batch", O_RDONLY);
+	w = u_open("q@lines", O_WRONLY);
+	give("first", 0);
+	u_begin(&writing, w, IPC_WRITE, "second\n");
+	cr_assert_not(writing.done);
+	cr_assert_str_eq(read_lines(h, 4096), "first\nsecond\n");
+	ipc_interrupt(&writing.op);
+	cr_assert_eq(writing.result, 7);
+	ipc_close(h);
+	ipc_close(w);
+}
+
+Test(mq_back, what_is_read_again_does_not_go_back_twice)
+{
+	struct ipc_handle *h;
+	struct ipc_op op;
+
+	make("q@maxmsg=4,msgsize=64");
+	h = u_open("q", O_RDONLY);
+	give("once", 0);
+	cr_assert_str_eq(read_lines(h, 64), "once");
+	op = read_op(h, 64, 0);
+	cr_assert_eq(ipc_submit(&op), 4);
+	ipc_undeliver(&op, 4);
+	cr_assert_str_eq(take(), "");
+	ipc_close(h);
+}
+
+/* --- several messages for cat(1) --- */
+
+Test(mq_back, a_read_with_plenty_of_room_gets_all_lines_that_are_there)
+{
+	struct ipc_handle *h;
+
+	make("q@maxmsg=4,msgsize=64");
+	h = u_open("q@lines", O_RDONLY);
+	give("a", 0);
+	give("b", 2);
+	give("c", 0);
+	cr_assert_str_eq(read_lines(h, 128 << 10), "b\na\nc\n");
+	ipc_close(h);
+}
+
+Test(mq_back, a_smaller_read_gets_one_line)
+{
+	struct ipc_handle *h;
+
+	make("q@maxmsg=4,msgsize=64");
+	h = u_open("q@lines", O_RDONLY);
+	give("a", 0);
+	give("b", 0);
+	cr_assert_str_eq(read_lines(h, 64 << 10), "a\n");
+	cr_assert_str_eq(read_lines(h, 64 << 10), "b\n");
+	ipc_close(h);
+}
+
+Test(mq_back, plenty_of_room_takes_no_more_than_was_asked_for)
+{
+	struct ipc_handle *h;
+
+	make("q@maxmsg=4,msgsize=64");
+	h = u_open("q@lines,n=2", O_RDONLY);
+	give("a", 0);
+	give("b", 0);
+	give("c", 0);
+	cr_assert_str_eq(read_lines(h, 128 << 10), "a\nb\n");
+	cr_assert_str_eq(read_lines(h, 128 << 10), "");
+	cr_assert_str_eq(take(), "0:c");
+	ipc_close(h);
+}
+
+Test(mq_back, plenty_of_room_takes_nothing_from_waiting_writers)
+{
+	struct ipc_handle *h, *w;
+	struct u_call writing;
+
+	make("q@maxmsg=1,msgsize=64");
+	h = u_open("q@lines", O_RDONLY);
+	w = u_open("q@lines", O_WRONLY);
+	u_begin(&writing, w, IPC_WRITE, "a\nb\nc\n");
+	cr_assert_str_eq(read_lines(h, 128 << 10), "a\n");
+	cr_assert_str_eq(read_lines(h, 128 << 10), "b\n");
+	cr_assert_str_eq(read_lines(h, 128 << 10), "c\n");
+	cr_assert_eq(u_finish(&writing), 6);
+	ipc_close(h);
+	ipc_close(w);
+}
