@@ -21,10 +21,11 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 		st->st_blocks = (node->length + 511) / 512;
 	} else {
 		/*
-		 * Everybody makes, and that only owners remove is ours to see to: in a sticky directory fs.protected_regular
+		 * Nobody else gets into a mount of one's own, and programs look for that around their sockets. In others
+		 * everybody makes, and that only owners remove is ours to see to: in a sticky directory fs.protected_regular
 		 * and its like would forbid what a channel's mode allows to others.
 		 */
-		st->st_mode = S_IFDIR | (node->type == FS_KIND && fs->opt.shared ? 0777 : 0755);
+		st->st_mode = S_IFDIR | (node->type != FS_KIND ? 0755 : fs->opt.shared ? 0777 : 0700);
 		st->st_nlink = 2;
 	}
 }

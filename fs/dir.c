@@ -20,7 +20,7 @@ int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent
 					   ipc_shown_text(fs->ipc, kinds))
 			      : -ENOENT;
 	/* Should it be cut off, it is still too long for a name. */
-	fs_ref_text(&dir->ref, text, sizeof(text));
+	fs_ref_text(fs, &dir->ref, text, sizeof(text));
 	len = strlen(text);
 	snprintf(text + len, sizeof(text) - len, "/%s", name);
 	return ipc_resolve(fs->ipc, cred, dir->ref.kind, text, ref);
@@ -327,7 +327,7 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (dir->type == FS_KIND) {
 		r = ipc_list_dir(fs->ipc, &cred, dir->kind, "", list_add, list);
 	} else if (dir->type == FS_CHAN) {
-		fs_ref_text(&dir->ref, text, sizeof(text));
+		fs_ref_text(fs, &dir->ref, text, sizeof(text));
 		r = ipc_list_dir(fs->ipc, &cred, dir->ref.kind, text, list_add, list);
 	} else {
 		for (unsigned i = 1; i < fs->fixed_count; i++) {

@@ -329,6 +329,7 @@ static int open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node 
 {
 	int r = -ESTALE;
 
+	node->ref.ino = 0;
 	for (int i = 0; r == -ESTALE && i < TRIES_MAX; i++) {
 		struct stat st;
 
@@ -341,12 +342,15 @@ static int open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node 
 		if (r < 0)
 			continue;
 		if (!S_ISREG(st.st_mode))
-			return -ESTALE;
-		if (!may_open(cred, &st, flags))
-			return -EACCES;
-		node->ino = st.st_ino;
+			break;
+		if (!may_open(cred, &st, flags)) {
+			r = -EACCES;
+			break;
+		}
+		node->ino = node->ref.ino = st.st_ino;
 		r = ipc_handle_new(fs->ipc, cred, &node->ref, flags, st.st_ino, out);
 	}
+	node->ref.ino = node->ino;
 	return r;
 }
 
@@ -471,8 +475,11 @@ static int create_exists(struct fs *fs, const struct ipc_cred *cred, const struc
 static int create_narrow(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode,
 			 struct stat *st)
 {
+	struct ipc_ref made = *ref;
+
+	made.ino = st->st_ino;
 	st->st_mode = S_IFREG | mode;
-	return ipc_chattr(fs->ipc, cred, ref, NULL, st, IPC_SET_MODE);
+	return ipc_chattr(fs->ipc, cred, &made, NULL, st, IPC_SET_MODE);
 }
 
 /*
@@ -556,7 +563,7 @@ static int file_refuse_cached(fuse_req_t req, struct fs_file *file)
 		return -EINVAL;
 	file->told = true;
 	if (file->handle) {
-		fs_ref_text(ref, text, sizeof(text));
+		fs_ref_text(file->fs, ref, text, sizeof(text));
 		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(ref->kind), text);
 	}
 	return ipc_refuse(file->fs->ipc, &cred, EINVAL, file->handle ? path : fs_text_name(file->node->text),

@@ -137,7 +137,7 @@ void fs_refusal_done(struct fs *, pid_t pid);
 void fs_refusal_missed(struct fs *, pid_t pid);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
-void fs_ref_text(const struct ipc_ref *, char *text, size_t size);
+void fs_ref_text(struct fs *, const struct ipc_ref *, char *text, size_t size);
 void fs_name_gone(struct fs *, const struct ipc_ref *);
 void fs_name_moved(struct fs *, const struct ipc_ref *from, const struct ipc_ref *to);
 

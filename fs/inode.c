@@ -34,10 +34,13 @@ static int name_compare(const void *a, const void *b)
 	return strcmp(x->text, y->text);
 }
 
-void fs_ref_text(const struct ipc_ref *ref, char *text, size_t size)
+void fs_ref_text(struct fs *fs, const struct ipc_ref *ref, char *text, size_t size)
 {
-	snprintf(text, size, "%s%s%s", ref->base, ref->facet_at ? "@" : "",
-		 ref->facet_at ? ref->base + ref->facet_at : "");
+	if (!ref->facet_at && strchr(ref->base, '@'))
+		ipc_name_show(fs->ipc, ref->kind, ref->base, text, size);
+	else
+		snprintf(text, size, "%s%s%s", ref->base, ref->facet_at ? "@" : "",
+			 ref->facet_at ? ref->base + ref->facet_at : "");
 }
 
 static struct fs_name *name_find(struct fs *fs, const struct ipc_ref *ref)
@@ -46,7 +49,7 @@ static struct fs_name *name_find(struct fs *fs, const struct ipc_ref *ref)
 	struct fs_name key = {.kind = ref->kind, .text = text};
 	struct fs_name **found;
 
-	fs_ref_text(ref, text, sizeof(text));
+	fs_ref_text(fs, ref, text, sizeof(text));
 	found = tfind(&key, &fs->names, name_compare);
 	return found ? *found : NULL;
 }
@@ -61,7 +64,7 @@ static struct fs_name *name_get(struct fs *fs, const struct ipc_ref *ref)
 	name = calloc(1, sizeof(*name));
 	if (!name)
 		return NULL;
-	fs_ref_text(ref, text, sizeof(text));
+	fs_ref_text(fs, ref, text, sizeof(text));
 	name->fs = fs;
 	name->kind = ref->kind;
 	name->text = strdup(text);
@@ -115,6 +118,7 @@ static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const 
 	node->serial = ++fs->serial;
 	ipc_list_append(&fs->nodes, &node->link);
 	node->ref = *ref;
+	node->ref.ino = st->st_ino;
 	node->ino = st->st_ino;
 	node->mode = st->st_mode;
 	node->name = name;
@@ -311,6 +315,7 @@ void fs_name_moved(struct fs *fs, const struct ipc_ref *from, const struct ipc_r
 
 		nodes = node->next;
 		node->ref = *to;
+		node->ref.ino = node->ino;
 		node->name = name;
 		if (name) {
 			node->next = name->nodes;

@@ -55,6 +55,7 @@ struct ipc_ref {
 	bool abroad;	   /* whoever asks is in other namespaces, where the name has another meaning or another form */
 	pid_t shown;	   /* the number that he wrote, where base is ours for the same process; 0: base is his */
 	uint16_t facet_at; /* offset in base[] of the facets' text, NUL-terminated; 0: none */
+	ino_t ino;	   /* ipc_stat()'s number of the object that is meant; 0: whatever has the name */
 	char base[IPC_NAME_MAX + 2];
 };
 
@@ -89,9 +90,11 @@ const char *ipc_shown_text(const struct ipc *, char text[static IPC_KINDS_TEXT])
  * stat: st_mode's type tells how it is used: S_IFREG through ipc_open(), S_IFDIR as a part of longer names, DIR/NAME, all
  *   others by the kernel itself. st_ino is unique over all kinds and changes when another object appears under the name.
  * create: makes the object as `mode`'s type asks (S_IFREG: whatever the kind makes on O_CREAT); -EEXIST when there is one.
- * chattr: `set` has IPC_SET_ bits. rename: `flags` as renameat2(2).
+ * chattr: `set` has IPC_SET_ bits; -ESTALE when the name means another object than ref->ino. rename: `flags` as renameat2(2).
  */
 int ipc_resolve(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name, struct ipc_ref *);
+/* A plain name as resolve takes it for one: with "@@" for each '@' where it would read as facets. */
+void ipc_name_show(struct ipc *, const struct ipc_kind *, const char *base, char *text, size_t size);
 int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct stat *);
 /* Whether ref, which perhaps somebody else has resolved, means the same to this caller. */
 bool ipc_ref_suits(const struct ipc_cred *, const struct ipc_ref *);

@@ -65,7 +65,7 @@ static _Thread_local bool entered;
  * The caller's supplementary groups, from the kernel's own account of the thread; none where it is not visible to us.
  * Returns their number with *groups to be freed, or -errno.
  */
-static int cred_groups(pid_t pid, gid_t **groups)
+static int cred_groups(const struct ipc_cred *cred, gid_t **groups)
 {
 	char path[32], *line = NULL;
 	size_t size = 0;
@@ -73,11 +73,15 @@ static int cred_groups(pid_t pid, gid_t **groups)
 	int n = 0;
 
 	*groups = NULL;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	status = pid > 0 ? fopen(path, "re") : NULL;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)cred->pid);
+	status = cred->pid > 0 ? fopen(path, "re") : NULL;
 	while (status && n == 0 && getline(&line, &size, status) > 0) {
 		char *at = line + strlen("Groups:"), *end;
+		unsigned uid;
 
+		/* The number may be another's by now, where who opened a file has ended since. */
+		if (sscanf(line, "Uid: %*u %*u %*u %u", &uid) == 1 && uid != cred->uid)
+			break;
 		if (strncmp(line, "Groups:", strlen("Groups:")) != 0)
 			continue;
 		*groups = calloc(strlen(line), sizeof(**groups));
@@ -120,7 +124,7 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 	if (getuid() != 0)
 		return -EPERM;
 	entered = true;
-	r = cred_groups(cred->pid, &groups);
+	r = cred_groups(cred, &groups);
 	if (r >= 0)
 		r = thread_become(cred->uid, cred->gid, r, groups);
 	free(groups);
@@ -170,7 +174,7 @@ static int cred_become(const struct ipc_cred *cred)
 	/* Asking needs CAP_SYS_RESOURCE, or to be the same user. */
 	bool limited = cred_take_limit(cred->pid);
 	gid_t *groups;
-	int n = cred_groups(cred->pid, &groups);
+	int n = cred_groups(cred, &groups);
 
 	if (n < 0)
 		return n;

@@ -101,11 +101,34 @@ unsigned ipc_chan_waiters(const struct ipc_chan *chan)
 	return waiters;
 }
 
+/*
+ * The name may have got another object since the file was opened, perhaps another user's: then -ESTALE. Kinds whose objects are
+ * made by native calls compare once more where they open them.
+ */
+static int ctl_check(struct ctl_handle *c)
+{
+	struct stat st;
+	int r = c->ref.kind->stat(c->h.ipc, &c->ref, &st);
+
+	if (r == -ENOENT || (r == 0 && !ipc_ref_means(&c->ref, st.st_ino)))
+		return ipc_refuse(c->h.ipc, &c->h.cred, ESTALE, ipc_ref_path(&c->ref),
+				  "the object that was opened has this name no more; open the file again");
+	return r;
+}
+
+/* What we remember of the object, unless it is of one that had the name before. */
+static struct ipc_chan *ctl_chan(const struct ctl_handle *c)
+{
+	struct ipc_chan *chan = ipc_chan_find(c->h.ipc, c->ref.kind, c->ref.base);
+
+	return chan && ipc_ref_means(&c->ref, chan->st.st_ino) ? chan : NULL;
+}
+
 static int ctl_make(struct ctl_handle *c)
 {
 	struct ipc *ipc = c->h.ipc;
 	const struct ipc_kind *kind = c->ref.kind;
-	struct ipc_chan *chan = ipc_chan_find(ipc, kind, c->ref.base);
+	struct ipc_chan *chan = ctl_chan(c);
 	FILE *out = ipc_text_open(&c->text);
 	struct stat st;
 	int r = 0, whole;
@@ -153,6 +176,7 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	*own = *ref;
 	own->facets.set = 0;
 	own->facet_at = 0;
+	own->ino = ipc_ref_ino(ref->kind, ino);
 	r = ref->kind->stat(h->ipc, own, &st);
 	if (ipc_is_shortage(r))
 		return r;
@@ -190,6 +214,9 @@ static ssize_t ctl_read(struct ipc_op *op)
 	int r = 0;
 
 	if (!c->text.data) {
+		r = ctl_check(c);
+		if (r < 0)
+			return r;
 		ipc_reader_enter(c->h.ipc, &op->cred);
 		r = ctl_make(c);
 		ipc_reader_leave(c->h.ipc);
@@ -217,7 +244,13 @@ static int ctl_set_line(struct ipc_handle *h, const char *line, size_t n)
 	if (!value)
 		return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_ref_path(&c->ref), "a line is key=value");
 	*value++ = '\0';
+	r = ctl_check(c);
+	if (r == 0)
+		r = ipc_ref_enter(h->ipc, &h->cred, &c->ref);
+	if (r < 0)
+		return r;
 	r = c->ref.kind->ctl_set(h->ipc, &c->ref, text, value, why, sizeof(why));
+	ipc_ref_leave(&h->cred, &c->ref);
 	return r < 0 && why[0] ? ipc_refuse(h->ipc, &h->cred, -r, ipc_ref_path(&c->ref), "%s", why) : r;
 }
 

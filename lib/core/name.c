@@ -382,9 +382,26 @@ int ipc_number_parse(const char *text, size_t len, int units, int64_t min, int64
 	return 0;
 }
 
+/* Characters that end a line, turn its direction or cannot be seen: of Unicode's categories Zl, Zp and Cf those in use. */
+static bool is_unseen(const unsigned char *s, size_t len)
+{
+	static const struct {
+		uint32_t first, last;
+	} unseen[] = {{0x061c, 0x061c}, {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},
+		      {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+	uint32_t c = len == 1 ? s[0] : s[0] & (0xffu >> (len + 1));
+
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
+		if (c >= unseen[i].first && c <= unseen[i].last)
+			return true;
+	return false;
+}
+
 /*
  * Length of the character that text starts with if it may be shown as it is, else 0: the well-formed byte sequences of
- * Unicode (table 3-7) less C0, DEL, C1 and the backslash.
+ * Unicode (table 3-7) less C0, DEL, C1, the backslash and what is not seen.
  */
 static size_t plain_length(const char *text, size_t len)
 {
@@ -410,17 +427,18 @@ static size_t plain_length(const char *text, size_t len)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	return rows[row].len;
+	return is_unseen(s, rows[row].len) ? 0 : rows[row].len;
 }
 
-size_t ipc_escape(char *out, size_t size, const char *text, size_t len)
+static size_t escape(char *out, size_t size, const char *text, size_t len, bool backslash)
 {
 	size_t need = 0, end = 0;
 
 	for (size_t i = 0; i < len;) {
 		char escaped[sizeof("\\xNN")];
 		const char *piece = text + i;
-		size_t taken = plain_length(piece, len - i), piece_len = taken;
+		size_t taken = *piece == '\\' && !backslash ? 1 : plain_length(piece, len - i);
+		size_t piece_len = taken;
 
 		if (taken == 0) {
 			piece_len = (size_t)snprintf(escaped, sizeof(escaped), "\\x%02x", (unsigned char)text[i]);
@@ -438,4 +456,14 @@ size_t ipc_escape(char *out, size_t size, const char *text, size_t len)
 	if (size > 0)
 		out[end] = '\0';
 	return need;
+}
+
+size_t ipc_escape(char *out, size_t size, const char *text, size_t len)
+{
+	return escape(out, size, text, len, true);
+}
+
+size_t ipc_escape_line(char *out, size_t size, const char *text, size_t len)
+{
+	return escape(out, size, text, len, false);
 }

@@ -49,26 +49,14 @@ const char *ipc_unprefixed(struct ipc *ipc, const char *kernel_name)
 	return strncmp(kernel_name, prefix, n) == 0 && kernel_name[n] ? kernel_name + n : NULL;
 }
 
-/* Cuts the name at the '@' whose right side is facets. The leftmost that parses wins, so an address may hold an '@'. */
-static int ref_split(struct ipc *ipc, struct ipc_ref *ref, const char *name, char *why, size_t why_size)
+/* "@@" is one that belongs to the name. Takes the first n bytes of name. */
+static void ref_unescape(char *out, const char *name, size_t n)
 {
-	const struct ipc_kind *kind = ref->kind;
-	bool first = true;
-	int r = -ENOENT;
-
-	for (const char *at = strchr(name, '@'); at; at = strchr(at + 1, '@'), first = false) {
-		char other[256];
-		int framed = kind->framed && kind->framed(ipc);
-
-		r = ipc_facets_parse(kind->name, kind->facets | IPC_F_CTL, framed, at + 1, strlen(at + 1), &ref->facets,
-				     first ? why : other, first ? why_size : sizeof(other));
-		if (r == 0) {
-			ref->facet_at = (uint16_t)(at - name + 1);
-			ref->base[at - name] = '\0';
-			return 0;
-		}
+	for (size_t i = 0; i < n; i++) {
+		*out++ = name[i];
+		i += name[i] == '@' && i + 1 < n && name[i + 1] == '@';
 	}
-	return r;
+	*out = '\0';
 }
 
 int ipc_ref_rebase(struct ipc_ref *ref, pid_t number)
@@ -110,11 +98,43 @@ static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ip
 	return ref->kind->translate ? ref->kind->translate(ipc, cred, ref) : 0;
 }
 
+/* The next '@' that does not belong to the name, or NULL. */
+static const char *ref_next_at(const char *from)
+{
+	const char *at = strchr(from, '@');
+
+	while (at && at[1] == '@')
+		at = strchr(at + 2, '@');
+	return at;
+}
+
+/* Where the '@' stands whose right side is facets, or NULL. The leftmost that parses wins, so an address may hold an '@'. */
+static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, const char *name, struct ipc_facets *facets,
+			      char *why, size_t why_size)
+{
+	int framed = kind->framed && kind->framed(ipc);
+	bool first = true;
+
+	for (const char *at = ref_next_at(name); at; at = ref_next_at(at + 1), first = false) {
+		char other[256];
+
+		if (ipc_facets_parse(kind->name, kind->facets | IPC_F_CTL, framed, at + 1, strlen(at + 1), facets,
+				     first ? why : other, first ? why_size : sizeof(other)) == 0)
+			return at;
+	}
+	return NULL;
+}
+
+/*
+ * What reads as facets is facets, whatever objects there are: another user's queue "jobs@lines" must not catch what is meant
+ * for "jobs". Where it does not, an object may have such a name.
+ */
 int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
 		struct ipc_ref *ref)
 {
 	size_t len = strlen(name);
 	char why[256];
+	const char *at;
 	struct stat st;
 
 	memset(ref, 0, sizeof(*ref));
@@ -123,13 +143,39 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 		return ipc_refuse(ipc, cred, ENAMETOOLONG, kind->name,
 				  "a name of %zu bytes; %d is the most, facets included", len, IPC_NAME_MAX);
 	memcpy(ref->base, name, len + 1);
-	if (!strchr(name, '@') || kind->stat(ipc, ref, &st) == 0)
+	if (!ref_next_at(name)) {
+		ref_unescape(ref->base, name, len);
 		return ref_translate(ipc, cred, ref);
-	if (ref_split(ipc, ref, name, why, sizeof(why)) < 0)
-		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "%s", why);
-	if (!ref->base[0])
-		return ipc_refuse(ipc, cred, EINVAL, kind->name, "a channel's name stands before the '@'");
-	return ref_translate(ipc, cred, ref);
+	}
+	at = ref_facets(ipc, kind, name, &ref->facets, why, sizeof(why));
+	if (at) {
+		ref->facet_at = (uint16_t)(at - name + 1);
+		ref_unescape(ref->base, name, (size_t)(at - name));
+		return ref->base[0]
+			       ? ref_translate(ipc, cred, ref)
+			       : ipc_refuse(ipc, cred, EINVAL, kind->name, "a channel's name stands before the '@'");
+	}
+	ref_unescape(ref->base, name, len);
+	return kind->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
+					      : ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "%s", why);
+}
+
+void ipc_name_show(struct ipc *ipc, const struct ipc_kind *kind, const char *base, char *text, size_t size)
+{
+	struct ipc_facets facets;
+	char why[256];
+	size_t n = 0;
+
+	if (!strstr(base, "@@") && !ref_facets(ipc, kind, base, &facets, why, sizeof(why))) {
+		snprintf(text, size, "%s", base);
+		return;
+	}
+	for (const char *p = base; *p && n + 2 < size; p++) {
+		text[n++] = *p;
+		if (*p == '@')
+			text[n++] = '@';
+	}
+	text[n] = '\0';
 }
 
 /* The kinds number their objects on their own; the top bits keep them apart. */
@@ -147,6 +193,13 @@ ino_t ipc_kind_ino(ino_t ino)
 	return ino & (((ino_t)1 << KIND_SHIFT) - 1);
 }
 
+bool ipc_ref_means(const struct ipc_ref *ref, ino_t ino)
+{
+	ino_t meant = ipc_kind_ino(ref->ino);
+
+	return !meant || meant == ino;
+}
+
 /* FNV-1a. The bit at the top keeps it apart from numbers that count. */
 ino_t ipc_name_ino(const char *name)
 {
@@ -160,7 +213,7 @@ ino_t ipc_name_ino(const char *name)
 void ipc_dir_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
-	st->st_mode = S_IFDIR | (ipc->opt.shared ? 0777 : 0755);
+	st->st_mode = S_IFDIR | (ipc->opt.shared ? 0777 : 0700);
 	st->st_uid = geteuid();
 	st->st_gid = getegid();
 	st->st_ino = ipc_name_ino(ipc_ref_path(ref));
@@ -306,6 +359,17 @@ int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 	return ref->kind->readlink ? ref->kind->readlink(ipc, cred, ref, buf, size) : -EINVAL;
 }
 
+/*
+ * For names that live in our table, where nobody but us asks whose the object is: 0, or -ESTALE if another one has the name by
+ * now. A kernel object is compared where it is opened, so that nothing can come in between.
+ */
+static int ref_is_current(struct ipc *ipc, const struct ipc_ref *ref, const struct ipc_handle *h)
+{
+	const struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
+
+	return h || !ref->kind->named || !chan || ipc_ref_means(ref, chan->st.st_ino) ? 0 : -ESTALE;
+}
+
 int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct ipc_handle *h,
 	       const struct stat *st, unsigned set)
 {
@@ -313,7 +377,9 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 	if (ref->facets.set & IPC_F_CTL) /* `>` and `touch` on it mean nothing, and are no error */
 		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
-	r = ipc_ref_enter(ipc, cred, ref);
+	r = ref_is_current(ipc, ref, h);
+	if (r == 0)
+		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
 	r = ref->kind->chattr(ipc, ref, h, st, set);
@@ -328,6 +394,8 @@ int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind
 }
 
 struct dir_lister {
+	struct ipc *ipc;
+	const struct ipc_kind *kind;
 	const char *dir;
 	size_t dir_len;
 	void (*emit)(void *, const char *, mode_t);
@@ -339,6 +407,7 @@ struct dir_lister {
 static void dir_emit(void *arg, const char *name, mode_t type)
 {
 	struct dir_lister *lister = arg;
+	char shown[2 * IPC_NAME_MAX + 1];
 	size_t len;
 
 	if (lister->dir_len) {
@@ -350,13 +419,19 @@ static void dir_emit(void *arg, const char *name, mode_t type)
 	if (!len || (strncmp(lister->last, name, len) == 0 && !lister->last[len]))
 		return;
 	snprintf(lister->last, sizeof(lister->last), "%.*s", (int)len, name);
-	lister->emit(lister->arg, lister->last, name[len] ? S_IFDIR : type);
+	if (name[len] || lister->dir_len || !strchr(name, '@')) {
+		lister->emit(lister->arg, lister->last, name[len] ? S_IFDIR : type);
+		return;
+	}
+	ipc_name_show(lister->ipc, lister->kind, name, shown, sizeof(shown));
+	lister->emit(lister->arg, shown, type);
 }
 
 int ipc_list_dir(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
 		 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	struct dir_lister lister = {.dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
+	struct dir_lister lister = {
+		.ipc = ipc, .kind = kind, .dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
 
 	return ipc_list(ipc, cred, kind, dir_emit, &lister);
 }

@@ -23,6 +23,8 @@ ino_t ipc_name_ino(const char *name);
 ino_t ipc_ref_ino(const struct ipc *, const struct ipc_kind *, ino_t ino);
 /* The number a kind gave, out of ipc_stat()'s. */
 ino_t ipc_kind_ino(ino_t ino);
+/* Whether the object with that number (the kind's) is the one that ref was looked up for. */
+bool ipc_ref_means(const struct ipc_ref *, ino_t ino);
 /* Kernel name: prefix and base, with `lead` in front; -ENAMETOOLONG beyond NAME_MAX. */
 int ipc_kernel_name(struct ipc *, const struct ipc_ref *, const char *lead, char *out, size_t size);
 /* The name without the prefix, or NULL where it has not got it. */

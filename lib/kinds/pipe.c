@@ -35,7 +35,8 @@ struct pipe_opening {
 	struct ipc_job job;
 	struct pipe_handle *handle; /* NULL: closed */
 	int flags;
-	int fd; /* the result, or -errno */
+	ino_t ino; /* of the FIFO that is meant, as the mount shows it */
+	int fd;	   /* the result, or -errno */
 	char path[];
 };
 
@@ -97,23 +98,49 @@ static int pipe_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dep
 	return 0;
 }
 
-/* In a helper thread: the walk goes through our own mount, and the open waits for the other side. */
-static void opening_work(struct ipc_job *job)
+static int opening_try(const struct pipe_opening *o, const char *path, int flags)
 {
-	struct pipe_opening *o = ipc_container(job, struct pipe_opening, job);
 	int fd;
 
 	do
-		fd = open(o->path, o->flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
-	while (fd < 0 && errno == EINTR && !atomic_load(&job->cancelled));
-	o->fd = fd < 0 ? -errno : fd;
-	if (fd < 0)
+		fd = open(path, flags | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR && !atomic_load(&o->job.cancelled));
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Whether it is the FIFO that was to be opened; of a number that ipc_stat() cannot have given, nothing is known. Asks the kernel
+ * alone: the walk has just brought these attributes, and the mount would have to ask us.
+ */
+static bool opening_is_meant(const struct pipe_opening *o, int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE, &st) == 0 &&
+	       S_ISFIFO(st.stx_mode) && (st.stx_ino == o->ino || st.stx_ino == ipc_kind_ino(st.stx_ino));
+}
+
+/*
+ * By the daemon's rights, so that it must be the FIFO that was opened, not one that has got the name since then.
+ *
+ * In a helper thread: the walk goes through our own mount, and the open waits for the other side. */
+static void opening_work(struct ipc_job *job)
+{
+	struct pipe_opening *o = ipc_container(job, struct pipe_opening, job);
+	int name = opening_try(o, o->path, O_PATH | O_NOFOLLOW);
+	char path[32];
+
+	o->fd = name;
+	if (name < 0)
 		return;
-	/* fstat(2) would say it too, but with one more request to ourselves. */
-	if (fcntl(fd, F_GETPIPE_SZ) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-		close(fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", name);
+	if (!opening_is_meant(o, name))
 		o->fd = -ESTALE;
-	}
+	else
+		o->fd = opening_try(o, path, o->flags | O_NOCTTY);
+	close(name);
+	if (o->fd >= 0)
+		fcntl(o->fd, F_SETFL, O_NONBLOCK);
 }
 
 static void opening_done(struct ipc_job *job)
@@ -150,21 +177,23 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 {
 	struct pipe_handle *p = pipe_handle(h);
 	const char *mountpoint = h->ipc->opt.mountpoint;
+	char name[2 * IPC_NAME_MAX + 1];
 	struct pipe_opening *o;
 	size_t size;
 	int r;
 
-	(void)ino;
 	if (!mountpoint)
 		return ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref),
 				  "a FIFO is opened through the mount, and there is none");
-	size = strlen(mountpoint) + strlen(ipc_handle_path(h)) + 2;
+	ipc_name_show(h->ipc, h->kind, h->chan->name, name, sizeof(name));
+	size = strlen(mountpoint) + strlen("/pipe/") + strlen(name) + 1;
 	o = calloc(1, sizeof(*o) + size);
 	if (!o)
 		return -ENOMEM;
-	snprintf(o->path, size, "%s/%s", mountpoint, ipc_handle_path(h));
+	snprintf(o->path, size, "%s/pipe/%s", mountpoint, name);
 	o->handle = p;
 	o->flags = flags & (O_ACCMODE | O_NONBLOCK);
+	o->ino = ipc_ref_ino(h->kind, ino);
 	o->fd = -EINTR; /* should it be cancelled before it begins */
 	r = ipc_pool_submit(h->ipc->pool, &o->job, opening_work, opening_done);
 	if (r < 0) {

@@ -70,6 +70,14 @@ static int shm_find(struct ipc *ipc, const struct ipc_ref *ref, char *name, stru
 	return S_ISREG(st->st_mode) ? 0 : -ENOENT;
 }
 
+/* The same, where what has the name by now must be what ref was looked up for: else -ESTALE. */
+static int shm_find_same(struct ipc *ipc, const struct ipc_ref *ref, char *name, struct stat *st)
+{
+	int r = shm_find(ipc, ref, name, st);
+
+	return r == 0 && !ipc_ref_means(ref, st->st_ino) ? -ESTALE : r;
+}
+
 /* A path in /proc that means one object, whatever becomes of its name, and that its mode does not bar. */
 struct shm_pin {
 	int fd;
@@ -94,9 +102,9 @@ static int shm_pin(struct ipc *ipc, const struct ipc_ref *ref, struct shm_pin *p
 	fd = openat(shm_dir(ipc), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return shm_error(errno);
-	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode)) {
+	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || !ipc_ref_means(ref, st->st_ino)) {
 		close(fd);
-		return -ENOENT;
+		return S_ISREG(st->st_mode) ? -ESTALE : -ENOENT;
 	}
 	shm_pin_fd(pin, fd);
 	return 0;
@@ -131,6 +139,11 @@ static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const stru
 
 	if (r < 0 && (r != -ENOENT || f->set))
 		return r;
+	if (r < 0 && fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return ipc_refuse(ipc, cred, ELOOP, ipc_ref_path(ref),
+				  SHM_DIR
+				  "/%s is a link or the like, and no shared memory: not followed, as by shm_open(3)",
+				  name);
 	/* Removed by a native call, behind an entry that the kernel had cached: it finds that out, or makes the object, itself. */
 	if ((f->set & IPC_F_SIZE) && f->size != st.st_size)
 		return shm_refuse_size(ipc, cred, ref, st.st_size);
@@ -158,6 +171,8 @@ static int shm_outfit(struct ipc *ipc, const struct ipc_cred *cred, const struct
 static int shm_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	char name[NAME_MAX + 1];
+	struct shm_pin pin;
+	struct stat st;
 	int fd;
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
@@ -167,12 +182,16 @@ static int shm_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/shm holds shared memory only");
 	if (shm_dir(ipc) < 0)
 		return ipc_refuse(ipc, cred, ENOENT, ipc_ref_path(ref), "this system has no " SHM_DIR);
-	fd = openat(shm_dir(ipc), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
+	if (fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	/* Without a name until all is done: to take it away again by name could hit what another has put there meanwhile. */
+	fd = openat(shm_dir(ipc), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode & 0777);
 	if (fd < 0)
 		return -errno;
 	r = shm_outfit(ipc, cred, ref, fd, mode);
-	if (r < 0)
-		unlinkat(shm_dir(ipc), name, 0);
+	shm_pin_fd(&pin, fd);
+	if (r == 0 && linkat(AT_FDCWD, pin.path, shm_dir(ipc), name, AT_SYMLINK_FOLLOW) < 0)
+		r = -errno;
 	close(fd);
 	return r;
 }
@@ -303,7 +322,7 @@ static int shm_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dept
 	struct stat st;
 
 	depth->unit = "bytes";
-	depth->value = shm_find(ipc, ref, name, &st) < 0 ? -1 : st.st_size;
+	depth->value = shm_find_same(ipc, ref, name, &st) < 0 ? -1 : st.st_size;
 	return 0;
 }
 

@@ -118,7 +118,7 @@ static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_hand
 		return r;
 	if ((set & IPC_SET_SIZE) && st->st_size != 0)
 		return -EINVAL;
-	return mq_names_chattr(mq_dir(ipc), name, st, set);
+	return mq_names_chattr(mq_dir(ipc), name, ipc_kind_ino(ref->ino), st, set);
 }
 
 static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
@@ -164,6 +164,7 @@ static int64_t mq_bytes(int fd)
 static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *attr, int64_t *bytes)
 {
 	char name[NAME_MAX + 1];
+	struct stat st;
 	int fd;
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
@@ -175,7 +176,9 @@ static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *a
 		fd = mq_names_queue(name, O_WRONLY, 0, NULL);
 	if (fd < 0)
 		return fd;
-	r = mq_getattr(fd, attr) < 0 ? -errno : 0;
+	r = fstat(fd, &st) < 0 || mq_getattr(fd, attr) < 0 ? -errno : 0;
+	if (r == 0 && !ipc_ref_means(ref, st.st_ino))
+		r = -ESTALE;
 	close(fd);
 	return r;
 }
@@ -200,7 +203,7 @@ static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ch
 	(void)chan;
 	r = mq_look(ipc, ref, &attr, &bytes);
 	if (r < 0)
-		return ipc_is_shortage(r) ? r : 0;
+		return ipc_is_shortage(r) || r == -ESTALE ? r : 0;
 	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize, attr.mq_curmsgs);
 	if (bytes >= 0)
 		fprintf(out, "bytes=%" PRId64 "\n", bytes);

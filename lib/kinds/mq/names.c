@@ -87,28 +87,42 @@ int mq_names_stat(int dir, const char *name, struct stat *st)
 	return r;
 }
 
-int mq_names_chattr(int dir, const char *name, const struct stat *st, unsigned set)
+/* One queue, whatever becomes of its name: by its path in the directory where we may see that, else as a queue. */
+static int names_pin(int dir, const char *name, ino_t ino)
 {
-	int fd = -1;
+	int fd = dir < 0 ? names_any(name) : openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
 	int r = 0;
 
-	if (dir < 0) {
-		fd = names_any(name);
-		if (fd < 0)
-			return fd;
-	}
-	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	if (fd < 0)
+		return dir < 0 ? fd : -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (ino && st.st_ino != ino)
+		r = -ESTALE;
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
 
-	if ((set & IPC_SET_OWNER) &&
-	    (fd < 0 ? fchownat(dir, name, st->st_uid, st->st_gid, 0) : fchown(fd, st->st_uid, st->st_gid)) < 0)
+int mq_names_chattr(int dir, const char *name, ino_t ino, const struct stat *st, unsigned set)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	int fd = names_pin(dir, name, ino);
+	char path[32];
+	int r = 0;
+
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if ((set & IPC_SET_OWNER) && chown(path, st->st_uid, st->st_gid) < 0)
 		r = -errno;
-	if (r == 0 && (set & IPC_SET_MODE) &&
-	    (fd < 0 ? fchmodat(dir, name, st->st_mode & 07777, 0) : fchmod(fd, st->st_mode & 07777)) < 0)
+	if (r == 0 && (set & IPC_SET_MODE) && chmod(path, st->st_mode & 07777) < 0)
 		r = -errno;
-	if (r == 0 && (set & IPC_SET_TIMES) && (fd < 0 ? utimensat(dir, name, times, 0) : futimens(fd, times)) < 0)
+	if (r == 0 && (set & IPC_SET_TIMES) && utimensat(AT_FDCWD, path, times, 0) < 0)
 		r = -errno;
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return r;
 }
 

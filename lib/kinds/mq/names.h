@@ -11,7 +11,8 @@ int mq_names_open(void);
 
 /* 0 or -errno; dir is mq_names_open()'s. */
 int mq_names_stat(int dir, const char *name, struct stat *);
-int mq_names_chattr(int dir, const char *name, const struct stat *, unsigned set);
+/* ino: of the queue that is meant, else -ESTALE; 0: whichever has the name. */
+int mq_names_chattr(int dir, const char *name, ino_t ino, const struct stat *, unsigned set);
 /* Opens by mq_open(3), O_CLOEXEC and O_NONBLOCK added. Returns the descriptor or -errno. */
 int mq_names_queue(const char *name, int flags, mode_t mode, struct mq_attr *attr);
 /*

@@ -244,7 +244,7 @@ static int file_open(int dir, const char *name, int flags, struct stat *st)
 	return r;
 }
 
-int sem_file_peek(int dir, const char *name)
+int sem_file_peek(int dir, const char *name, ino_t ino)
 {
 	struct stat st;
 	int fd = file_open(dir, name, O_RDONLY, &st);
@@ -253,6 +253,10 @@ int sem_file_peek(int dir, const char *name)
 
 	if (fd < 0)
 		return fd;
+	if (ino && st.st_ino != ino) {
+		close(fd);
+		return -ESTALE;
+	}
 	n = IPC_RETRY(pread(fd, &sem, sizeof(sem), 0));
 	close(fd);
 	return n == (ssize_t)sizeof(sem) && is_sound(&sem) ? (int)(uint32_t)load(&sem) : -EINVAL;

@@ -22,8 +22,8 @@ int sem_file_dir(void);
 int sem_file_stat(int dir, const char *name, struct stat *);
 /* Makes it, whole from the moment that it has its name. uid and gid may be -1. -EEXIST. */
 int sem_file_create(int dir, const char *name, mode_t mode, uid_t uid, gid_t gid, unsigned value);
-/* The value, without mapping the file. Or -errno, -EINVAL if its size is wrong. */
-int sem_file_peek(int dir, const char *name);
+/* The value, without mapping the file. Or -errno, -EINVAL if its size is wrong, -ESTALE if it is not `ino` (0: any). */
+int sem_file_peek(int dir, const char *name, ino_t ino);
 
 /* Opens it as sem_open(3) does, to read and to write. Returns a descriptor; -ENOENT; -EINVAL with st if its size is wrong. */
 int sem_file_open(int dir, const char *name, struct stat *st);

@@ -183,6 +183,8 @@ static int sem_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_han
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode) || (h && h->chan->st.st_ino != now.st_ino))
 		r = -ENOENT;
+	else if (!ipc_ref_means(ref, now.st_ino))
+		r = -ESTALE;
 	else
 		r = file_apply(path, st, set);
 	close(fd);
@@ -231,7 +233,7 @@ static int sem_value(struct ipc *ipc, const struct ipc_ref *ref)
 	char name[NAME_MAX + 1];
 	int r = sem_file_name(ipc, ref, name);
 
-	return r < 0 ? r : sem_file_peek(sem_kind(ipc)->dir, name);
+	return r < 0 ? r : sem_file_peek(sem_kind(ipc)->dir, name, ipc_kind_ino(ref->ino));
 }
 
 static int sem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
@@ -264,7 +266,7 @@ static int sem_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 {
 	int value = sem_value(ipc, ref);
 
-	if (ipc_is_shortage(value))
+	if (ipc_is_shortage(value) || value == -ESTALE)
 		return value;
 	if (value < 0)
 		fputs("damaged=yes\n", out);
