@@ -1,5 +1,6 @@
 /* The channel table: what is remembered under a name, and the kinds whose names live nowhere else. */
 #include "chan.h"
+#include "idle.h"
 #include "instance.h"
 #include "kind.h"
 #include "op.h"
@@ -42,6 +43,7 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	chan->kind = kind;
 	chan->refs = 1;
 	ipc_list_init(&chan->handles);
+	ipc_list_init(&chan->idle_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
 	if (!tsearch(chan, &ipc->chans, chan_compare))
 		goto fail;
@@ -66,6 +68,9 @@ struct ipc_chan *ipc_chan_get(struct ipc *ipc, const struct ipc_kind *kind, cons
 		chan = chan_new(ipc, kind, name);
 		if (chan)
 			chan->st.st_ino = ino;
+		/* Until a handle has it, which may come to nothing. */
+		if (chan && !kind->named)
+			ipc_idle_add(chan, ipc->uid);
 	}
 	return chan;
 }
@@ -92,6 +97,7 @@ void ipc_chan_forget(struct ipc_chan *chan)
 {
 	if (!chan->listed)
 		return;
+	ipc_idle_end(chan);
 	tdelete(chan, &chan->ipc->chans, chan_compare);
 	chan->listed = false;
 	chan->ipc->chan_count--;
@@ -119,6 +125,7 @@ int ipc_chan_rename(struct ipc_chan *chan, const char *name)
 	chan->name = copy;
 	if (target == &key)
 		return 0;
+	ipc_idle_end(target);
 	target->listed = false;
 	chan->ipc->chan_count--;
 	ipc_chan_drop(target);

@@ -10,9 +10,11 @@ struct ipc_chan {
 	struct ipc *ipc;
 	const struct ipc_kind *kind;
 	char *name;
-	bool listed;	  /* in the table: the name still means this object */
-	unsigned refs;	  /* handles, and one for the table */
-	uid_t charged_to; /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
+	bool listed;		   /* in the table: the name still means this object */
+	unsigned refs;		   /* handles, and one for the table */
+	uid_t charged_to;	   /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
+	struct ipc_list idle_link; /* idle.h; a kernel object's, while nobody has it open */
+	uid_t idle_of;
 	struct ipc_list handles;
 	struct ipc_waitq waitq;
 	struct stat st; /* kinds whose names live here: all of it; others: st_ino */

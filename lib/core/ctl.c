@@ -176,7 +176,7 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	*own = *ref;
 	own->facets.set = 0;
 	own->facet_at = 0;
-	own->ino = ipc_ref_ino(ref->kind, ino);
+	own->ino = ipc_ref_ino(h->ipc, ref->kind, ino);
 	r = ref->kind->stat(h->ipc, own, &st);
 	if (ipc_is_shortage(r))
 		return r;

@@ -2,6 +2,7 @@
 #include "chan.h"
 #include "ctl.h"
 #include "handle.h"
+#include "idle.h"
 #include "instance.h"
 #include "keep.h"
 #include "kind.h"
@@ -119,8 +120,10 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 		handle_free(h);
 		return r;
 	}
-	if (h->chan)
+	if (h->chan) {
 		ipc_list_append(&h->chan->handles, &h->link);
+		ipc_idle_end(h->chan);
+	}
 	ipc_list_append(&ipc->handles, &h->all_link);
 	*out = h;
 	return 0;
@@ -145,6 +148,8 @@ static void handle_destroy(struct ipc_handle *h)
 	h->kind->close(h);
 	if (h->chan) {
 		handle_close_watch(h->chan);
+		if (h->chan->listed && !h->kind->named && ipc_list_empty(&h->chan->handles))
+			ipc_idle_add(h->chan, h->cred.uid);
 		ipc_chan_drop(h->chan);
 	}
 	handle_free(h);

@@ -14,6 +14,8 @@ struct ipc {
 	struct ipc_rundir *rundir;
 	void *chans; /* a tree of tsearch(3), by kind and name */
 	unsigned chan_count;
+	struct ipc_list idle; /* records that nobody uses, the oldest first: idle.h */
+	unsigned idle_count;
 	struct ipc_list handles;
 	bool down;
 	bool abroad;		       /* callers from other namespaces have come */

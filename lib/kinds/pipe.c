@@ -193,7 +193,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	snprintf(o->path, size, "%s/pipe/%s", mountpoint, name);
 	o->handle = p;
 	o->flags = flags & (O_ACCMODE | O_NONBLOCK);
-	o->ino = ipc_ref_ino(h->kind, ino);
+	o->ino = ipc_ref_ino(h->ipc, h->kind, ino);
 	o->fd = -EINTR; /* should it be cancelled before it begins */
 	r = ipc_pool_submit(h->ipc->pool, &o->job, opening_work, opening_done);
 	if (r < 0) {
