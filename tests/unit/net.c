@@ -145,10 +145,10 @@ static mode_t mode_of(const char *name)
 
 Test(net, every_host_is_a_directory_and_every_port_a_file)
 {
-	cr_assert_eq(mode_of("tcp"), S_IFDIR | 0755);
-	cr_assert_eq(mode_of("udp"), S_IFDIR | 0755);
-	cr_assert_eq(mode_of("tcp/host.example"), S_IFDIR | 0755);
-	cr_assert_eq(mode_of("tcp/::1"), S_IFDIR | 0755);
+	cr_assert_eq(mode_of("tcp"), S_IFDIR | 0700);
+	cr_assert_eq(mode_of("udp"), S_IFDIR | 0700);
+	cr_assert_eq(mode_of("tcp/host.example"), S_IFDIR | 0700);
+	cr_assert_eq(mode_of("tcp/::1"), S_IFDIR | 0700);
 	cr_assert_eq(mode_of("tcp/host.example/80"), S_IFREG | 0600);
 	cr_assert_eq(mode_of("udp/*/domain@listen"), S_IFREG | 0600);
 	cr_assert_eq(mode_of("sctp"), 0);
