@@ -16,6 +16,8 @@
 #define IDLE_NS (2 * NS_PER_S)
 #define NAG_FIRST_NS NS_PER_MS
 #define NAG_LAST_NS (50 * NS_PER_MS)
+/* So long a job that no signal may end is waited for at the end. */
+#define DEAF_NS (100 * NS_PER_MS)
 
 /* Name service modules want more than the least; what is not touched costs nothing. */
 #define STACK_SIZE ((size_t)256 * 1024)
@@ -30,6 +32,8 @@ struct worker {
 	pthread_t thread;
 	bool joinable; /* the loop's thread alone looks at it */
 	bool live;
+	struct ipc_job *job; /* that it is at */
+	bool left;	     /* with that job, when the pool was freed */
 };
 
 struct ipc_pool {
@@ -46,7 +50,8 @@ struct ipc_pool {
 	unsigned waiting; /* jobs in queued */
 	unsigned active;  /* jobs in running */
 	unsigned live;	  /* threads, those included that have not come to their first job yet */
-	bool closing;
+	bool closing, freed;
+	unsigned owners; /* the loop's thread, and those that it left */
 	struct worker workers[];
 };
 
@@ -131,6 +136,29 @@ static struct ipc_job *job_await(struct ipc_pool *pool)
 	return job;
 }
 
+/* The last one out. */
+static void pool_drop(struct ipc_pool *pool)
+{
+	bool last = --pool->owners == 0;
+
+	pthread_mutex_unlock(&pool->lock);
+	if (!last)
+		return;
+	pthread_cond_destroy(&pool->submitted);
+	pthread_cond_destroy(&pool->finished);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+/* Everybody else has gone, once done() has run; what is left of the job is ours. */
+static void worker_end_left(struct ipc_pool *pool, struct ipc_job *job)
+{
+	while (!pool->freed)
+		pthread_cond_wait(&pool->submitted, &pool->lock);
+	job->left(job);
+	pool_drop(pool);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
@@ -139,9 +167,15 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&pool->lock);
 	while ((job = job_await(pool))) {
+		worker->job = job;
 		pthread_mutex_unlock(&pool->lock);
 		job->work(job);
 		pthread_mutex_lock(&pool->lock);
+		worker->job = NULL;
+		if (worker->left) {
+			worker_end_left(pool, job);
+			return NULL;
+		}
 		pool->active--;
 		job_complete(pool, job);
 		pthread_cond_signal(&pool->finished);
@@ -245,6 +279,7 @@ struct ipc_pool *ipc_pool_new(struct ipc_loop *loop, unsigned max_threads)
 		return NULL;
 	pool->loop = loop;
 	pool->max_threads = max_threads;
+	pool->owners = 1;
 	ipc_list_init(&pool->queued);
 	ipc_list_init(&pool->running);
 	ipc_list_init(&pool->completed);
@@ -283,9 +318,36 @@ free_pool:
 	return NULL;
 }
 
-/* Cancels every job and returns when no thread is left. */
+/* Needs the lock. */
+static bool all_deaf(struct ipc_pool *pool)
+{
+	struct ipc_list *node, *tmp;
+
+	ipc_list_each(node, tmp, &pool->running)
+		if (!ipc_container(node, struct ipc_job, link)->left)
+			return false;
+	return true;
+}
+
+/* Needs the lock. What still runs belongs to its threads from now on. */
+static void running_leave(struct ipc_pool *pool)
+{
+	for (unsigned i = 0; i < pool->max_threads; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		if (!worker->job)
+			continue;
+		worker->left = true;
+		pool->owners++;
+		worker->job->abandoned = true;
+		job_complete(pool, worker->job);
+	}
+}
+
+/* Cancels every job and returns when no thread is left, but for those that were abandoned. */
 static void pool_close(struct ipc_pool *pool)
 {
+	int64_t until = ipc_now() + DEAF_NS;
 	struct ipc_list *node, *tmp;
 
 	pthread_mutex_lock(&pool->lock);
@@ -299,13 +361,20 @@ static void pool_close(struct ipc_pool *pool)
 	ipc_list_each(node, tmp, &pool->running)
 		atomic_store(&ipc_container(node, struct ipc_job, link)->cancelled, true);
 	pthread_cond_broadcast(&pool->submitted);
-	for (int64_t ns = NAG_FIRST_NS; cancelled_interrupt(pool); ns = nag_next(ns))
+	for (int64_t ns = NAG_FIRST_NS; cancelled_interrupt(pool) && !(all_deaf(pool) && ipc_now() >= until);
+	     ns = nag_next(ns))
 		cond_wait_until(pool, &pool->finished, ipc_now() + ns);
+	running_leave(pool);
 	pthread_mutex_unlock(&pool->lock);
 
-	for (unsigned i = 0; i < pool->max_threads; i++)
-		if (pool->workers[i].joinable)
-			pthread_join(pool->workers[i].thread, NULL);
+	for (unsigned i = 0; i < pool->max_threads; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		if (worker->joinable && worker->left)
+			pthread_detach(worker->thread);
+		else if (worker->joinable)
+			pthread_join(worker->thread, NULL);
+	}
 }
 
 void ipc_pool_free(struct ipc_pool *pool)
@@ -317,14 +386,20 @@ void ipc_pool_free(struct ipc_pool *pool)
 	ipc_timer_stop(pool->loop, &pool->nag);
 	ipc_watch_remove(&pool->watch);
 	close(pool->fd);
-	pthread_cond_destroy(&pool->finished);
-	pthread_cond_destroy(&pool->submitted);
-	pthread_mutex_destroy(&pool->lock);
-	free(pool);
+	pthread_mutex_lock(&pool->lock);
+	pool->freed = true;
+	pthread_cond_broadcast(&pool->submitted);
+	pool_drop(pool);
 }
 
 int ipc_pool_submit(struct ipc_pool *pool, struct ipc_job *job, void (*work)(struct ipc_job *),
 		    void (*done)(struct ipc_job *))
+{
+	return ipc_pool_submit_deaf(pool, job, work, done, NULL);
+}
+
+int ipc_pool_submit_deaf(struct ipc_pool *pool, struct ipc_job *job, void (*work)(struct ipc_job *),
+			 void (*done)(struct ipc_job *), void (*left)(struct ipc_job *))
 {
 	int err = -EAGAIN;
 
@@ -332,7 +407,7 @@ int ipc_pool_submit(struct ipc_pool *pool, struct ipc_job *job, void (*work)(str
 	if (!pool->closing && pool->active + pool->waiting < pool->max_threads)
 		err = worker_reserve(pool);
 	if (!err) {
-		*job = (struct ipc_job){.work = work, .done = done, .state = JOB_QUEUED};
+		*job = (struct ipc_job){.work = work, .done = done, .left = left, .state = JOB_QUEUED};
 		ipc_list_append(&pool->queued, &job->link);
 		pool->waiting++;
 		pthread_cond_signal(&pool->submitted);

@@ -23,6 +23,8 @@ struct ipc_job {
 	struct ipc_list link;
 	void (*work)(struct ipc_job *); /* in a helper thread; must return soon after a signal (EINTR) once cancelled */
 	void (*done)(struct ipc_job *); /* in the loop's thread, exactly once for each submitted job */
+	void (*left)(struct ipc_job *); /* ipc_pool_submit_deaf(); or NULL */
+	bool abandoned;			/* for done(): work() goes on */
 	atomic_bool cancelled;		/* may be read by work() */
 	pthread_t thread;
 	int state;
@@ -31,14 +33,20 @@ struct ipc_job {
 /* Returns a pool that reports to loop by eventfd(2), or NULL with errno. max_threads bounds how many jobs block at once. */
 struct ipc_pool *ipc_pool_new(struct ipc_loop *, unsigned max_threads);
 /*
- * Cancels every job, waits for the threads, runs done() for each job left. Accepts NULL. Before ipc_loop_free(), and
- * not from within done().
+ * Cancels every job, waits for the threads (for those of deaf jobs a moment), runs done() for each job left. Accepts NULL.
+ * Before ipc_loop_free(), and not from within done().
  */
 void ipc_pool_free(struct ipc_pool *);
 
 /* Returns 0, -EAGAIN when max_threads jobs are running already, or -ENOMEM when no thread can be made (pthread_create(3)). */
 int ipc_pool_submit(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
 		    void (*done)(struct ipc_job *));
+/*
+ * For work() that no signal ends, as getaddrinfo(3): ipc_pool_free() does not wait for it. Then done() is told by job->abandoned,
+ * and must neither touch what work() uses nor free the job; left() does, in the helper's thread, when work() has returned.
+ */
+int ipc_pool_submit_deaf(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
+			 void (*done)(struct ipc_job *), void (*left)(struct ipc_job *));
 /* Whether what submit returned will pass by itself: all helpers are busy, or there is no thread for another. */
 static inline bool ipc_pool_is_busy(int r)
 {

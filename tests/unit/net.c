@@ -733,3 +733,23 @@ Test(net, an_answer_leaves_by_the_socket_that_the_datagram_came_by)
 	ipc_close(h);
 	close(fd);
 }
+
+/* The daemon's end waits for no name server. */
+Test(net, an_instance_ends_while_a_name_server_is_silent)
+{
+	struct call c = {.done = false};
+	struct ipc_handle *h;
+	int64_t began;
+
+	cr_assert_eq(make_handle("tcp/slow.test/80", O_RDWR, &h), 0);
+	cr_assert_eq(begin(&c, h, IPC_OPEN, false), IPC_WOULD_PARK);
+	while (!__atomic_load_n(&slow_asked, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	ipc_shut_down(ipc);
+	ipc_close(h);
+	began = ipc_now();
+	ipc_free(ipc);
+	ipc = NULL;
+	cr_assert_lt(ipc_now() - began, INT64_C(5000000000));
+	sem_post(&slow);
+}

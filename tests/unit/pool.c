@@ -406,3 +406,59 @@ Test(pool, many_jobs_are_each_done_once)
 	for (int i = 0; i < JOBS; i++)
 		cr_assert_eq(calls[i].done, 1);
 }
+
+/* --- what no signal ends --- */
+
+static atomic_int deaf_steps; /* 1: works, 2: may end, 3: left() */
+
+static void work_deaf(struct ipc_job *job)
+{
+	(void)job;
+	atomic_store(&deaf_steps, 1);
+	while (atomic_load(&deaf_steps) != 2)
+		usleep(1000);
+}
+
+static void deaf_left(struct ipc_job *job)
+{
+	cr_assert(job->abandoned);
+	free(call_of(job));
+	atomic_store(&deaf_steps, 3);
+}
+
+static int deaf_done;
+
+static void note_deaf_done(struct ipc_job *job)
+{
+	deaf_done += job->abandoned ? 1 : 100;
+}
+
+Test(pool, a_deaf_job_is_left_behind)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	atomic_store(&deaf_steps, 0);
+	cr_assert_eq(ipc_pool_submit_deaf(pool, &call->job, work_deaf, note_deaf_done, deaf_left), 0);
+	while (!atomic_load(&deaf_steps))
+		usleep(1000);
+	ipc_pool_free(pool);
+	pool = NULL;
+	cr_assert_eq(deaf_done, 1);
+	cr_assert_eq(atomic_load(&deaf_steps), 1);
+	atomic_store(&deaf_steps, 2);
+	while (atomic_load(&deaf_steps) != 3)
+		usleep(1000);
+}
+
+Test(pool, a_deaf_job_that_ends_in_time_is_done_as_any_other)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	cr_assert_eq(ipc_pool_submit_deaf(pool, &call->job, work_at_once, note_deaf_done, deaf_left), 0);
+	while (!atomic_load(&call->worked))
+		usleep(1000);
+	ipc_pool_free(pool);
+	pool = NULL;
+	cr_assert_eq(deaf_done, 100);
+	free(call);
+}

@@ -1,6 +1,6 @@
 /*
  * From a host's and a service's name to addresses. Numbers are answered at once; all else may take a name server's time, and
- * is a helper's work. getaddrinfo(3) cannot be interrupted: who gives up leaves his helper to it.
+ * is a helper's work. getaddrinfo(3) cannot be interrupted: who gives up leaves his helper to it, the daemon at its end too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -78,7 +78,20 @@ static void query_done(struct ipc_job *job)
 	struct net_query *q = ipc_container(job, struct net_query, job);
 
 	net_of(q->ipc)->queries--;
-	query_finish(q);
+	if (!job->abandoned)
+		query_finish(q);
+	else if (q->done)
+		q->done(q->arg, -EINTR, NULL);
+}
+
+/* The daemon has ended meanwhile, or is about to. */
+static void query_left(struct ipc_job *job)
+{
+	struct net_query *q = ipc_container(job, struct net_query, job);
+
+	if (q->result)
+		freeaddrinfo(q->result);
+	free(q);
 }
 
 static int query_submit(struct net_query *);
@@ -103,7 +116,7 @@ static int query_submit(struct net_query *q)
 	q->gai = EAI_SYSTEM;
 	q->err = EINTR;
 	if (net_of(q->ipc)->queries < QUERIES_MAX)
-		r = ipc_pool_submit(q->ipc->pool, &q->job, query_work, query_done);
+		r = ipc_pool_submit_deaf(q->ipc->pool, &q->job, query_work, query_done, query_left);
 	net_of(q->ipc)->queries += r == 0;
 	if (!ipc_pool_is_busy(r))
 		return r;
