@@ -29,6 +29,7 @@ enum slot_state { SLOT_EMPTY, SLOT_ARMED, SLOT_CHANGED, SLOT_LEAVING, SLOT_LEFT 
 
 struct futex_slot {
 	atomic_int state;
+	int place; /* of the word in the last wait, from 1; 0: it was not in it. The crew's thread's */
 	const uint32_t *word;
 	uint32_t expected;
 	struct ipc_futex *futex;
@@ -71,18 +72,34 @@ static bool slot_unchanged(struct futex_slot *slot)
 	return ipc_guard(slot_load, slot) == (long)slot->expected;
 }
 
-/* Fills v with the words to wait for; returns how many, and whether the loop has something to look at. */
-static unsigned crew_look(struct futex_crew *crew, struct futex_waitv *v, bool *news)
+/*
+ * Whether a wake-up may have been for the word though it is what was expected: it went and came back. At 0 that is no news to a
+ * waiter. Of several words that were woken the kernel tells the last.
+ */
+static bool slot_woken(const struct futex_slot *slot, int last)
+{
+	return slot->expected && slot->place && slot->place <= last;
+}
+
+/*
+ * Fills v with the words to wait for; returns how many, and whether the loop has something to look at. last: the place of the last
+ * word that was woken; 0 or less: none.
+ */
+static unsigned crew_look(struct futex_crew *crew, struct futex_waitv *v, int last, bool *news)
 {
 	unsigned n = 0;
 
 	for (struct futex_slot *slot = crew->slots; slot < crew->slots + SLOTS; slot++) {
 		int state = atomic_load(&slot->state);
+		bool woken = slot_woken(slot, last);
+
+		slot->place = 0;
 
 		if (state == SLOT_LEAVING) {
 			atomic_store(&slot->state, SLOT_LEFT);
 			*news = true;
-		} else if (state == SLOT_ARMED && slot_unchanged(slot)) {
+		} else if (state == SLOT_ARMED && !woken && slot_unchanged(slot)) {
+			slot->place = (int)n + 1;
 			v[n++] = (struct futex_waitv){
 				.val = slot->expected, .uaddr = (uintptr_t)slot->word, .flags = FUTEX_32};
 		} else if (state == SLOT_ARMED) {
@@ -97,6 +114,7 @@ static void *crew_main(void *arg)
 {
 	struct futex_waitv v[FUTEX_WAITV_MAX];
 	struct futex_crew *crew = arg;
+	int last = 0;
 
 	for (;;) {
 		const struct timespec nap = {.tv_nsec = BACK_OFF_NS};
@@ -108,11 +126,12 @@ static void *crew_main(void *arg)
 					    .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG};
 		if (atomic_load(&crew->stop))
 			return NULL;
-		n = 1 + crew_look(crew, v + 1, &news);
+		n = 1 + crew_look(crew, v + 1, last, &news);
 		if (news && !atomic_exchange(&crew->news, true))
 			eventfd_write(crew->report, 1);
 		/* Of several words that were woken it tells only one: each is looked at again in any case. */
-		if (syscall(SYS_futex_waitv, v, n, 0, NULL, 0) < 0 && errno != EAGAIN && errno != EINTR)
+		last = (int)syscall(SYS_futex_waitv, v, n, 0, NULL, 0);
+		if (last < 0 && errno != EAGAIN && errno != EINTR)
 			nanosleep(&nap, NULL); /* out of memory, or a word that goes away just now */
 	}
 }

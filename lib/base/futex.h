@@ -28,7 +28,7 @@ void ipc_futexes_free(struct ipc_futexes *);
 /*
  * Waits until the word, in memory that several processes share, is not `expected`; it may be another one already. Then
  * ready() is called once, in the loop: the futex is idle again, and nobody looks at the word any more. A word that cannot
- * be read counts as changed. Harmless on an armed one. Returns 0, or -errno: -ENOSYS where the kernel has no
+ * be read counts as changed, and one that somebody was woken for though it is what was expected, unless that is 0. Harmless on an armed one. Returns 0, or -errno: -ENOSYS where the kernel has no
  * futex_waitv(2), -EAGAIN where no thread can be made.
  *
  * A FUTEX_WAKE of another process may have been spent on us even if the word was back at `expected` when we looked, or if

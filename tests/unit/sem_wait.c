@@ -392,3 +392,68 @@ Test(sem_wait, a_permit_that_is_read_again_is_not_given_back)
 	cr_assert_eq(value_of("a"), 1);
 	ipc_close(r);
 }
+
+static void turn_until_told(const int *told, int count)
+{
+	int64_t end = ipc_now() + INT64_C(3000000000);
+
+	while (*told < count && ipc_now() < end)
+		cr_assert_eq(ipc_loop_turn(u_loop, 10), 0);
+	cr_assert_geq(*told, count);
+}
+
+/* As an edge of epoll(7). */
+Test(sem_wait, a_poller_is_told_of_each_post_and_of_nothing_else)
+{
+	struct ipc_handle *h;
+	int told = 0;
+	sem_t *sem;
+
+	u_create("a@value=1");
+	sem = native("a");
+	h = u_open("a", O_RDONLY);
+	ipc_handle_on_ready(h, u_count_ready, &told);
+	cr_assert(ipc_poll(h, true) & POLLIN);
+	for (int i = 0; i < 10; i++)
+		ipc_loop_turn(u_loop, 5);
+	cr_assert_eq(told, 0, "the permit that was there is no news");
+	sem_post(sem);
+	turn_until_told(&told, 1);
+	cr_assert(ipc_poll(h, true) & POLLIN);
+	usleep(50000);
+	/* Back at the value that was there, by way of another. */
+	sem_trywait(sem);
+	sem_post(sem);
+	turn_until_told(&told, 2);
+	cr_assert(ipc_poll(h, true) & POLLIN);
+	sem_trywait(sem);
+	sem_trywait(sem);
+	sem_post(sem);
+	turn_until_told(&told, 3);
+	ipc_close(h);
+	sem_close(sem);
+}
+
+Test(sem_wait, a_poller_beside_permits_leaves_native_waiters_theirs)
+{
+	struct ipc_handle *h;
+	struct timespec until;
+	pthread_t waiter;
+	sem_t *sem;
+
+	u_create("a@value=1");
+	sem = native("a");
+	h = u_open("a", O_RDONLY);
+	cr_assert(ipc_poll(h, true) & POLLIN);
+	usleep(50000);
+	cr_assert_eq(sem_trywait(sem), 0);
+	cr_assert_eq(pthread_create(&waiter, NULL, native_wait, sem), 0);
+	usleep(50000);
+	sem_post(sem);
+	do {
+		ipc_loop_turn(u_loop, 10);
+		clock_gettime(CLOCK_REALTIME, &until);
+	} while (pthread_timedjoin_np(waiter, NULL, &until) != 0);
+	ipc_close(h);
+	sem_close(sem);
+}

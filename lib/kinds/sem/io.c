@@ -75,7 +75,7 @@ static int sem_take(struct ipc_op *op, atomic_uint *mark)
 	int r = sem_file_take(sem_map_sem(s->map), mark);
 
 	if (r == -EAGAIN && !op->nonblock) {
-		r = sem_map_await(s->map);
+		r = sem_map_await(s->map, 0);
 		if (r == -ENOSYS)
 			return ipc_refuse(
 				s->h.ipc, &op->cred, EOPNOTSUPP, ipc_handle_path(&s->h),
@@ -197,12 +197,12 @@ unsigned sem_poll(struct ipc_handle *h)
 		return events;
 	if (s->spent || s->holds)
 		return events | POLLIN | POLLRDNORM;
-	/* Before the look, so that no post falls in between. */
-	if (!ipc_list_empty(&h->poll_link) && sem_map_await(s->map) < 0)
-		return events | POLLERR;
 	value = sem_file_value(sem_map_sem(s->map));
 	if (value < 0)
 		return events | POLLERR | POLLIN | POLLRDNORM;
+	/* For another value than this one: to who waits for edges a further permit is news, and the one that is there is none. */
+	if (!ipc_list_empty(&h->poll_link) && sem_map_await(s->map, (unsigned)value) < 0)
+		return events | POLLERR;
 	return value ? events | POLLIN | POLLRDNORM : events;
 }
 

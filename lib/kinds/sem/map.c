@@ -103,7 +103,7 @@ static void map_ready(struct ipc_futex *futex)
 	sem_map_put(map);
 }
 
-int sem_map_await(struct sem_map *map)
+int sem_map_await(struct sem_map *map, unsigned value)
 {
 	int r = 0;
 
@@ -114,5 +114,5 @@ int sem_map_await(struct sem_map *map)
 	if (r < 0)
 		return r;
 	map->joined = true;
-	return ipc_futex_arm(sem_kind(map->ipc)->futexes, &map->futex, sem_file_word(map->sem), 0, map_ready);
+	return ipc_futex_arm(sem_kind(map->ipc)->futexes, &map->futex, sem_file_word(map->sem), value, map_ready);
 }

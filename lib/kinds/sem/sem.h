@@ -57,8 +57,11 @@ static inline struct sem_handle *sem_handle(struct ipc_handle *h)
 int sem_map_get(struct ipc_handle *, const struct ipc_ref *, int fd, ino_t ino, struct sem_map **);
 void sem_map_put(struct sem_map *);
 sem_t *sem_map_sem(const struct sem_map *);
-/* Wakes the channel's waitq once the value is not 0 any more. Harmless when that is under way. Returns 0 or -errno. */
-int sem_map_await(struct sem_map *);
+/*
+ * Wakes the channel's waitq at a post, or once the value is not `value` any more. Harmless when that is under way. Returns 0 or
+ * -errno.
+ */
+int sem_map_await(struct sem_map *, unsigned value);
 
 /* io.c: members of struct ipc_kind. */
 int sem_open_handle(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
