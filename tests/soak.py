@@ -2,8 +2,10 @@
 soak.py SECONDS: all kinds at once on a mount of its own, among random signals, kills, renames and unlinks. Each message has
 a number and a digest, and is looked for at the end: exactly once, unless its sender or its taker was killed with it in hand.
 
-Programs in pairs through files (mq lines, raw and batch; sock dgram and stream; pipe; bcast; sem; shm) and natively (mq). A
-worker that is killed is started again. $IPCFS names the program. Ends with a table, and status 1 if anything is wrong.
+Programs in pairs through files (mq lines, raw and batch; sock dgram and stream; pipe; bcast; sem; shm) and natively (mq); through
+descriptors that are shared and passed; and, where there are the means, through a bind mount beside the mount, as a second user,
+and by BusyBox. A worker that is killed is started again. $IPCFS names the program. Ends with a table, and status 1 if anything is
+wrong.
 """
 import ctypes
 import errno
@@ -11,7 +13,10 @@ import hashlib
 import mmap
 import os
 import random
+import select
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -24,7 +29,9 @@ READ_MAX = 4096
 PATIENCE = 30
 MEMORY_SLACK_KB = 4096
 SENDERS = {"lines sender", "raw sender", "native sender", "batch sender", "dgram sender", "stream sender", "pipe sender",
-           "sem poster", "guard", "cast", "churn"}
+           "shared sender", "bind sender", "other sender", "busybox sender", "sem poster", "guard", "cast", "churn"}
+NOBODY = 65534
+PR_SET_PDEATHSIG = 1
 STOP_SENDING, STOP_TAKING = 1, 2
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -296,6 +303,132 @@ def native_take(flow, name):
             raise OSError(ctypes.get_errno(), name)
 
 
+# --- descriptors that several processes have -----------------------------------------------------------------------------
+
+
+def fork_bound(fn, *args):
+    """fn in a child that ends with us, however we end."""
+    parent, pid = os.getpid(), os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == parent:
+            fn(*args)
+        status = 0
+    except BaseException as e:
+        print(f"soak: {fn.__name__}: {e!r}", file=sys.stderr, flush=True)
+    os._exit(status)
+
+
+def join(pid, what):
+    if os.waitpid(pid, 0)[1]:
+        wrong(what, "failed")
+
+
+def send_some(flow, slot, fd, numbers):
+    for seq in numbers:
+        if not sending():
+            break
+        flow.state[slot * CAP + seq] = 1
+        os.write(fd, flow.message(slot, seq) + b"\n")
+        flow.state[slot * CAP + seq] = 2
+
+
+def send_shared(flow, slot, path):
+    """Two processes write to one open file, a line a write."""
+    fd = os.open(path, os.O_WRONLY)
+    child = fork_bound(send_some, flow, slot, fd, range(1, CAP, 2))
+    send_some(flow, slot, fd, range(0, CAP, 2))
+    join(child, "a shared sender's other half")
+
+
+def take_polled(flow, fd):
+    while True:
+        select.select([fd], [], [])
+        try:
+            data = read_or_none(fd)
+        except BlockingIOError:  # somebody else had it
+            continue
+        if data is not None:
+            for message in data.splitlines():
+                flow.take(message)
+        elif run["stop"] == STOP_TAKING:
+            return
+
+
+def take_shared(flow, path):
+    """Two processes poll and read one open file."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    child = fork_bound(take_polled, flow, fd)
+    take_polled(flow, fd)
+    join(child, "a shared taker's other half")
+
+
+def pass_on(path, there):
+    socket.send_fds(there, [b"x"], [os.open(path, os.O_RDONLY)])
+
+
+def take_passed(flow, path):
+    """Another process opens, passes the descriptor, and ends."""
+    here, there = socket.socketpair()
+    join(fork_bound(pass_on, path, there), "passing a descriptor")
+    fd = socket.recv_fds(here, 1, 1)[1][0]
+    while True:
+        data = read_or_none(fd)
+        if data is not None:
+            for message in data.splitlines():
+                flow.take(message)
+        elif run["stop"] == STOP_TAKING:
+            return
+
+
+def as_nobody(fn):
+    def run_as(*args):
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        fn(*args)
+    return run_as
+
+
+# --- BusyBox, whose cat splices and whose shell polls -----------------------------------------------------------------------
+
+
+def bound():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def busybox_send(flow, slot, path):
+    """dd cuts lines anywhere; they are sent when it has ended."""
+    seq = 0
+    while sending() and seq + STREAM_BATCH < CAP:
+        numbers = range(seq, seq + STREAM_BATCH)
+        for n in numbers:
+            flow.state[slot * CAP + n] = 1
+        text = b"".join(flow.message(slot, n) + b"\n" for n in numbers)
+        done = subprocess.run(["busybox", "dd", "bs=50", f"of={path}"], input=text, stderr=subprocess.PIPE, check=False,
+                              preexec_fn=bound)
+        if done.returncode:
+            wrong("busybox dd:", done.stderr.decode())
+        for n in numbers:
+            flow.state[slot * CAP + n] = 2
+        seq += STREAM_BATCH
+
+
+def busybox_take(flow, *command):
+    """Runs until idle, again and again."""
+    while True:
+        done = subprocess.run(["busybox", *command], stdout=subprocess.PIPE, check=False, preexec_fn=bound)
+        if done.returncode:
+            wrong("busybox", command, "ended with", done.returncode)
+        for message in done.stdout.splitlines():
+            flow.take(message)
+        if run["stop"] == STOP_TAKING and not done.stdout:
+            return
+
+
 # --- semaphores and the memory they guard -------------------------------------------------------------------------------
 
 sems = Counters("trying", "posts", "takes", "killed", "inside", "dirty", "rounds", "torn")
@@ -433,10 +566,14 @@ def churn(mnt, number):
 
 class Daemon:
     def __init__(self):
+        self.place = None
         self.dir = tempfile.mkdtemp(prefix="ipcfs-soak-")
         program = os.environ.get("IPCFS", "build/ipcfs")
         # Small queues: those of all programs of a user count together.
         options = f"prefix={prefix},mq_maxmsg=8,mq_msgsize=256"
+        if os.geteuid() == 0:
+            options += ",allow_other"
+            os.chmod(self.dir, 0o711)
         self.process = subprocess.Popen([program, "-f", "-o", options, self.dir], stdin=subprocess.DEVNULL)
         end = time.time() + PATIENCE
         while not os.path.exists(f"{self.dir}/README"):
@@ -450,7 +587,20 @@ class Daemon:
             status = dict(line.split(":", 1) for line in f)
         return len(os.listdir(f"/proc/{pid}/fd")), int(status["RssAnon"].split()[0])
 
+    def bind(self):
+        """The mount's other place, or None."""
+        place = tempfile.mkdtemp(prefix="ipcfs-soak-")
+        os.chmod(place, 0o711)
+        if os.geteuid() == 0 and subprocess.call(["mount", "--bind", self.dir, place]) == 0:
+            self.place = place
+            return place
+        os.rmdir(place)
+        return None
+
     def stop(self):
+        if self.place:
+            subprocess.check_call(["umount", self.place])
+            os.rmdir(self.place)
         self.process.terminate()
         status = self.process.wait(PATIENCE)
         os.rmdir(self.dir)
@@ -465,11 +615,12 @@ def kernel_clean():
 
 
 def touch(path):
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o666))
 
 
 def names_make(mnt):
-    for name in ("mq/lines", "mq/raw", "mq/batch", "sock/dgram@dgram", "sock/stream", "sem/post", "sem/lock@value=1",
+    os.umask(0)
+    for name in ("mq/lines", "mq/raw", "mq/batch", "mq/shared", "mq/bind", "mq/other", "mq/busybox", "sock/dgram@dgram", "sock/stream", "sem/post", "sem/lock@value=1",
                  "bcast/cast", "shm/memory@size=4096"):
         touch(f"{mnt}/{name}")
     os.mkfifo(f"{mnt}/pipe/p")
@@ -481,8 +632,52 @@ def names_remove(mnt):
             os.unlink(f"{mnt}/{kind}/{name}")
 
 
+def workers_beside(mnt, place):
+    """Those that need a bind mount, a second user, or BusyBox."""
+    bind, other, busybox = Flow("mq bind", 1), Flow("mq 2nd user", 1), Flow("mq busybox", 0)
+    workers, lacking = [], []
+    if place:
+        workers += [
+            Worker("bind sender", send_lines, f"{place}/mq/bind@lines", flow=bind, sender=True),
+            Worker("bind taker", take, f"{mnt}/mq/bind@lines,timeout=500ms", True, flow=bind),
+            Worker("bind taker", take, f"{place}/mq/bind@lines,timeout=500ms", True, flow=bind),
+            Worker("guard", guard, f"{place}/sem/lock", f"{mnt}/shm/memory"),
+            Worker("hear", hear, f"{place}/bcast/cast"),
+        ]
+    else:
+        lacking.append("a bind mount")
+        flows.remove(bind)
+    if os.geteuid() == 0:
+        workers += [
+            Worker("other sender", as_nobody(send_lines), f"{mnt}/mq/other@lines", flow=other, sender=True),
+            Worker("other taker", as_nobody(take), f"{mnt}/mq/other@lines,timeout=500ms", True, flow=other),
+            Worker("other taker", take, f"{mnt}/mq/other@lines,timeout=500ms", True, flow=other),
+            Worker("sem poster", as_nobody(post), f"{mnt}/sem/post"),
+            Worker("sem taker", as_nobody(wait), f"{mnt}/sem/post"),
+            Worker("hear", as_nobody(hear), f"{mnt}/bcast/cast"),
+        ]
+    else:
+        lacking.append("a second user")
+        flows.remove(other)
+    if shutil.which("busybox"):
+        loop = 'while read -r line; do echo "$line"; done <"$0"'
+        path = f"{mnt}/mq/busybox@lines,idle=300ms"
+        workers += [
+            Worker("busybox sender", busybox_send, f"{mnt}/mq/busybox@lines", flow=busybox, sender=True, mortal=False),
+            Worker("busybox taker", busybox_take, "cat", path, flow=busybox, mortal=False),
+            Worker("busybox taker", busybox_take, "sh", "-c", loop, path, flow=busybox, mortal=False),
+        ]
+    else:
+        lacking.append("busybox")
+        flows.remove(busybox)
+    if lacking:
+        print("soak: without", " and ".join(lacking))
+    return workers
+
+
 def workers_of(mnt):
     lines, raw, batch = Flow("mq lines", 1), Flow("mq raw", 1), Flow("mq batch", READ_MAX // 20)
+    common = Flow("mq shared", 2)
     dgram, stream, pipe = Flow("sock dgram", 1), Flow("sock stream", STREAM_BATCH), Flow("pipe", 0)
 
     def sender(role, flow, fn, *args):
@@ -502,6 +697,9 @@ def workers_of(mnt):
         taker("native taker", raw, native_take, f"/{prefix}raw"),
         sender("batch sender", batch, send_lines, f"{mnt}/mq/batch@lines"),
         taker("batch taker", batch, take, f"{mnt}/mq/batch@lines,batch,timeout=500ms", True),
+        sender("shared sender", common, send_shared, f"{mnt}/mq/shared@lines"),
+        taker("shared taker", common, take_shared, f"{mnt}/mq/shared@lines,timeout=500ms"),
+        taker("passed taker", common, take_passed, f"{mnt}/mq/shared@lines,timeout=500ms"),
         sender("dgram sender", dgram, send_raw, f"{mnt}/sock/dgram"),
         taker("dgram taker", dgram, take, f"{mnt}/sock/dgram@timeout=500ms", False),
         taker("dgram taker", dgram, take, f"{mnt}/sock/dgram@timeout=500ms", False),
@@ -665,7 +863,7 @@ def main(seconds):
     signal.signal(signal.SIGUSR1, lambda *unused: None)  # the workers': from their first moment on
     daemon = Daemon()
     names_make(daemon.dir)
-    supervisor = Supervisor(workers_of(daemon.dir))
+    supervisor = Supervisor(workers_of(daemon.dir) + workers_beside(daemon.dir, daemon.bind()))
     # What each kind makes for good at its first use, and the memory that a busy daemon needs at most, are there soon.
     supervisor.work(daemon.dir, seconds * 0.2)
     before = figures_idle(daemon)
