@@ -35,10 +35,29 @@ static void attr_remembered(const struct fs *fs, const struct fs_node *node, str
 	memset(st, 0, sizeof(*st));
 	st->st_ino = node->ino;
 	st->st_mode = node->mode;
-	st->st_nlink = 1;
-	st->st_atim = st->st_mtim = st->st_ctim = fs->started;
+	st->st_nlink = S_ISDIR(node->mode) ? 1 : 0;
+	st->st_atim = node->atim.tv_sec ? node->atim : fs->started;
+	st->st_mtim = node->mtim.tv_sec ? node->mtim : fs->started;
+	st->st_ctim = fs->started;
 	st->st_uid = node->uid;
 	st->st_gid = node->gid;
+}
+
+/*
+ * Whether somebody may have it open though its name is gone: by us, or in the kernel alone, which does not tell us. A name that
+ * was removed here is not found in the kernel's cache any more, so who still asks has a descriptor.
+ */
+static bool attr_is_open(const struct fs_node *node)
+{
+	return node->live || !node->name || S_ISFIFO(node->mode) || S_ISSOCK(node->mode);
+}
+
+/* 0 where the node's name still means what it was looked up for; -ESTALE where it does not. */
+static int attr_named(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, struct stat *st)
+{
+	int r = node->name ? ipc_stat(fs->ipc, cred, &node->ref, st) : -ENOENT;
+
+	return r == 0 && st->st_ino == node->ino ? 0 : -ESTALE;
 }
 
 int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_handle *h, struct stat *st)
@@ -62,8 +81,7 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		st->st_ino = node->ino;
 		return 0;
 	}
-	r = node->name ? ipc_stat(fs->ipc, &cred, &node->ref, st) : -ENOENT;
-	if (r == 0 && st->st_ino == node->ino) {
+	if (attr_named(fs, &cred, node, st) == 0) {
 		/* To its exclusive creator the object is a file, whatever others see; the kernel takes no change of type. */
 		if ((st->st_mode ^ node->mode) & S_IFMT) {
 			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
@@ -72,7 +90,7 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		return 0;
 	}
 	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
-	if (!node->live) {
+	if (!attr_is_open(node)) {
 		fs_expect_retry(fs, cred.pid);
 		return -ESTALE;
 	}
@@ -123,13 +141,49 @@ static void attr_set_values(struct stat *st, int to_set)
 		st->st_mtim.tv_nsec = UTIME_OMIT;
 }
 
+/* Of a file without a name: nobody but its openers sees it, and the kernel has checked that the caller may. */
+static void attr_set_orphan(struct fs_node *node, const struct stat *st, int to_set)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (to_set & FUSE_SET_ATTR_MODE)
+		node->mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
+	if (to_set & FUSE_SET_ATTR_UID)
+		node->uid = st->st_uid;
+	if (to_set & FUSE_SET_ATTR_GID)
+		node->gid = st->st_gid;
+	if (to_set & FUSE_SET_ATTR_ATIME)
+		node->atim = to_set & FUSE_SET_ATTR_ATIME_NOW ? now : st->st_atim;
+	if (to_set & FUSE_SET_ATTR_MTIME)
+		node->mtim = to_set & FUSE_SET_ATTR_MTIME_NOW ? now : st->st_mtim;
+}
+
+static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *node, struct ipc_handle *h,
+		    const struct stat *attr, int to_set)
+{
+	struct stat st = *attr, named;
+
+	/* A plain file is changed by its handle. All else goes by its name, which may be another's by now. */
+	if ((h && ipc_handle_stat(h, &named) == 0) || attr_named(fs, cred, node, &named) == 0) {
+		attr_set_values(&st, to_set);
+		return ipc_chattr(fs->ipc, cred, &node->ref, h, &st, attr_set_bits(to_set));
+	}
+	if (!attr_is_open(node)) {
+		fs_expect_retry(fs, cred->pid);
+		return -ESTALE;
+	}
+	attr_set_orphan(node, &st, to_set);
+	return 0;
+}
+
 void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	struct fs_node *node = fs_node(fs, ino);
 	struct ipc_handle *h = fi ? fs_file_handle(fi) : NULL;
 	struct ipc_cred cred = fs_cred(req);
-	struct stat st = *attr, now;
+	struct stat now;
 	unsigned set = attr_set_bits(to_set);
 	int r = 0;
 
@@ -137,8 +191,7 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 		/* `> M/errors` and the like is no mistake worth an error; anything else would change what is not there. */
 		r = node->type == FS_TEXT && !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES)) ? 0 : -EPERM;
 	} else if (set) {
-		attr_set_values(&st, to_set);
-		r = ipc_chattr(fs->ipc, &cred, &node->ref, h, &st, set);
+		r = attr_set(fs, &cred, node, h, attr, to_set);
 	}
 	if (r == 0)
 		r = fs_attr(fs, req, node, h, &now);

@@ -162,6 +162,14 @@ static void file_serves(struct fs_file *file)
 	ipc_handle_on_ready(file->handle, file_ready, file);
 }
 
+/* It has a size of its own, and may be read at any offset. */
+static bool file_is_plain(const struct fs_file *file)
+{
+	struct stat st;
+
+	return ipc_handle_stat(file->handle, &st) == 0;
+}
+
 static uint32_t file_flags(const struct fs_file *file)
 {
 	uint32_t flags = FOPEN_DIRECT_IO;
@@ -170,19 +178,12 @@ static uint32_t file_flags(const struct fs_file *file)
 		return FOPEN_NOFLUSH | (file->node->length ? FOPEN_KEEP_CACHE : FOPEN_DIRECT_IO);
 	if (file->backed)
 		return FS_FOPEN_PASSTHROUGH | FOPEN_NOFLUSH;
-	if (ipc_handle_is_duplex(file->handle))
+	/* Only readers look back. A writer without a position has none that a limit of files could end it at. */
+	if (ipc_handle_is_duplex(file->handle) || ((file->flags & O_ACCMODE) == O_WRONLY && !file_is_plain(file)))
 		flags |= FOPEN_STREAM;
 	if (ipc_handle_wants_flush(file->handle) == IPC_FLUSH_NEVER)
 		flags |= FOPEN_NOFLUSH;
 	return flags;
-}
-
-/* It has a size of its own, and may be read at any offset. */
-static bool file_is_plain(const struct fs_file *file)
-{
-	struct stat st;
-
-	return ipc_handle_stat(file->handle, &st) == 0;
 }
 
 /* A process that writes to a channel whose other end is gone gets the signal that write(2) promises. */
@@ -530,7 +531,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	/* Others may remove it in between; the kernel would give up here. */
 	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < TRIES_MAX; i++)
 		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
-	if (r == -EAGAIN && !(fi->flags & O_EXCL))
+	if (r == -EAGAIN && !(fi->flags & (O_EXCL | O_NONBLOCK)))
 		r = -ESTALE;
 	if (r == -ESTALE)
 		fs_expect_creator(fs, cred.pid, mode);

@@ -51,6 +51,7 @@ struct fs_node {
 	off_t believed;	 /* the size that the kernel believes in while stat(2) shows 0: size.c; 0: the same */
 	uid_t uid;
 	gid_t gid;
+	struct timespec atim, mtim;  /* set after its name was gone; 0: not */
 	const struct ipc_kind *kind; /* FS_KIND */
 	unsigned text;		     /* FS_TEXT: index */
 	off_t length;		     /* FS_TEXT: of one that never changes; 0: made anew for each open */
@@ -209,8 +210,9 @@ int fs_reply_entry(fuse_req_t, struct fs_node *, const struct stat *, bool cache
 int fs_reply_open(fuse_req_t, const struct fs_node *, uint64_t fh, uint32_t open_flags);
 int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable, uint64_t fh,
 		    uint32_t open_flags);
-/* For how many seconds the kernel may believe what it was told about the node. */
+/* For how many seconds the kernel may believe what it was told about the node: its name, its attributes. */
 double fs_node_timeout(const struct fs_node *);
+double fs_attr_timeout(const struct fs_node *);
 
 /* session.c. Returns the process's exit status. */
 int fs_session_run(struct fs *, struct fuse_args *);

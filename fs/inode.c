@@ -191,8 +191,13 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	/* The kernel opens those by itself now. */
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		fs_refusal_done(fs, pid);
-	/* A link with facets makes what it leads to, when that is gone; one answer of ESTALE is spent on that. */
-	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) && !(S_ISLNK(st->st_mode) && ref->facet_at);
+	/*
+	 * The kernel tries again once. A link with facets makes what it leads to, when that is gone, and so does an open that
+	 * waits, which must not do so in a CREATE: both need that try, so it must not be spent on a name that the kernel has kept
+	 * though it was removed.
+	 */
+	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) && !(S_ISLNK(st->st_mode) && ref->facet_at) &&
+		     !ipc_ref_may_wait(ref);
 	return node;
 }
 

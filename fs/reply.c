@@ -34,9 +34,17 @@ double fs_node_timeout(const struct fs_node *node)
 	return ipc_ref_is_plain(&node->ref) && S_ISREG(node->mode) ? 0 : FS_TIMEOUT;
 }
 
-static double attr_timeout(const struct fs_node *node)
+double fs_attr_timeout(const struct fs_node *node)
 {
-	return node->believed ? 0 : fs_node_timeout(node);
+	if (node->believed)
+		return 0;
+	/*
+	 * The kernel serves them without us, and must not need us for an fstat(2) either when we are dead. Who comes by the name
+	 * still sees what others have changed, as looking the name up again tells the attributes too.
+	 */
+	if (node->type == FS_CHAN && (S_ISFIFO(node->mode) || S_ISSOCK(node->mode)))
+		return FS_TIMEOUT_FIXED;
+	return fs_node_timeout(node);
 }
 
 void fs_reply_attr(fuse_req_t req, const struct fs_node *node, const struct stat *st)
@@ -45,7 +53,7 @@ void fs_reply_attr(fuse_req_t req, const struct fs_node *node, const struct stat
 
 	if (node->believed)
 		shown.st_size = node->believed;
-	fuse_reply_attr(req, &shown, attr_timeout(node));
+	fuse_reply_attr(req, &shown, fs_attr_timeout(node));
 }
 
 void fs_reply_stat(fuse_req_t req, struct fs_node *node, const struct stat *st)
@@ -54,7 +62,7 @@ void fs_reply_stat(fuse_req_t req, struct fs_node *node, const struct stat *st)
 		node->believed = 0; /* nobody has it open any more, so let the kernel believe the truth */
 	if (node->believed)
 		fs_size_keep(fs_of(req), node);
-	fuse_reply_attr(req, st, attr_timeout(node));
+	fuse_reply_attr(req, st, fs_attr_timeout(node));
 }
 
 int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, bool cacheable)
@@ -64,7 +72,7 @@ int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, 
 		.ino = fs_nodeid(fs_of(req), node),
 		.attr = *st,
 		.entry_timeout = timeout,
-		.attr_timeout = node->believed ? 0 : timeout,
+		.attr_timeout = cacheable ? fs_attr_timeout(node) : 0,
 	};
 
 	if (node->believed)

@@ -100,6 +100,8 @@ int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, stru
 bool ipc_ref_suits(const struct ipc_cred *, const struct ipc_ref *);
 /* Whether its answers may be kept for other callers. */
 bool ipc_ref_suits_all(const struct ipc *, const struct ipc_ref *);
+/* Whether it is a facet whose open may wait for a client. */
+bool ipc_ref_may_wait(const struct ipc_ref *);
 int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 /*
  * ipc_stat() says -EINPROGRESS where the answer lies in the real file system, which the loop's thread must not ask. Then the

@@ -85,6 +85,11 @@ bool ipc_ref_suits_all(const struct ipc *ipc, const struct ipc_ref *ref)
 	return !ref->kind->place || !ipc->abroad;
 }
 
+bool ipc_ref_may_wait(const struct ipc_ref *ref)
+{
+	return ref->facet_at && ref->kind->named && ref->kind->connect && !(ref->facets.set & IPC_F_CTL);
+}
+
 bool ipc_ref_is_plain(const struct ipc_ref *ref)
 {
 	return ref->kind->plain && !(ref->facets.set & IPC_F_CTL);

@@ -111,6 +111,7 @@ static int bcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags
 		h->facets.set |= IPC_F_N;
 		h->facets.n = 1;
 	}
+	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0 ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	b->next = ring->next;
 	if (h->facets.set & IPC_F_LAST)
 		b->next -= (uint64_t)h->facets.last < kept ? (uint64_t)h->facets.last : kept;
