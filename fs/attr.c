@@ -52,11 +52,16 @@ static bool attr_is_open(const struct fs_node *node)
 	return node->live || !node->name || S_ISFIFO(node->mode) || S_ISSOCK(node->mode);
 }
 
-/* 0 where the node's name still means what it was looked up for; -ESTALE where it does not. */
+/*
+ * 0 where the node's name still means what it was looked up for; -ESTALE where it does not; -EINPROGRESS where only a helper could
+ * tell, and it is taken to.
+ */
 static int attr_named(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, struct stat *st)
 {
 	int r = node->name ? ipc_stat(fs->ipc, cred, &node->ref, st) : -ENOENT;
 
+	if (r == -EINPROGRESS)
+		return r;
 	return r == 0 && st->st_ino == node->ino ? 0 : -ESTALE;
 }
 
@@ -81,7 +86,8 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		st->st_ino = node->ino;
 		return 0;
 	}
-	if (attr_named(fs, &cred, node, st) == 0) {
+	r = attr_named(fs, &cred, node, st);
+	if (r == 0) {
 		/* To its exclusive creator the object is a file, whatever others see; the kernel takes no change of type. */
 		if ((st->st_mode ^ node->mode) & S_IFMT) {
 			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
@@ -90,11 +96,13 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		return 0;
 	}
 	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
-	if (!attr_is_open(node)) {
+	if (r != -EINPROGRESS && !attr_is_open(node)) {
 		fs_expect_retry(fs, cred.pid);
 		return -ESTALE;
 	}
 	attr_remembered(fs, node, st);
+	if (r == -EINPROGRESS)
+		st->st_nlink = 1;
 	return 0;
 }
 
@@ -165,7 +173,7 @@ static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *
 	struct stat st = *attr, named;
 
 	/* A plain file is changed by its handle. All else goes by its name, which may be another's by now. */
-	if ((h && ipc_handle_stat(h, &named) == 0) || attr_named(fs, cred, node, &named) == 0) {
+	if ((h && ipc_handle_stat(h, &named) == 0) || attr_named(fs, cred, node, &named) != -ESTALE) {
 		attr_set_values(&st, to_set);
 		return ipc_chattr(fs->ipc, cred, &node->ref, h, &st, attr_set_bits(to_set));
 	}

@@ -197,7 +197,7 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	 * though it was removed.
 	 */
 	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) && !(S_ISLNK(st->st_mode) && ref->facet_at) &&
-		     !ipc_ref_may_wait(ref);
+		     !(S_ISREG(st->st_mode) && ipc_ref_may_wait(ref));
 	return node;
 }
 
