@@ -1,8 +1,10 @@
 /* Messages cut from a stream of bytes: the facets lines and nul. */
 #include "frame.h"
 #include "handle.h"
+#include "quota.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int ipc_frame_delim(const struct ipc_handle *h, int none)
@@ -12,16 +14,71 @@ int ipc_frame_delim(const struct ipc_handle *h, int none)
 	return h->facets.set & IPC_F_LINES ? '\n' : none;
 }
 
+/* A line whose end has not been written yet. */
+struct ipc_part {
+	char *data;
+	size_t len, size;
+	bool refused; /* it became too long after its beginning had been taken */
+};
+
+static struct ipc_part *part_of(struct ipc_handle *h)
+{
+	if (!h->part)
+		h->part = calloc(1, sizeof(*h->part));
+	return h->part;
+}
+
+size_t ipc_frame_begun(const struct ipc_handle *h)
+{
+	return h->part ? h->part->len : 0;
+}
+
+const char *ipc_frame_line(const struct ipc_handle *h)
+{
+	return h->part->data;
+}
+
+void ipc_frame_drop(struct ipc_handle *h)
+{
+	if (h->part)
+		h->part->len = 0;
+}
+
+static bool is_refused(const struct ipc_handle *h)
+{
+	return h->part && h->part->refused;
+}
+
+bool ipc_frame_lingers(const struct ipc_handle *h)
+{
+	return ipc_frame_begun(h) && !is_refused(h);
+}
+
+size_t ipc_frame_size(const struct ipc_handle *h)
+{
+	return h->part ? h->part->size : 0;
+}
+
+void ipc_frame_free(struct ipc_handle *h)
+{
+	if (!h->part)
+		return;
+	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, h->part->size);
+	free(h->part->data);
+	free(h->part);
+}
+
 static int part_append(struct ipc_handle *h, const char *data, size_t n)
 {
-	int r = ipc_handle_prepare_linger(h);
+	struct ipc_part *part = part_of(h);
+	int r = part ? ipc_handle_prepare_linger(h) : -ENOMEM;
 
 	if (r == 0)
-		r = ipc_handle_grow(h, &h->part, &h->part_size, h->part_len + n);
+		r = ipc_handle_grow(h, &part->data, &part->size, part->len + n);
 	if (r < 0)
 		return r;
-	memcpy(h->part + h->part_len, data, n);
-	h->part_len += n;
+	memcpy(part->data + part->len, data, n);
+	part->len += n;
 	return 0;
 }
 
@@ -33,26 +90,26 @@ static int frame_too_long(struct ipc_op *op, size_t len, size_t max)
 {
 	struct ipc_handle *h = op->handle;
 
-	if (h->part_len)
-		h->part_refused = true;
+	if (ipc_frame_begun(h))
+		h->part->refused = true;
 	return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
 			  "a line of %s%zu bytes is longer than a message may be (%zu)",
-			  h->part_refused ? "more than " : "", len, max);
+			  is_refused(h) ? "more than " : "", len, max);
 }
 
 /* Sends the n bytes that end a message, behind what was kept. */
 static int frame_send(struct ipc_handle *h, const char *data, size_t n,
 		      int (*send)(struct ipc_handle *, const char *, size_t))
 {
-	size_t kept = h->part_len;
+	size_t kept = ipc_frame_begun(h);
 	int r;
 
 	if (!kept)
 		return send(h, data, n);
 	r = part_append(h, data, n);
 	if (r == 0)
-		r = send(h, h->part, h->part_len);
-	h->part_len = r == 0 ? 0 : kept;
+		r = send(h, h->part->data, h->part->len);
+	h->part->len = r == 0 ? 0 : kept;
 	return r;
 }
 
@@ -61,8 +118,8 @@ ssize_t ipc_frame_write(struct ipc_op *op, char delim, size_t max,
 {
 	struct ipc_handle *h = op->handle;
 
-	if (h->part_refused)
-		return frame_too_long(op, h->part_len, max);
+	if (is_refused(h))
+		return frame_too_long(op, ipc_frame_begun(h), max);
 	while (op->done < op->size) {
 		const char *from = op->data + op->done;
 		size_t left = op->size - op->done;
@@ -70,11 +127,11 @@ ssize_t ipc_frame_write(struct ipc_op *op, char delim, size_t max,
 		size_t n = end ? (size_t)(end - from) : left;
 		int r;
 
-		if (h->part_len + n > max) {
+		if (ipc_frame_begun(h) + n > max) {
 			/* What came before is reported first; the next write begins with this line and is refused. */
 			if (op->done)
 				return (ssize_t)op->done;
-			return frame_too_long(op, h->part_len + n, max);
+			return frame_too_long(op, ipc_frame_begun(h) + n, max);
 		}
 		r = end ? frame_send(h, from, n, send) : part_append(h, from, n);
 		if (r == -EAGAIN)
@@ -91,10 +148,10 @@ int ipc_frame_flush(struct ipc_op *op, int (*send)(struct ipc_handle *, const ch
 	struct ipc_handle *h = op->handle;
 	int r;
 
-	if (!h->part_len || h->part_refused)
+	if (!ipc_frame_lingers(h))
 		return 0;
-	r = send(h, h->part, h->part_len);
+	r = send(h, h->part->data, h->part->len);
 	if (r == 0)
-		h->part_len = 0;
+		ipc_frame_drop(h);
 	return r;
 }

@@ -21,6 +21,15 @@ ssize_t ipc_frame_write(struct ipc_op *, char delim, size_t max,
 			int (*send)(struct ipc_handle *, const char *, size_t));
 /* Sends the unfinished line; op->type is IPC_FLUSH. */
 int ipc_frame_flush(struct ipc_op *, int (*send)(struct ipc_handle *, const char *, size_t));
+/* What has been begun of a line: how much, where (if any), and that it comes to nothing. */
+size_t ipc_frame_begun(const struct ipc_handle *);
+const char *ipc_frame_line(const struct ipc_handle *);
+void ipc_frame_drop(struct ipc_handle *);
+/* Whether it has to be sent when the handle is closed. */
+bool ipc_frame_lingers(const struct ipc_handle *);
+/* The memory that is in use; and its end. */
+size_t ipc_frame_size(const struct ipc_handle *);
+void ipc_frame_free(struct ipc_handle *);
 /* The delimiter that h's facets ask for, or `none`. */
 int ipc_frame_delim(const struct ipc_handle *, int none);
 

@@ -1,6 +1,7 @@
-/* Open files: their life, their position, and what is kept of the last message. */
+/* Open files: their life, what lingers of them after it, and what can be asked about them. */
 #include "chan.h"
 #include "ctl.h"
+#include "frame.h"
 #include "handle.h"
 #include "idle.h"
 #include "instance.h"
@@ -32,6 +33,11 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 	h->facets = ref->facets;
 	h->cred = *cred;
 	ipc_cred_fix(&h->cred);
+	h->keep = ipc_keep_new();
+	if (!h->keep) {
+		free(h);
+		return NULL;
+	}
 	h->readable = mode != O_WRONLY;
 	h->writable = mode != O_RDONLY;
 	h->duplex = mode == O_RDWR;
@@ -44,10 +50,9 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 
 static void handle_free(struct ipc_handle *h)
 {
-	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, h->keep_size + h->part_size);
+	ipc_keep_free(h);
+	ipc_frame_free(h);
 	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_HANDLES, 1);
-	free(h->keep);
-	free(h->part);
 	free(h->linger);
 	ipc_loop_free_later(h->ipc->loop, &h->garbage, h);
 }
@@ -155,14 +160,6 @@ static void handle_destroy(struct ipc_handle *h)
 	handle_free(h);
 }
 
-void ipc_handle_cancel(struct ipc_handle *h, int result)
-{
-	struct ipc_list *pos, *next;
-
-	ipc_list_each(pos, next, &h->ops)
-		ipc_op_finish(ipc_container(pos, struct ipc_op, handle_link), result);
-}
-
 /* An unfinished line outlives its handle until there is room for it. */
 struct ipc_linger {
 	struct ipc_op op;
@@ -183,7 +180,7 @@ static int linger_complete(struct ipc_op *op, ssize_t result)
 
 	if (result < 0)
 		ipc_refuse(h->ipc, &h->cred, (int)-result, ipc_handle_path(h),
-			   "the unfinished last line (%zu bytes) was lost after close", h->part_len);
+			   "the unfinished last line (%zu bytes) was lost after close", ipc_frame_begun(h));
 	h->linger = NULL;
 	ipc_loop_free_later(h->ipc->loop, &linger->garbage, linger);
 	handle_destroy(h);
@@ -198,7 +195,7 @@ void ipc_close(struct ipc_handle *h)
 	ipc_handle_cancel(h, -EBADF);
 	ipc_list_remove(&h->poll_link);
 	h->ready = NULL;
-	if (!h->part_len || h->part_refused) {
+	if (!ipc_frame_lingers(h)) {
 		handle_destroy(h);
 		return;
 	}
@@ -239,86 +236,6 @@ int ipc_handle_grow(struct ipc_handle *h, char **buf, size_t *size, size_t need)
 	return 0;
 }
 
-char *ipc_keep_reserve(struct ipc_handle *h, size_t n)
-{
-	return ipc_handle_grow(h, &h->keep, &h->keep_size, n) < 0 ? NULL : h->keep;
-}
-
-/* A message of any length ends before the last offset there is. */
-#define OFFSET_MAX (INT64_MAX - ((off_t)1 << 40))
-
-ssize_t ipc_handle_serve(struct ipc_handle *h, struct ipc_op *op)
-{
-	off_t end = h->keep_at + (off_t)h->keep_len;
-	size_t n;
-
-	if (h->plain)
-		return -ENODATA;
-	if (h->duplex || op->onward)
-		op->offset = h->pos;
-	if (op->offset > OFFSET_MAX)
-		return ipc_refuse(h->ipc, &op->cred, EOVERFLOW, ipc_handle_path(h),
-				  "offset %lld is beyond any that reading leads to", (long long)op->offset);
-	if (op->offset >= end)
-		return -ENODATA;
-	if (op->offset < h->keep_at)
-		return ipc_refuse(
-			h->ipc, &op->cred, EINVAL, ipc_handle_path(h),
-			"offset %lld is before the last message that this descriptor read, which begins at %lld: "
-			"a channel cannot go back further",
-			(long long)op->offset, (long long)h->keep_at);
-	n = (size_t)(end - op->offset);
-	if (n > op->size)
-		n = op->size;
-	op->data = h->keep + (op->offset - h->keep_at);
-	h->pos = op->offset + (off_t)n;
-	return (ssize_t)n;
-}
-
-/* Without room to keep it: a message that is read whole can do without being read again, one with a rest goes back. */
-static ssize_t handle_deliver_unkept(struct ipc_handle *h, struct ipc_op *op, size_t len)
-{
-	h->keep_len = 0; /* the one before is neither what goes back, nor what is read again */
-	if (len > op->size) {
-		if (h->kind->undo)
-			h->kind->undo(op, (ssize_t)len);
-		return -ENOMEM;
-	}
-	h->keep_at = h->pos = op->offset + (off_t)len;
-	return (ssize_t)len;
-}
-
-ssize_t ipc_handle_deliver(struct ipc_handle *h, struct ipc_op *op, ssize_t len)
-{
-	size_t n = (size_t)len < op->size ? (size_t)len : op->size;
-
-	if (h->plain || !len)
-		return (ssize_t)n;
-	/* A descriptor without a position never looks back, so only the rest of a long message is worth keeping. */
-	if (!h->duplex || n < (size_t)len) {
-		if (op->data != h->keep) {
-			char *keep = ipc_keep_reserve(h, (size_t)len);
-
-			if (!keep)
-				return handle_deliver_unkept(h, op, (size_t)len);
-			memcpy(keep, op->data, (size_t)len);
-			op->data = keep;
-		}
-		h->keep_at = op->offset;
-		h->keep_len = (size_t)len;
-	} else {
-		h->keep_len = 0;
-		h->keep_at = op->offset + (off_t)n;
-	}
-	h->pos = op->offset + (off_t)n;
-	return (ssize_t)n;
-}
-
-bool ipc_handle_has_rest(const struct ipc_handle *h)
-{
-	return h->pos < h->keep_at + (off_t)h->keep_len;
-}
-
 unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)
 {
 	struct ipc_waitq *wq = h->kind->polled ? h->kind->polled(h) : h->waitq;
@@ -331,7 +248,7 @@ unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)
 		if (ipc_waitq_arm(wq, h) < 0)
 			return POLLERR;
 	}
-	if (h->readable && ipc_handle_has_rest(h))
+	if (h->readable && ipc_keep_rest(h))
 		events |= POLLIN | POLLRDNORM;
 	if (h->kind->poll)
 		events |= h->kind->poll(h);
@@ -353,7 +270,7 @@ bool ipc_handle_is_duplex(const struct ipc_handle *h)
 
 bool ipc_handle_has_unfinished(const struct ipc_handle *h)
 {
-	return h->part_len > 0;
+	return ipc_frame_begun(h) > 0;
 }
 
 enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *h)

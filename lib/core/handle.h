@@ -21,14 +21,11 @@ struct ipc_handle {
 	int64_t waiting_since[2]; /* by side: when a poll or an operation first found nothing; 0: patience.c */
 	struct ipc_timer patience;
 
-	char *keep; /* the last message delivered, for a read at an earlier offset and for the rest of a long one */
-	size_t keep_len, keep_size;
-	off_t keep_at, pos; /* offset of its first byte; offset behind the last read */
-	int64_t taken;	    /* messages delivered */
+	struct ipc_keep *keep; /* the last message delivered */
+	off_t pos;	       /* behind the last read */
+	int64_t taken;	       /* messages delivered */
 
-	char *part; /* a line whose end has not been written yet */
-	size_t part_len, part_size;
-	bool part_refused;	   /* it became too long after its beginning had been taken */
+	struct ipc_part *part;	   /* a line whose end has not been written yet: frame.c */
 	struct ipc_linger *linger; /* made with the first, so that closing finds room for what it may leave behind */
 
 	void (*ready)(void *);
@@ -40,7 +37,6 @@ struct ipc_handle {
 int ipc_handle_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);
 /* Before the first byte of a line that h may leave behind is taken: 0 or -ENOMEM. */
 int ipc_handle_prepare_linger(struct ipc_handle *);
-void ipc_handle_cancel(struct ipc_handle *, int result); /* answers what it has parked */
 /* "mq/jobs", for messages; in a static buffer. */
 const char *ipc_handle_path(const struct ipc_handle *);
 

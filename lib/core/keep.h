@@ -1,16 +1,29 @@
-/* What is kept of the last message that a handle read: for a read at an earlier offset, and for the rest of a long one. */
+/*
+ * What is kept of the last message that a handle read: for a read at an earlier offset, for the rest of a long one, and for one
+ * that did not reach its reader.
+ */
 #ifndef IPC_KEEP_H
 #define IPC_KEEP_H
 
 #include "ipc.h"
 
-/* Room for n bytes in h->keep; NULL when out of memory. */
+struct ipc_keep;
+
+/* Of a handle, which has one from its making to its end. NULL when out of memory. */
+struct ipc_keep *ipc_keep_new(void);
+void ipc_keep_free(struct ipc_handle *);
+
+/* Room for n bytes, where read() may put a message for op->data to point at; NULL when out of memory. */
 char *ipc_keep_reserve(struct ipc_handle *, size_t n);
 /* A read from what is kept; -ENODATA: nothing there. */
-ssize_t ipc_handle_serve(struct ipc_handle *, struct ipc_op *);
+ssize_t ipc_keep_serve(struct ipc_op *);
 /* Cuts a message of len bytes at op->data to what op has room for, and keeps it. Returns what is delivered, or -ENOMEM. */
-ssize_t ipc_handle_deliver(struct ipc_handle *, struct ipc_op *, ssize_t len);
-/* Whether a long message has not been read to its end. */
-bool ipc_handle_has_rest(const struct ipc_handle *);
+ssize_t ipc_keep_deliver(struct ipc_op *, size_t len);
+/* The len bytes at op->data did not reach the reader: they go back to the channel, or else the handle's next read gets them. */
+void ipc_keep_undeliver(struct ipc_op *, size_t len);
+
+/* How much of a long message has not been read yet; the memory that is in use. */
+size_t ipc_keep_rest(const struct ipc_handle *);
+size_t ipc_keep_size(const struct ipc_handle *);
 
 #endif

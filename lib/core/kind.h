@@ -78,17 +78,17 @@ struct ipc_kind {
 	int (*connect)(struct ipc_op *);
 	/*
 	 * Takes one unit. Returns its length with op->data pointing at it; the length may exceed op->size, the core delivers
-	 * the rest later. 0 is the end of the file. op->data may be h->keep (ipc_keep_reserve()) or ipc_scratch().
+	 * the rest later. 0 is the end of the file. op->data may be ipc_keep_reserve()'s or ipc_scratch()'s.
 	 */
 	ssize_t (*read)(struct ipc_op *);
 	/* Sends from op->data + op->done on; raises op->done with what was taken. -EAGAIN leaves op->done true. */
 	ssize_t (*write)(struct ipc_op *);
 	int (*flush)(struct ipc_op *); /* or NULL */
 	/*
-	 * Gives back what could not be delivered. op->taken: read() took it for this operation; else the handle had delivered it
-	 * before, wholly or in part. Or NULL.
+	 * A message that read() took for op did not reach its reader: whether it is back where the next reader finds it; if not,
+	 * the handle keeps it for its own next read. Or NULL: not.
 	 */
-	void (*undo)(struct ipc_op *, ssize_t len);
+	bool (*put_back)(struct ipc_op *, const char *message, size_t len);
 	void (*close)(struct ipc_handle *);
 	unsigned (*poll)(struct ipc_handle *); /* revents */
 	/*

@@ -38,8 +38,6 @@ ssize_t ipc_socket_read_stream(struct ipc_op *op, int fd)
 
 	if (n > 0)
 		ipc_socket_count_read(op->handle, (size_t)n);
-	if (n == 0)
-		op->data = op->handle->keep;
 	return n;
 }
 
@@ -73,19 +71,6 @@ ssize_t ipc_socket_write_packet(struct ipc_op *op, int fd)
 	if (n >= 0)
 		count_written(op->handle, (size_t)n);
 	return n;
-}
-
-void ipc_socket_undo(struct ipc_op *op, ssize_t len)
-{
-	struct ipc_handle *h = op->handle;
-	bool kept = op->offset >= h->keep_at && op->offset + len <= h->keep_at + (off_t)h->keep_len;
-
-	if (!kept && ipc_keep_reserve(h, (size_t)len)) {
-		memcpy(h->keep, op->data, (size_t)len);
-		h->keep_len = (size_t)len;
-		h->keep_at = op->offset;
-	}
-	h->pos = op->offset;
 }
 
 bool ipc_socket_has_client(int listening)

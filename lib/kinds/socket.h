@@ -13,8 +13,6 @@ void ipc_socket_count_read(struct ipc_handle *, size_t n);
 ssize_t ipc_socket_read_stream(struct ipc_op *, int fd);
 ssize_t ipc_socket_write_stream(struct ipc_op *, int fd);
 ssize_t ipc_socket_write_packet(struct ipc_op *, int fd);
-/* Where op->handle is the only reader: what could not be delivered is read again from where it was. */
-void ipc_socket_undo(struct ipc_op *, ssize_t len);
 /* Whether a connection waits to be accepted. */
 bool ipc_socket_has_client(int listening);
 /* poll(2)'s revents, for the directions that h has. */

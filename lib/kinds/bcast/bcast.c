@@ -274,19 +274,6 @@ static ssize_t bcast_read(struct ipc_op *op)
 }
 
 /* A descriptor with a position did not move, and its next read is served from what is kept. Others need the same. */
-static void bcast_undo(struct ipc_op *op, ssize_t len)
-{
-	struct ipc_handle *h = op->handle;
-
-	if (!h->duplex)
-		return;
-	h->pos -= len;
-	if (!h->keep_len) {
-		h->keep_at = h->pos;
-		h->keep_len = (size_t)len;
-	}
-}
-
 static unsigned bcast_poll(struct ipc_handle *h)
 {
 	struct bcast_handle *b = bcast_handle(h);
@@ -329,7 +316,7 @@ static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc
 	ipc_list_each(pos, next, &chan->handles) {
 		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
 
-		memory += h->keep_size + h->part_size;
+		memory += ipc_keep_size(h) + ipc_frame_size(h);
 	}
 	fprintf(out, "buffer=%zu\nmax_messages=%zu\nmessages=%" PRIu64 "\nbytes=%zu\nmemory=%zu\n", ring->size,
 		ring->size / BCAST_RING_AVERAGE, ring->next - ring->first, bcast_ring_bytes(ring), memory);
@@ -384,7 +371,6 @@ const struct ipc_kind ipc_bcast = {
 	.read = bcast_read,
 	.write = bcast_write,
 	.flush = bcast_flush,
-	.undo = bcast_undo,
 	.close = bcast_close,
 	.poll = bcast_poll,
 	.ctl_show = bcast_ctl_show,

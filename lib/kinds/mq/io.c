@@ -209,17 +209,11 @@ ssize_t mq_read(struct ipc_op *op)
 }
 
 /* Behind others of its priority: the kernel has no other place for what comes back. */
-void mq_undo(struct ipc_op *op, ssize_t len)
+bool mq_put_back(struct ipc_op *op, const char *messages, size_t len)
 {
-	struct ipc_handle *h = op->handle;
-	const char *at = h->keep_len ? h->keep : op->data;
-
-	(void)len;
-	/* The rest of a message, or one that is read again: its reader has had it. */
-	if (!op->taken)
-		return;
-	h->keep_len = 0;
-	mq_back_give(op, at);
+	(void)len; /* each of them was noted with its own */
+	mq_back_give(op, messages);
+	return true;
 }
 
 unsigned mq_poll(struct ipc_handle *h)

@@ -50,7 +50,7 @@ static inline struct mq_chan *mq_chan(struct ipc_chan *chan)
 ssize_t mq_read(struct ipc_op *);
 ssize_t mq_write(struct ipc_op *);
 int mq_flush(struct ipc_op *);
-void mq_undo(struct ipc_op *, ssize_t len);
+bool mq_put_back(struct ipc_op *, const char *messages, size_t len);
 unsigned mq_poll(struct ipc_handle *);
 
 #endif

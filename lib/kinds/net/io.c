@@ -68,8 +68,6 @@ static ssize_t read_shared(struct ipc_op *op)
 	ssize_t r = net_listening(c);
 
 	/* The name was removed: nothing more can come. */
-	if (r == -ENOENT)
-		op->data = n->h.keep;
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = -EAGAIN;

@@ -300,8 +300,8 @@ static void net_show_handle(struct net_handle *n, FILE *out)
 		net_show_local(n->fd, " local:", out);
 	if (n->peer.len && (n->fd >= 0 || n->role == NET_RECEIVES))
 		fprintf(out, " peer:%s", net_address_text(&n->peer, text));
-	if (ipc_handle_has_rest(&n->h))
-		fprintf(out, " rest:%" PRId64, (int64_t)(n->h.keep_at + (off_t)n->h.keep_len - n->h.pos));
+	if (ipc_keep_rest(&n->h))
+		fprintf(out, " rest:%zu", ipc_keep_rest(&n->h));
 	fputc('\n', out);
 }
 
@@ -352,7 +352,6 @@ const struct ipc_kind ipc_net = {
 	.connect = net_connect,
 	.read = net_read,
 	.write = net_write,
-	.undo = ipc_socket_undo,
 	.close = net_close,
 	.poll = net_poll,
 	.clients = net_clients,

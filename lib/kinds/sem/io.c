@@ -154,18 +154,17 @@ static int sem_give(struct sem_handle *s, unsigned n)
 	return r;
 }
 
-void sem_undo(struct ipc_op *op, ssize_t len)
+bool sem_put_back(struct ipc_op *op, const char *line, size_t len)
 {
 	struct sem_handle *s = sem_handle(op->handle);
 
+	(void)line;
 	(void)len;
-	/* Read again, a permit is what the reader has had. */
-	if (!op->taken || !s->spent || s->holds)
-		return;
+	if (!s->spent || s->holds)
+		return false;
 	sem_give(s, 1);
 	s->spent = false;
-	s->h.keep_len = 0;
-	s->h.pos = s->h.keep_at;
+	return true;
 }
 
 void sem_close_handle(struct ipc_handle *h)
@@ -285,15 +284,15 @@ ssize_t sem_write(struct ipc_op *op)
 
 	/* What was begun by an earlier write falls with the line that it was the beginning of. */
 	if (r < 0)
-		h->part_len = 0;
-	if (r <= 0 || !h->part_len || may_become_count(h->part, h->part_len))
+		ipc_frame_drop(h);
+	if (r <= 0 || !ipc_frame_begun(h) || may_become_count(ipc_frame_line(h), ipc_frame_begun(h)))
 		return r;
 	/* A line without an end is refused here, because nobody hears what happens after close. */
 	last = memrchr(op->data, '\n', op->size);
 	tail = last ? (size_t)(op->data + op->size - last - 1) : op->size;
 	op->done = op->size - tail;
-	r = op->done ? (ssize_t)op->done : refuse_count(h, h->part, h->part_len);
-	h->part_len = 0;
+	r = op->done ? (ssize_t)op->done : refuse_count(h, ipc_frame_line(h), ipc_frame_begun(h));
+	ipc_frame_drop(h);
 	return r;
 }
 
@@ -302,6 +301,6 @@ int sem_flush(struct ipc_op *op)
 	int r = ipc_frame_flush(op, post_line);
 
 	/* Once is enough to be told. */
-	op->handle->part_len = 0;
+	ipc_frame_drop(op->handle);
 	return r;
 }

@@ -69,7 +69,7 @@ int sem_connect(struct ipc_op *);
 ssize_t sem_read(struct ipc_op *);
 ssize_t sem_write(struct ipc_op *);
 int sem_flush(struct ipc_op *);
-void sem_undo(struct ipc_op *, ssize_t len);
+bool sem_put_back(struct ipc_op *, const char *line, size_t len);
 unsigned sem_poll(struct ipc_handle *);
 void sem_waits_for(const struct ipc_op *, char *text, size_t size);
 void sem_close_handle(struct ipc_handle *);

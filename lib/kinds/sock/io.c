@@ -18,12 +18,6 @@ struct returned {
 	char data[];
 };
 
-static ssize_t sock_end_of_file(struct ipc_op *op)
-{
-	op->data = op->handle->keep;
-	return 0;
-}
-
 /* The length is asked for first, as what does not fit would be lost. */
 static ssize_t sock_read_packet(struct ipc_op *op, int fd)
 {
@@ -38,7 +32,7 @@ static ssize_t sock_read_packet(struct ipc_op *op, int fd)
 	n = IPC_RETRY(recv(fd, buf, n ? (size_t)n : 1, MSG_DONTWAIT));
 	if (n >= 0)
 		ipc_socket_count_read(op->handle, (size_t)n);
-	return n == 0 ? sock_end_of_file(op) : n;
+	return n;
 }
 
 static ssize_t sock_read_shared(struct ipc_op *op)
@@ -83,7 +77,7 @@ ssize_t sock_read(struct ipc_op *op)
 	if (s->fd < 0)
 		r = s->role == SOCK_READS ? sock_accept(s) : sock_connect_late(s);
 	if (r == -ENOENT && s->role == SOCK_READS)
-		return sock_end_of_file(op);
+		return 0;
 	if (r < 0)
 		return r;
 	return sock_result(op,
@@ -109,20 +103,15 @@ static bool sock_give_back(struct sock_chan *c, const char *data, size_t size)
  * What could not be delivered is read again from where it was: by this handle, whose connection nobody else reads, or by
  * any reader of the channel if it is a datagram that came whole.
  */
-void sock_undo(struct ipc_op *op, ssize_t len)
+bool sock_put_back(struct ipc_op *op, const char *packet, size_t len)
 {
 	struct ipc_handle *h = op->handle;
-	bool kept = op->offset >= h->keep_at && op->offset + len <= h->keep_at + (off_t)h->keep_len;
 
-	if (sock_handle(h)->role == SOCK_RECEIVES && kept && op->offset == h->keep_at &&
-	    sock_give_back(sock_chan(h->chan), h->keep, h->keep_len)) {
-		h->chan->out_messages--;
-		h->chan->out_bytes -= h->keep_len;
-		h->keep_len = 0;
-		h->pos = op->offset;
-	} else {
-		ipc_socket_undo(op, len);
-	}
+	if (sock_handle(h)->role != SOCK_RECEIVES || !sock_give_back(sock_chan(h->chan), packet, len))
+		return false;
+	h->chan->out_messages--;
+	h->chan->out_bytes -= len;
+	return true;
 }
 
 void sock_forget_returned(struct sock_chan *c)

@@ -309,8 +309,8 @@ static void sock_show_connection(const struct sock_handle *s, FILE *out)
 			fprintf(out, " peer_pid:%d peer_uid:%u peer_gid:%u", (int)ipc_reader_pid(h->ipc, peer.pid),
 				(unsigned)peer.uid, (unsigned)peer.gid);
 	}
-	if (ipc_handle_has_rest(h))
-		fprintf(out, " rest:%" PRId64, (int64_t)(h->keep_at + (off_t)h->keep_len - h->pos));
+	if (ipc_keep_rest(h))
+		fprintf(out, " rest:%zu", ipc_keep_rest(h));
 	fputc('\n', out);
 }
 
@@ -365,7 +365,7 @@ const struct ipc_kind ipc_sock = {
 	.connect = sock_connect,
 	.read = sock_read,
 	.write = sock_write,
-	.undo = sock_undo,
+	.put_back = sock_put_back,
 	.close = sock_close,
 	.poll = sock_poll,
 	.clients = sock_clients,

@@ -90,7 +90,7 @@ int sock_look(const struct ipc_look *);
 /* io.c */
 ssize_t sock_read(struct ipc_op *);
 ssize_t sock_write(struct ipc_op *);
-void sock_undo(struct ipc_op *, ssize_t len);
+bool sock_put_back(struct ipc_op *, const char *packet, size_t len);
 unsigned sock_poll(struct ipc_handle *);
 void sock_forget_returned(struct sock_chan *);
 
