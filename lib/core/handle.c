@@ -98,23 +98,23 @@ static int handle_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags, ino_t ino,
 		   struct ipc_handle **out)
 {
-	bool ctl = ref->facets.set & IPC_F_CTL;
+	bool text = ref->facets.set & IPC_F_CORE;
 	struct ipc_handle *h;
 	int r = ipc_quota_take(ipc, cred, IPC_QUOTA_HANDLES, 1, ipc_ref_path(ref));
 
 	if (r < 0)
 		return r;
-	h = handle_alloc(ipc, ctl ? &ipc_ctl : ref->kind, cred, ref, flags);
+	h = handle_alloc(ipc, ipc_ref_served_by(ref), cred, ref, flags);
 	if (!h) {
 		ipc_quota_give(ipc, cred->uid, IPC_QUOTA_HANDLES, 1);
 		return -ENOMEM;
 	}
 	ino = ipc_kind_ino(ino);
-	if (!ctl && ref->kind->named)
+	if (!text && ref->kind->named)
 		r = handle_attach(h, ref, ino);
 	if (r == 0)
 		r = handle_open(h, ref, flags, ino);
-	if (r == 0 && !ctl && !ref->kind->named) {
+	if (r == 0 && !text && !ref->kind->named) {
 		r = handle_attach(h, ref, ino);
 		if (r < 0)
 			h->kind->close(h);

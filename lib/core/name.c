@@ -59,6 +59,7 @@ static const struct facet facets[] = {
 	{"connect", IPC_F_CONNECT, ARG_REST, 0, 0, FIELD(connect), "connect=ADDRESS"},
 	FLAG("addr", IPC_F_ADDR),
 	FLAG("ctl", IPC_F_CTL),
+	FLAG("help", IPC_F_HELP),
 };
 
 #define FACETS (sizeof(facets) / sizeof(facets[0]))
@@ -251,7 +252,7 @@ static bool is_several(uint32_t set)
 
 static int set_check(const struct parse *p, int framed)
 {
-	uint32_t set = p->out.set, alone = set & (IPC_F_CTL | IPC_F_ADDR), records = set & (IPC_F_BATCH | IPC_F_META);
+	uint32_t set = p->out.set, alone = set & (IPC_F_CORE | IPC_F_ADDR), records = set & (IPC_F_BATCH | IPC_F_META);
 
 	if (alone && is_several(set))
 		return refuse(p, "%s takes no other facet beside it", facet_of(alone, NULL)->name);
@@ -293,6 +294,13 @@ int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char 
 		return err;
 	*out = p.out;
 	return 0;
+}
+
+void ipc_facets_each(uint32_t set, void (*fn)(void *arg, uint32_t facet, const char *usage), void *arg)
+{
+	for (size_t i = 0; i < FACETS; i++)
+		if (set & facets[i].bit)
+			fn(arg, facets[i].bit, facets[i].usage);
 }
 
 /* Counts the digits that text starts with; their value, which sticks at UINT64_MAX, goes to *value. */

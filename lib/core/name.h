@@ -35,7 +35,11 @@ enum {
 	IPC_F_VALUE = 1u << 21,	    /* =0..2147483647 (SEM_VALUE_MAX); creation */
 	IPC_F_HOLD = 1u << 22,
 	IPC_F_LAST = 1u << 23, /* =1..2^31-1 */
+	IPC_F_HELP = 1u << 30,
 };
+
+/* What the core serves, whatever the kind: texts about the name, not the channel itself. */
+#define IPC_F_CORE (IPC_F_CTL | IPC_F_HELP)
 
 #define IPC_F_CREATION                                                                                                 \
 	(IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_SIZE | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |    \
@@ -63,6 +67,9 @@ struct ipc_facets {
  */
 int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char *text, size_t len,
 		     struct ipc_facets *out, char *why, size_t why_size);
+
+/* Calls fn for each facet of the set, with how it is written ("prio=0..32767"), in the order in which users are told of them. */
+void ipc_facets_each(uint32_t set, void (*fn)(void *arg, uint32_t facet, const char *usage), void *arg);
 
 /*
  * A duration in nanoseconds: "500ms", "5s", "2m", "1h", "10us", "1.5s", ".5s"; a bare number is seconds. A point needs

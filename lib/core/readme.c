@@ -23,7 +23,7 @@ static const char text[] =
 	"  bcast @last=5 start 5 messages back; also @lines to @batch of mq\n"
 	"  sock  @listen accept   @addr its address   @io connect   @dgram, @seqpacket for a new one\n"
 	"  sem   @value=4 for a new one      shm @size=4096 for a new one\n"
-	"  all   @ctl state as key=value     all but pipe and shm: @timeout=5s give up\n"
+	"  all   @help the facets   @ctl state as key=value   all but pipe and shm: @timeout=5s give up\n"
 	"\n"
 	"  seq 9 > M/mq/jobs@lines; while read -r job; do echo $job; done < M/mq/jobs@lines,idle=1s\n"
 	"\n"

@@ -7,7 +7,9 @@
 
 #include "base/place.h"
 #include "chan.h"
+#include "ctl.h"
 #include "handle.h"
+#include "help.h"
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
@@ -87,12 +89,19 @@ bool ipc_ref_suits_all(const struct ipc *ipc, const struct ipc_ref *ref)
 
 bool ipc_ref_may_wait(const struct ipc_ref *ref)
 {
-	return ref->facet_at && ref->kind->named && ref->kind->connect && !(ref->facets.set & IPC_F_CTL);
+	return ref->facet_at && ref->kind->named && ref->kind->connect && !(ref->facets.set & IPC_F_CORE);
+}
+
+const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *ref)
+{
+	if (ref->facets.set & IPC_F_HELP)
+		return &ipc_help;
+	return ref->facets.set & IPC_F_CTL ? &ipc_ctl : ref->kind;
 }
 
 bool ipc_ref_is_plain(const struct ipc_ref *ref)
 {
-	return ref->kind->plain && !(ref->facets.set & IPC_F_CTL);
+	return ref->kind->plain && !(ref->facets.set & IPC_F_CORE);
 }
 
 static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ipc_ref *ref)
@@ -123,7 +132,7 @@ static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, cons
 	for (const char *at = ref_next_at(name); at; at = ref_next_at(at + 1), first = false) {
 		char other[256];
 
-		if (ipc_facets_parse(kind->name, kind->facets | IPC_F_CTL, framed, at + 1, strlen(at + 1), facets,
+		if (ipc_facets_parse(kind->name, kind->facets | IPC_F_CORE, framed, at + 1, strlen(at + 1), facets,
 				     first ? why : other, first ? why_size : sizeof(other)) == 0)
 			return at;
 	}
@@ -162,7 +171,8 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 	}
 	ref_unescape(ref->base, name, len);
 	return kind->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
-					      : ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "%s", why);
+					      : ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref),
+							   "%s (%s/NAME@help explains them)", why, kind->name);
 }
 
 void ipc_name_show(struct ipc *ipc, const struct ipc_kind *kind, const char *base, char *text, size_t size)
@@ -230,7 +240,10 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 	int r;
 
 	(void)cred;
-	if (!(ref->facets.set & IPC_F_CTL)) {
+	if (ref->facets.set & IPC_F_HELP) {
+		ipc_help_stat(st);
+		r = 0;
+	} else if (!(ref->facets.set & IPC_F_CTL)) {
 		r = ref->kind->stat(ipc, ref, st);
 	} else {
 		plain = *ref;
@@ -263,7 +276,7 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 	if (r < 0)
 		return r;
-	if (ref->facets.set & (IPC_F_CTL | IPC_F_ADDR))
+	if (ref->facets.set & (IPC_F_CORE | IPC_F_ADDR))
 		return -ENOENT;
 	return ref->kind->create(ipc, cred, ref, mode);
 }
@@ -380,7 +393,7 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 {
 	int r;
 
-	if (ref->facets.set & IPC_F_CTL) /* `>` and `touch` on it mean nothing, and are no error */
+	if (ref->facets.set & IPC_F_CORE) /* `>` and `touch` on it mean nothing, and are no error */
 		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
 	r = ref_is_current(ipc, ref, h);
 	if (r == 0)

@@ -30,4 +30,7 @@ int ipc_kernel_name(struct ipc *, const struct ipc_ref *, const char *lead, char
 /* The name without the prefix, or NULL where it has not got it. */
 const char *ipc_unprefixed(struct ipc *, const char *kernel_name);
 
+/* The table that serves it: its kind's own, or that of a text about it. */
+const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *);
+
 #endif
