@@ -70,6 +70,10 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	struct ipc_cred cred = fs_cred(req);
 	int r;
 
+	if (node->type == FS_FIFO) {
+		attr_remembered(fs, node, st);
+		return 0;
+	}
 	if (node->type != FS_CHAN) {
 		fs_attr_fixed(fs, node, st);
 		return 0;

@@ -140,6 +140,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs *fs = fs_of(req);
 	struct fs_node *fixed = fs_node_child(fs, fs_node(fs, parent), name);
 	struct ipc_cred cred = fs_cred(req);
+	struct fs_node *fifo = parent == FUSE_ROOT_ID ? fs_fifo_lookup_helper(fs, &cred, name) : NULL;
 	struct ipc_ref ref;
 	struct stat st;
 	int r;
@@ -149,7 +150,13 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fs_reply_entry(req, fixed, &st, true);
 		return;
 	}
-	r = fs_dir_resolve(fs, &cred, parent, name, false, &ref);
+	r = fifo ? 0 : fs_dir_resolve(fs, &cred, parent, name, false, &ref);
+	if (r == 0 && !fifo)
+		fifo = fs_fifo_lookup(fs, &cred, &ref);
+	if (fifo) {
+		fs_fifo_reply_entry(req, fifo);
+		return;
+	}
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
 	if (r == -EINPROGRESS)

@@ -371,6 +371,10 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_err(req, -ESTALE);
 		return;
 	}
+	if (node->type == FS_CHAN && fs_is_fifo(&node->ref) && !fs_fifo_is_back(fs, &cred, &node->ref)) {
+		fs_fifo_open(req, &node->ref, fi->flags, node->ino);
+		return;
+	}
 	if (node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags)) {
 		fs_reply_err(req, -ESTALE);
 		return;
@@ -514,6 +518,30 @@ static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, s
 	return narrowed < 0 ? narrowed : r;
 }
 
+/* The same for NAME@fifo, whose open goes on in fifo.c. */
+static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, int flags)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	mode_t made = mode | S_IRUSR | S_IWUSR;
+	int r = ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
+	struct stat st;
+
+	if (r == -EEXIST)
+		made = mode;
+	if (r == 0 || r == -EEXIST)
+		r = ipc_stat(fs->ipc, &cred, ref, &st);
+	if (r == 0 && made == mode && !may_open(&cred, &st, flags))
+		r = -EACCES;
+	if (r < 0) {
+		fs_reply_err(req, r);
+		return;
+	}
+	fs_fifo_open(req, ref, flags, st.st_ino);
+	if (made != mode)
+		create_narrow(fs, &cred, ref, mode, &st);
+}
+
 void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -526,6 +554,11 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
 	mode &= 07777;
 	r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
+	/* With O_EXCL the kernel would find what was made, on its second look; there the handle is an ordinary one. */
+	if (r == 0 && fs_is_fifo(&ref) && !(fi->flags & O_EXCL)) {
+		create_fifo(req, &ref, mode, fi->flags);
+		return;
+	}
 	if (r == 0)
 		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
 	/* Others may remove it in between; the kernel would give up here. */

@@ -11,7 +11,7 @@
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
 #define FS_TIMEOUT 1.0
-/* The same for the directories, which never change. */
+/* The same for what never changes: the directories, and the private FIFOs, of which the loop's thread must not be asked. */
 #define FS_TIMEOUT_FIXED 86400.0
 
 /* For cpu_latency_ns: any is good; as the machine asks for it. */
@@ -28,7 +28,7 @@ struct fs_options {
 	struct ipc_options ipc;
 };
 
-enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_CHAN };
+enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_CHAN, FS_FIFO };
 
 /*
  * What a nodeid stands for; the nodeid is its address. A channel that is opened through us has one node for each handle
@@ -38,7 +38,7 @@ struct fs_node {
 	enum fs_node_type type;
 	struct ipc_list link;	   /* of all nodes of channels */
 	uint64_t serial;	   /* never used twice, unlike the address */
-	uint64_t lookups;	   /* that the kernel will forget; FS_CHAN only */
+	uint64_t lookups;	   /* that the kernel will forget; FS_CHAN and FS_FIFO only */
 	struct fs_name *name;	   /* FS_CHAN: the name it was looked up under; NULL once that is gone */
 	struct fs_node *next;	   /* of the same name */
 	unsigned live;		   /* handles, and opens under way */
@@ -47,7 +47,7 @@ struct fs_node {
 	unsigned backed; /* how many those are */
 	bool private;	 /* given to one caller who is about to open it */
 	ino_t ino;	 /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
-	mode_t mode;	 /* FS_CHAN; S_IFDIR: others' names begin with this one */
+	mode_t mode;	 /* FS_CHAN, FS_FIFO; S_IFDIR: others' names begin with this one */
 	off_t believed;	 /* the size that the kernel believes in while stat(2) shows 0: size.c; 0: the same */
 	uid_t uid;
 	gid_t gid;
@@ -104,7 +104,8 @@ struct fs {
 	struct ipc_list files, nodes;
 	struct ipc_list looks; /* LOOKUPs that helpers have */
 	struct fs_closers closers;
-	void *names; /* tree of struct fs_name */
+	struct fs_fifos *fifos; /* NULL until the first */
+	void *names;		/* tree of struct fs_name */
 	uint64_t serial;
 	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
 	int64_t crowded_until;
@@ -141,6 +142,23 @@ void fs_node_release(struct fs_node *);
 void fs_ref_text(struct fs *, const struct ipc_ref *, char *text, size_t size);
 void fs_name_gone(struct fs *, const struct ipc_ref *);
 void fs_name_moved(struct fs *, const struct ipc_ref *from, const struct ipc_ref *to);
+
+/* A node that is no channel's, without a name: a private FIFO's. Has a lookup for each of the kernel's and one for its maker. */
+struct fs_node *fs_node_new_fifo(struct fs *, const struct stat *);
+
+/*
+ * fifo.c: NAME@fifo. is_fifo: whether the name asks for it. open: answers an OPEN or a CREATE of one, sooner or later; the flags are
+ * open(2)'s. lookup: the private FIFO that the caller is to find under this name, or NULL. lookup_helper: the same for our own threads,
+ * in the root.
+ */
+bool fs_is_fifo(const struct ipc_ref *);
+bool fs_fifo_is_back(struct fs *, const struct ipc_cred *, const struct ipc_ref *);
+void fs_fifo_open(fuse_req_t, const struct ipc_ref *, int flags, ino_t);
+struct fs_node *fs_fifo_lookup(struct fs *, const struct ipc_cred *, const struct ipc_ref *);
+struct fs_node *fs_fifo_lookup_helper(struct fs *, const struct ipc_cred *, const char *name);
+void fs_fifo_reply_entry(fuse_req_t, struct fs_node *);
+void fs_fifo_shut_down(struct fs *); /* answers who waits, and closes the pipes */
+void fs_fifo_fini(struct fs *);	     /* after the unmount */
 
 /* attr.c */
 void fs_attr_fixed(const struct fs *, const struct fs_node *, struct stat *);

@@ -194,10 +194,10 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	/*
 	 * The kernel tries again once. A link with facets makes what it leads to, when that is gone, and so does an open that
 	 * waits, which must not do so in a CREATE: both need that try, so it must not be spent on a name that the kernel has kept
-	 * though it was removed.
+	 * though it was removed. And so does a FIFO of the opener's own.
 	 */
 	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) && !(S_ISLNK(st->st_mode) && ref->facet_at) &&
-		     !(S_ISREG(st->st_mode) && ipc_ref_may_wait(ref));
+		     !(S_ISREG(st->st_mode) && ipc_ref_may_wait(ref)) && !fs_is_fifo(ref);
 	return node;
 }
 
@@ -212,10 +212,24 @@ struct fs_node *fs_node_new_private(struct fs *fs, const struct ipc_ref *ref, co
 	return node;
 }
 
+struct fs_node *fs_node_new_fifo(struct fs *fs, const struct stat *st)
+{
+	struct fs_node *node = calloc(1, sizeof(*node));
+
+	if (!node)
+		return NULL;
+	node->type = FS_FIFO;
+	node->serial = ++fs->serial;
+	ipc_list_append(&fs->nodes, &node->link);
+	node->ino = st->st_ino;
+	node_remember(node, st);
+	return node;
+}
+
 void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups)
 {
 	(void)fs;
-	if (node->type != FS_CHAN)
+	if (node->type != FS_CHAN && node->type != FS_FIFO)
 		return;
 	node->lookups -= lookups < node->lookups ? lookups : node->lookups;
 	if (node->lookups || node->live)

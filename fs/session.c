@@ -235,6 +235,7 @@ static void session_end(struct fs *fs)
 
 	fs_awake_end(&fs->awake);
 	fs_closers_end(&fs->closers);
+	fs_fifo_fini(fs);
 	ipc_watch_remove(&fs->signals);
 	if (fd >= 0)
 		close(fd);
@@ -274,6 +275,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_service_stopping(&fs->service);
 	ipc_shut_down(fs->ipc);
 	fs_dir_shut_down(fs);
+	fs_fifo_shut_down(fs);
 	fs_closers_end(&fs->closers);
 	ipc_watch_remove(&fs->device);
 	fuse_session_unmount(fs->se);

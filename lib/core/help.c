@@ -33,6 +33,8 @@ static const struct help {
 	{IPC_F_LISTEN, "opening accepts a client, and waits for one", "exec 3<> M/%s/NAME@listen"},
 	{IPC_F_IO, "opening connects, also to a socket that a server bound", "exec 3<> M/%s/NAME@io"},
 	{IPC_F_HOLD, "opening takes a permit, and the last close gives it back", "exec 9< M/%s/NAME@hold"},
+	{IPC_F_FIFO, "a FIFO of your own, for programs that know pipes and take a file for a disk",
+	 "cat M/%s/NAME@fifo"},
 	{IPC_F_LAST, "start so many messages back", "cat M/%s/NAME@last=5,drain"},
 	{IPC_F_MAXMSG, "a new one holds so many messages", "touch M/%s/NAME@maxmsg=10"},
 	{IPC_F_MSGSIZE, "the longest message of a new one", "touch M/%s/NAME@msgsize=4K"},

@@ -89,6 +89,11 @@ struct ipc_kind {
 	 * the handle keeps it for its own next read. Or NULL: not.
 	 */
 	bool (*put_back)(struct ipc_op *, const char *message, size_t len);
+	/*
+	 * A whole message, framed, that a reader of NAME@fifo left unread. From the last to the first, so that each goes before
+	 * all others of its priority. read() tells of each by ipc_pump_note(). Or NULL: every reader has his own copies.
+	 */
+	void (*give_back)(struct ipc_handle *, const char *data, size_t len, unsigned prio);
 	void (*close)(struct ipc_handle *);
 	unsigned (*poll)(struct ipc_handle *); /* revents */
 	/*

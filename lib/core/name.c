@@ -48,6 +48,7 @@ static const struct facet facets[] = {
 	FLAG("listen", IPC_F_LISTEN),
 	FLAG("io", IPC_F_IO),
 	FLAG("hold", IPC_F_HOLD),
+	FLAG("fifo", IPC_F_FIFO),
 	{"last", IPC_F_LAST, ARG_INT64, 1, INT32_MAX, FIELD(last), "last=COUNT"},
 	{"maxmsg", IPC_F_MAXMSG, ARG_INT64, 1, INT32_MAX, FIELD(maxmsg), "maxmsg=COUNT"},
 	{"msgsize", IPC_F_MSGSIZE, ARG_BYTES, 1, INT32_MAX, FIELD(msgsize), "msgsize=BYTES"},
@@ -289,6 +290,8 @@ int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char 
 			break;
 		at++;
 	}
+	if ((p.out.set & IPC_F_FIFO) && (allowed & IPC_F_LINES) && !(p.out.set & IPC_F_NUL))
+		p.out.set |= IPC_F_LINES;
 	err = set_check(&p, framed);
 	if (err)
 		return err;

@@ -35,6 +35,7 @@ enum {
 	IPC_F_VALUE = 1u << 21,	    /* =0..2147483647 (SEM_VALUE_MAX); creation */
 	IPC_F_HOLD = 1u << 22,
 	IPC_F_LAST = 1u << 23, /* =1..2^31-1 */
+	IPC_F_FIFO = 1u << 28, /* implies lines where the kind has them and nul is not given */
 	IPC_F_HELP = 1u << 30,
 };
 

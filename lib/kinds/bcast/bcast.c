@@ -355,7 +355,7 @@ static int bcast_ctl_set(struct ipc *ipc, const struct ipc_ref *ref, const char 
 const struct ipc_kind ipc_bcast = {
 	.name = "bcast",
 	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
-		  IPC_F_BATCH | IPC_F_LAST,
+		  IPC_F_BATCH | IPC_F_LAST | IPC_F_FIFO,
 	.named = true,
 	.chan_size = sizeof(struct bcast_chan),
 	.handle_size = sizeof(struct bcast_handle),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "back.h"
+#include "front.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/frame.h"
@@ -12,6 +13,7 @@
 #include "core/instance.h"
 #include "core/keep.h"
 #include "core/op.h"
+#include "core/pump.h"
 
 /* Room before a message for its priority and a tab, and behind it for the delimiter. */
 enum { META_MAX = 12, DELIM_MAX = 1 };
@@ -70,6 +72,7 @@ static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned p
 	size = n;
 	n = mq_frame(reader, sink->at, n, prio, sink->delim);
 	mq_back_note(mq_chan(reader->chan), size, n, prio);
+	ipc_pump_note(reader, n, prio);
 	sink->at += n;
 	sink->room -= n;
 	sink->left--;
@@ -131,12 +134,14 @@ static ssize_t mq_take(struct ipc_handle *h, char *to, int delim)
 	ssize_t n = mq_back_reserve(q);
 
 	if (n == 0)
-		n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
+		n = q->front ? mq_front_take(m, to + at, &prio)
+			     : IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
 	if (n < 0)
 		return n;
 	mq_count_taken(h, (size_t)n);
 	framed = mq_frame(h, to, (size_t)n, prio, delim);
 	mq_back_note(q, (size_t)n, framed, prio);
+	ipc_pump_note(h, framed, prio);
 	return (ssize_t)framed;
 }
 
@@ -208,6 +213,28 @@ ssize_t mq_read(struct ipc_op *op)
 	}
 }
 
+/* The message in what mq_frame() made of it. */
+static const char *mq_unframe(const struct ipc_handle *h, const char *framed, size_t *len)
+{
+	const char *tab;
+
+	*len -= ipc_frame_delim(h, -1) >= 0;
+	tab = h->facets.set & IPC_F_META ? memchr(framed, '\t', *len) : NULL;
+	if (!tab)
+		return framed;
+	*len -= (size_t)(tab + 1 - framed);
+	return tab + 1;
+}
+
+void mq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned prio)
+{
+	const char *body = mq_unframe(h, data, &len);
+
+	h->chan->out_messages--;
+	h->chan->out_bytes -= len;
+	mq_front_add(mq_handle(h), body, len, prio);
+}
+
 /* Behind others of its priority: the kernel has no other place for what comes back. */
 bool mq_put_back(struct ipc_op *op, const char *messages, size_t len)
 {
@@ -223,7 +250,7 @@ unsigned mq_poll(struct ipc_handle *h)
 
 	if (poll(&p, 1, 0) < 0)
 		return POLLERR;
-	if (h->readable && (mq_done(h) || (h->facets.set & IPC_F_DRAIN)))
+	if (h->readable && (mq_chan(h->chan)->front || mq_done(h) || (h->facets.set & IPC_F_DRAIN)))
 		p.revents |= POLLIN; /* a read would say EOF, not wait */
 	return ((p.revents & POLLIN ? POLLIN | POLLRDNORM : 0u) | (p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0u)) &
 	       mask;

@@ -14,6 +14,7 @@
 
 #include "core/cred.h"
 #include "back.h"
+#include "front.h"
 #include "names.h"
 #include "base/sys.h"
 #include "core/chan.h"
@@ -185,12 +186,13 @@ static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *a
 
 static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
+	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_mq, ref->base);
 	struct mq_attr attr;
 	int64_t bytes;
 	int r = mq_look(ipc, ref, &attr, &bytes);
 
 	depth->unit = "messages";
-	depth->value = r < 0 ? -1 : attr.mq_curmsgs;
+	depth->value = r < 0 ? -1 : attr.mq_curmsgs + (chan ? mq_chan(chan)->front_count : 0);
 	return 0;
 }
 
@@ -200,11 +202,11 @@ static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ch
 	int64_t bytes;
 	int r;
 
-	(void)chan;
 	r = mq_look(ipc, ref, &attr, &bytes);
 	if (r < 0)
 		return ipc_is_shortage(r) || r == -ESTALE ? r : 0;
-	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize, attr.mq_curmsgs);
+	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize,
+		attr.mq_curmsgs + (chan ? mq_chan(chan)->front_count : 0));
 	if (bytes >= 0)
 		fprintf(out, "bytes=%" PRId64 "\n", bytes);
 	return 0;
@@ -278,13 +280,18 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 
 static void mq_chan_free(struct ipc_chan *chan)
 {
+	mq_front_free(mq_chan(chan));
 	if (mq_chan(chan)->maxmsg)
 		mq_back_fini(mq_chan(chan));
 }
 
 static void mq_close_handle(struct ipc_handle *h)
 {
-	mq_close(mq_handle(h)->fd);
+	struct mq_handle *m = mq_handle(h);
+
+	if (h->chan)
+		mq_front_settle(m);
+	mq_close(m->fd);
 }
 
 static int mq_watch_fd(struct ipc_handle *h)
@@ -295,7 +302,7 @@ static int mq_watch_fd(struct ipc_handle *h)
 const struct ipc_kind ipc_mq = {
 	.name = "mq",
 	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
-		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE,
+		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO,
 	.chan_size = sizeof(struct mq_chan),
 	.handle_size = sizeof(struct mq_handle),
 	.start = mq_start,
@@ -313,6 +320,7 @@ const struct ipc_kind ipc_mq = {
 	.write = mq_write,
 	.flush = mq_flush,
 	.put_back = mq_put_back,
+	.give_back = mq_give_back,
 	.close = mq_close_handle,
 	.poll = mq_poll,
 	.watch_fd = mq_watch_fd,

@@ -28,6 +28,9 @@ struct mq_chan {
 	struct ipc_list returned; /* messages that were not delivered and for which there is no room in the queue */
 	struct ipc_watch room;
 	int back_fd; /* for sending them; -1 */
+
+	struct mq_front *front; /* messages that go before those in the queue: front.c */
+	long front_count;
 };
 
 struct mq_handle {
@@ -51,6 +54,7 @@ ssize_t mq_read(struct ipc_op *);
 ssize_t mq_write(struct ipc_op *);
 int mq_flush(struct ipc_op *);
 bool mq_put_back(struct ipc_op *, const char *messages, size_t len);
+void mq_give_back(struct ipc_handle *, const char *data, size_t len, unsigned prio);
 unsigned mq_poll(struct ipc_handle *);
 
 #endif
