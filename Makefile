@@ -243,10 +243,10 @@ build/fuzz-clang/%: tests/fuzz/%.c $(LIB_SOURCES) $(LIB_HEADERS)
 build/fuzz-clang/request: $(wildcard fs/*.c fs/*.h)
 
 .PHONY: bench
-bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock for some of them
+bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock for some, COMPARE=old.json for what moved
 	@$(SUBMAKE) deps-bench
 	@$(SUBMAKE) all $(BENCH)
-	@IPCFS=$(abspath $(B)/ipcfs) BENCH=$(abspath $(B)/bench) QUICK=$(QUICK) ONLY=$(ONLY) python3 -B tests/bench/run.py
+	@IPCFS=$(abspath $(B)/ipcfs) BENCH=$(abspath $(B)/bench) QUICK=$(QUICK) ONLY=$(ONLY) COMPARE=$(COMPARE) python3 -B tests/bench/run.py
 
 # --- lint ------------------------------------------------------------------------------------------------------------
 

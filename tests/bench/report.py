@@ -132,10 +132,13 @@ class Report:
         self.rows.append({"what": what, "skipped": why})
         print(f"{what:<46} skipped: {why}", flush=True)
 
+    def whole(self):
+        return {**self.facts, "rows": self.rows, "growth": self.series}
+
     def finish(self, repeated, disturbed):
         self.facts.update(repetitions=repeated, disturbed=disturbed)
         with open(f"{self.build}/bench.json", "w", encoding="utf-8") as out:
-            json.dump({**self.facts, "rows": self.rows, "growth": self.series}, out, indent=1)
+            json.dump(self.whole(), out, indent=1)
             out.write("\n")
         goals = [row for row in self.rows if row.get("reached") is not None]
         missed = [row for row in goals if not row["reached"]]

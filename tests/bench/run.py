@@ -1,7 +1,8 @@
 """make bench: what every channel costs, beside the kernel's own and what a user would pick instead.
 
 IPCFS and BENCH (the daemon, and the directory of the programs) come from the Makefile; QUICK=1 makes it short. ONLY=mq,sock
-runs those sections only. The exit status tells whether the data was right, never whether the machine was fast.
+runs those sections only. COMPARE=old.json, a bench.json of an earlier run, prints what moved since. The exit status tells
+whether the data was right and, with COMPARE alone, whether nothing got worse beyond its spread.
 """
 
 import ctypes
@@ -22,6 +23,7 @@ import bench_sem
 import bench_shell
 import bench_shm
 import bench_sock
+import compare
 from mounts import Mount
 from report import Report
 from sampling import Sampler, Skip, WrongData
@@ -159,6 +161,13 @@ def main():
     quick = os.environ.get("QUICK", "") not in ("", "0")
     only = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(SECTIONS)
     build = os.path.dirname(os.environ["BENCH"])
+    worse = 0
+    try:
+        # Before it is written over, should it be the last one.
+        old = compare.load(os.environ["COMPARE"]) if os.environ.get("COMPARE") else None
+    except (OSError, ValueError) as why:
+        print(f"bench: COMPARE: {why}", file=sys.stderr)
+        return 2
 
     def ended(_number, _frame):
         raise KeyboardInterrupt
@@ -175,6 +184,8 @@ def main():
             bench.attempt(name, lambda section=SECTIONS[name]: section.run(bench))
             bench.remove_queues()
         bench.report.finish(bench.sampler.repeated, bench.sampler.disturbed)
+        if old:
+            worse = compare.compare(old, bench.report.whole())
     except KeyboardInterrupt:
         print("\nbench: interrupted", file=sys.stderr)
         return 130
@@ -184,7 +195,7 @@ def main():
         for number in stopping:
             signal.signal(number, signal.SIG_IGN)
         bench.close()
-    return 1 if bench.failed else 0
+    return 1 if bench.failed or worse else 0
 
 
 if __name__ == "__main__":
