@@ -431,23 +431,22 @@ def busybox_take(flow, *command):
 
 # --- semaphores and the memory they guard -------------------------------------------------------------------------------
 
-sems = Counters("trying", "posts", "takes", "killed", "inside", "dirty", "rounds", "torn")
+sems = Counters("posts", "takes", "other posts", "other takes", "killed", "inside", "dirty", "rounds", "torn")
 
 
-def post(path):
+def post(path, count):
     fd = os.open(path, os.O_WRONLY)
     while sending():
-        sems["trying"] += 1
         os.write(fd, b"1\n")
-        sems["posts"] += 1
+        sems[count] += 1
         time.sleep(0.001)
 
 
-def wait(path):
+def wait(path, count):
     while run["stop"] != STOP_TAKING:
         fd = os.open(path + "@timeout=300ms", os.O_RDONLY)
         if read_or_none(fd):
-            sems["takes"] += 1
+            sems[count] += 1
         os.close(fd)
 
 
@@ -652,8 +651,8 @@ def workers_beside(mnt, place):
             Worker("other sender", as_nobody(send_lines), f"{mnt}/mq/other@lines", flow=other, sender=True),
             Worker("other taker", as_nobody(take), f"{mnt}/mq/other@lines,timeout=500ms", True, flow=other),
             Worker("other taker", take, f"{mnt}/mq/other@lines,timeout=500ms", True, flow=other),
-            Worker("sem poster", as_nobody(post), f"{mnt}/sem/post"),
-            Worker("sem taker", as_nobody(wait), f"{mnt}/sem/post"),
+            Worker("sem poster", as_nobody(post), f"{mnt}/sem/post", "other posts"),
+            Worker("sem taker", as_nobody(wait), f"{mnt}/sem/post", "other takes"),
             Worker("hear", as_nobody(hear), f"{mnt}/bcast/cast"),
         ]
     else:
@@ -707,8 +706,8 @@ def workers_of(mnt):
         taker("stream taker", stream, take_streams, f"{mnt}/sock/stream@timeout=500ms"),
         sender("pipe sender", pipe, send_whole_lines, f"{mnt}/pipe/p"),
         taker("pipe taker", pipe, take_pipe, f"{mnt}/pipe/p", mortal=False),
-        Worker("sem poster", post, f"{mnt}/sem/post"),
-        Worker("sem taker", wait, f"{mnt}/sem/post"),
+        Worker("sem poster", post, f"{mnt}/sem/post", "posts"),
+        Worker("sem taker", wait, f"{mnt}/sem/post", "takes"),
         Worker("guard", guard, f"{mnt}/sem/lock", f"{mnt}/shm/memory"),
         Worker("guard", guard, f"{mnt}/sem/lock", f"{mnt}/shm/memory"),
         Worker("cast", cast, f"{mnt}/bcast/cast"),
@@ -831,7 +830,7 @@ def check_sems(mnt):
         value = int(dict(line.strip().split("=", 1) for line in f if "=" in line)["value"])
     with open(f"{mnt}/sem/lock@ctl", encoding="ascii") as f:
         lock = int(dict(line.strip().split("=", 1) for line in f if "=" in line)["value"])
-    posts, takes, killed = sems["posts"], sems["takes"], sems["killed"]
+    posts, takes, killed = sems["posts"] + sems["other posts"], sems["takes"] + sems["other takes"], sems["killed"]
     print(f"  sem          posted {posts} taken {takes} left {value}, {killed} kills; "
           f"behind the lock {sems['rounds']}, left {lock}")
     if not -killed <= posts - takes - value <= killed:

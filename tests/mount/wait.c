@@ -254,6 +254,27 @@ t_test(wait, epoll_edge_reports_each_arrival)
 	}
 }
 
+/* As a pipe does, though its reader has read none of them. */
+t_test(wait, epoll_edge_reports_each_message_of_every_kind)
+{
+	static const char *const kinds[] = {"mq/%s", "bcast/%s", "sem/%s", "sock/%s@dgram"};
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char *path = t_format("%s/%s", M->dir, t_format(kinds[i], t_name("e")));
+		int out, ep;
+
+		close(open(path, O_CREAT | O_WRONLY | O_NONBLOCK, 0600));
+		ep = epoll_of(t_open(path, O_RDONLY | O_NONBLOCK), EPOLLIN | EPOLLET);
+		out = t_open(path, O_WRONLY);
+		for (int n = 0; n < 3; n++) {
+			cr_assert_eq(write(out, "1\n", 2), 2);
+			cr_assert_eq(next_event(ep, T_PATIENCE), EPOLLIN, "%s, message %d", kinds[i], n);
+		}
+		close(out);
+		close(ep);
+	}
+}
+
 t_test(wait, epoll_edge_survives_a_message_taken_by_another)
 {
 	q = queue_make("q", 2, 16);
