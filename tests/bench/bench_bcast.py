@@ -1,15 +1,69 @@
 """Broadcasts: one write for all readers, against a pipe and a write for each of them."""
 
+import filecmp
+import time
+
+from sampling import WrongData
+
 TITLE = "bcast: 64-byte messages, the cost of a message and reader"
 
 PIPES = "a pipe for each reader"
+CATS = "cat | cat for each reader"
 
 
 def run(bench):
     mount = bench.mount()
     for readers in (1, 10, 100):
         bench.attempt(f"bcast, {readers} readers", lambda n=readers: cast(bench, mount, n))
+    for readers, goal in ((1, 3), (10, 0.5)):
+        bench.attempt(f"bcast by cat, {readers} readers", lambda n=readers, at_most=goal: cats(bench, mount, n, at_most))
     bench.unmount(mount)
+
+
+def readers_of(channel):
+    with open(f"{channel}@ctl", encoding="ascii") as ctl:
+        return int(dict(line.strip().split("=", 1) for line in ctl)["readers"])
+
+
+def cats(bench, mount, readers, at_most):
+    """A file of lines by cat, to cats; against as many pipes."""
+    count = 20000 if bench.quick else 200000
+    channel, source = f"{mount.path}/bcast/cat{readers}", f"{bench.tmp}/lines"
+    results = [f"{bench.tmp}/got{i}" for i in range(readers)]
+    bench.touch(channel)
+    with open(f"{channel}@ctl", "w", encoding="ascii") as ctl:
+        ctl.write("buffer=64M\n")
+    with open(source, "w", encoding="ascii") as out:
+        out.writelines(f"line number {i} of the file\n" for i in range(count))
+
+    def timed(begin, children):
+        for child in children:
+            bench.reap(child)
+        spent = time.perf_counter() - begin
+        for got in results:
+            if not filecmp.cmp(source, got, shallow=False):
+                raise WrongData("the lines that came are not those that went")
+        return spent * 1e9 / count / readers
+
+    def reading(command, got):
+        with open(got, "wb") as out:
+            return bench.spawn(command, stdout=out)
+
+    def mediated(_):
+        children = [reading(["cat", f"{channel}@lines,n={count}"], got) for got in results]
+        while readers_of(channel) < readers:
+            time.sleep(0.001)
+        begin = time.perf_counter()
+        return timed(begin, children + [bench.spawn(["sh", "-c", 'exec cat "$0" >"$1"', source, f"{channel}@lines"])])
+
+    def piped(_):
+        begin = time.perf_counter()
+        return timed(begin, [reading(["sh", "-c", 'cat "$0" | cat', source], got) for got in results])
+
+    sides = {"ipcfs": mediated, CATS: piped}
+    figures, ratio = bench.sampler.sample(sides, repetitions=5 if bench.quick else 9)
+    what = f"bcast @lines by cat, {readers} reader{'s' if readers > 1 else ''}"
+    bench.report.compared(what, "ns", figures, "ipcfs", CATS, ratio("ipcfs", CATS), ("<=", at_most))
 
 
 def cast(bench, mount, readers):
