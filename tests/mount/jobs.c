@@ -173,3 +173,11 @@ t_test(jobs, many_producers_lines_stay_whole)
 	cr_assert_eq(t_sh(NULL, "sh", ALL_THERE, NULL), 0);
 	cr_assert_eq(queue_depth(&q), 0);
 }
+
+/* cat reads with room for many lines, and gets as many as there are at that moment. */
+t_test(jobs, cats_share_a_queue_exactly_once)
+{
+	t_check("Q=$M/mq/${P}jobs; touch $Q; for i in 1 2 3 4; do cat $Q@lines,idle=1s >cat.$i & done; "
+		"seq 20000 >$Q@lines; wait; cat cat.* | sort -n | cmp - <(seq 20000) && echo all",
+		"all\n");
+}
