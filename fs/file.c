@@ -11,6 +11,7 @@
 
 #include "fs.h"
 #include "ring.h"
+#include "base/proc.h"
 
 /* What fi->fh points to. */
 struct fs_file {
@@ -716,11 +717,27 @@ static void flush_ask(fuse_req_t req, struct fs_file *file)
 		fs_closer_ask(&file->fs->closers, &c->closer);
 }
 
+/* The one moment at which the kernel shows how a process ends that has the file open: while it waits for our answer. */
+static enum ipc_end flush_end(pid_t closer)
+{
+	struct ipc_proc proc;
+
+	if (ipc_proc_look(closer, &proc) < 0)
+		return IPC_END_UNKNOWN;
+	if (!proc.exiting)
+		return IPC_END_CLOSED;
+	if (!proc.status_known)
+		return IPC_END_UNKNOWN;
+	return proc.status ? IPC_END_FAILURE : IPC_END_SUCCESS;
+}
+
 void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs_file *file = file_of(fi);
 
 	(void)ino;
+	if (file->handle && ipc_handle_owes(file->handle))
+		ipc_handle_ends(file->handle, flush_end(fs_cred(req).pid));
 	if (file->handle && ipc_handle_has_unfinished(file->handle))
 		flush_ask(req, file);
 	else if (file->handle && ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS)

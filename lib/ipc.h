@@ -237,6 +237,14 @@ bool ipc_ref_is_plain(const struct ipc_ref *);
  */
 int ipc_handle_backing(const struct ipc_handle *);
 int ipc_handle_refuse_backing(struct ipc_handle *, const struct ipc_cred *);
+/*
+ * How the process that closes a descriptor of a file does it, which decides what becomes of the messages that the reader owes:
+ * settle.h. CLOSED: by close(2), and goes on. SUCCESS, FAILURE: it exits, with status 0 or otherwise. UNKNOWN: not to be seen.
+ */
+enum ipc_end { IPC_END_UNKNOWN, IPC_END_CLOSED, IPC_END_SUCCESS, IPC_END_FAILURE };
+/* Whether ipc_handle_ends() should be told. Each close(2) or exit may be the last one; what counts is what came before ipc_close(). */
+bool ipc_handle_owes(const struct ipc_handle *);
+void ipc_handle_ends(struct ipc_handle *, enum ipc_end);
 /* The size that stat should show, for handles that are plain files; 0 for channels. */
 int ipc_handle_stat(struct ipc_handle *, struct stat *);
 

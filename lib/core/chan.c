@@ -93,7 +93,7 @@ void ipc_chan_drop(struct ipc_chan *chan)
 	ipc_loop_free_later(chan->ipc->loop, &chan->garbage, chan);
 }
 
-void ipc_chan_forget(struct ipc_chan *chan)
+void ipc_chan_removed(struct ipc_chan *chan, const struct ipc_cred *by)
 {
 	if (!chan->listed)
 		return;
@@ -101,7 +101,14 @@ void ipc_chan_forget(struct ipc_chan *chan)
 	tdelete(chan, &chan->ipc->chans, chan_compare);
 	chan->listed = false;
 	chan->ipc->chan_count--;
+	if (chan->kind->forgotten)
+		chan->kind->forgotten(chan, by);
 	ipc_chan_drop(chan);
+}
+
+void ipc_chan_forget(struct ipc_chan *chan)
+{
+	ipc_chan_removed(chan, NULL);
 }
 
 int ipc_chan_rename(struct ipc_chan *chan, const char *name)

@@ -17,6 +17,7 @@ struct ipc_chan {
 	uid_t idle_of;
 	struct ipc_list handles;
 	struct ipc_waitq waitq;
+	unsigned owed;	/* messages that were handed over and are not settled: settle.h */
 	struct stat st; /* kinds whose names live here: all of it; others: st_ino */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes; /* from and to the files of this mount */
 	struct ipc_garbage garbage;
@@ -26,6 +27,8 @@ struct ipc_chan {
 struct ipc_chan *ipc_chan_find(struct ipc *, const struct ipc_kind *, const char *name);
 struct ipc_chan *ipc_chan_get(struct ipc *, const struct ipc_kind *, const char *name, ino_t ino);
 void ipc_chan_forget(struct ipc_chan *); /* its name no longer means it; it lives on for its handles */
+void ipc_chan_removed(struct ipc_chan *, const struct ipc_cred *by); /* the same, and who did that */
+const char *ipc_chan_path(const struct ipc_chan *);		     /* as ipc_handle_path() */
 /* Whatever had that name is forgotten, unless there is no memory: then nothing has happened. */
 int ipc_chan_rename(struct ipc_chan *, const char *name);
 void ipc_chan_hold(struct ipc_chan *);

@@ -16,6 +16,7 @@
 #include "kind.h"
 #include "op.h"
 #include "ref.h"
+#include "settle.h"
 
 enum { CTL_LINE_MAX = 4096 };
 
@@ -88,6 +89,7 @@ static void ctl_show_chan(struct ipc_chan *chan, FILE *out)
 		chan->in_messages, chan->in_bytes, chan->out_messages, chan->out_bytes);
 	ipc_list_each(pos, next, &chan->handles)
 		ctl_show_waiters(ipc_container(pos, struct ipc_handle, link), out);
+	ipc_settle_show(chan, out);
 }
 
 unsigned ipc_chan_waiters(const struct ipc_chan *chan)

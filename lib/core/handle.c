@@ -12,6 +12,7 @@
 #include "ref.h"
 #include "cred.h"
 #include "quota.h"
+#include "settle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +55,7 @@ static void handle_free(struct ipc_handle *h)
 	ipc_frame_free(h);
 	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_HANDLES, 1);
 	free(h->linger);
+	free(h->owing);
 	ipc_loop_free_later(h->ipc->loop, &h->garbage, h);
 }
 
@@ -110,7 +112,8 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 		return -ENOMEM;
 	}
 	ino = ipc_kind_ino(ino);
-	if (!text && ref->kind->named)
+	r = ipc_settle_open(h);
+	if (r == 0 && !text && ref->kind->named)
 		r = handle_attach(h, ref, ino);
 	if (r == 0)
 		r = handle_open(h, ref, flags, ino);
@@ -195,6 +198,7 @@ void ipc_close(struct ipc_handle *h)
 	ipc_handle_cancel(h, -EBADF);
 	ipc_list_remove(&h->poll_link);
 	h->ready = NULL;
+	ipc_settle_close(h);
 	if (!ipc_frame_lingers(h)) {
 		handle_destroy(h);
 		return;

@@ -26,6 +26,7 @@ struct ipc_handle {
 	int64_t taken;	       /* messages delivered */
 
 	struct ipc_pump *pump;	   /* what feeds a FIFO from it, or fills it from one; NULL */
+	struct ipc_owing *owing;   /* what it has taken with ack: settle.h; or NULL */
 	struct ipc_part *part;	   /* a line whose end has not been written yet: frame.c */
 	struct ipc_linger *linger; /* made with the first, so that closing finds room for what it may leave behind */
 

@@ -79,11 +79,11 @@ static bool copy_string(const char **to)
 /* What a crash left in that runtime directory goes back to where it came from. False: somebody must come again. */
 static bool recover(void *arg, int dir)
 {
-	const struct ipc *ipc = arg;
+	struct ipc *ipc = arg;
 	bool done = true;
 
 	for (unsigned i = 0; ipc->kinds[i]; i++)
-		done &= !ipc->kinds[i]->recover || ipc->kinds[i]->recover(dir);
+		done &= !ipc->kinds[i]->recover || ipc->kinds[i]->recover(ipc, dir);
 	return done;
 }
 
@@ -100,7 +100,7 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 	ipc->pool = ipc_pool_new(ipc->loop, HELPERS_MAX);
 	if (!ipc->pool)
 		return -errno;
-	ipc->rundir = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared, recover, ipc);
+	ipc->rundir = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared);
 	if (!ipc->rundir)
 		return -ENOMEM;
 	for (unsigned i = 0; ipc->kinds[i]; i++) {
@@ -111,6 +111,7 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 		if (r < 0)
 			return r;
 	}
+	ipc_rundir_recover(ipc->rundir, recover, ipc);
 	return 0;
 }
 

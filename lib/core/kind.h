@@ -7,6 +7,8 @@
 
 #include "ipc.h"
 
+struct ipc_debt;
+
 /* What ipc_stat() and MNT/status show of a channel's state. */
 struct ipc_depth {
 	int64_t value; /* -1: not known to us */
@@ -30,10 +32,10 @@ struct ipc_kind {
 	void (*stop)(struct ipc *);
 
 	/*
-	 * Gives back what a crash left in an instance's runtime directory. False: there was too little memory, or too few
+	 * Gives back what a crash left in an instance's runtime directory, once the kind has started. False: there was too little memory, or too few
 	 * descriptors, and somebody must come again. Or NULL: what is in there can go.
 	 */
-	bool (*recover)(int dir);
+	bool (*recover)(struct ipc *, int dir);
 
 	/* Whether this instance does without it. Or NULL: never. */
 	bool (*hidden)(const struct ipc *);
@@ -94,6 +96,13 @@ struct ipc_kind {
 	 * all others of its priority. read() tells of each by ipc_pump_note(). Or NULL: every reader has his own copies.
 	 */
 	void (*give_back)(struct ipc_handle *, const char *data, size_t len, unsigned prio);
+	/*
+	 * What becomes of a message that was handed over with ack: it is forgotten, or goes to the next reader. Either takes the
+	 * debt, which its handle has no more. NULL: the kind has no ack. forgotten: the channel's name means it no longer.
+	 */
+	void (*settled)(struct ipc_debt *);
+	void (*given_back)(struct ipc_debt *);
+	void (*forgotten)(struct ipc_chan *, const struct ipc_cred *by); /* by: who removed it; or NULL. Or NULL */
 	void (*close)(struct ipc_handle *);
 	unsigned (*poll)(struct ipc_handle *); /* revents */
 	/*

@@ -45,6 +45,9 @@ static const struct facet facets[] = {
 	{"timeout", IPC_F_TIMEOUT, ARG_DURATION, 0, DURATION_MAX, FIELD(timeout), "timeout=TIME"},
 	FLAG("batch", IPC_F_BATCH),
 	FLAG("meta", IPC_F_META),
+	FLAG("ack", IPC_F_ACK),
+	{"lease", IPC_F_LEASE, ARG_DURATION, 1, DURATION_MAX, FIELD(lease), "lease=TIME"},
+	{"tries", IPC_F_TRIES, ARG_INT64, 1, INT32_MAX, FIELD(tries), "tries=COUNT"},
 	FLAG("listen", IPC_F_LISTEN),
 	FLAG("io", IPC_F_IO),
 	FLAG("hold", IPC_F_HOLD),
@@ -254,6 +257,7 @@ static bool is_several(uint32_t set)
 static int set_check(const struct parse *p, int framed)
 {
 	uint32_t set = p->out.set, alone = set & (IPC_F_CORE | IPC_F_ADDR), records = set & (IPC_F_BATCH | IPC_F_META);
+	uint32_t settling = set & (IPC_F_LEASE | IPC_F_TRIES);
 
 	if (alone && is_several(set))
 		return refuse(p, "%s takes no other facet beside it", facet_of(alone, NULL)->name);
@@ -266,6 +270,12 @@ static int set_check(const struct parse *p, int framed)
 	}
 	if (records && !framed && !(set & (IPC_F_LINES | IPC_F_NUL)))
 		return refuse(p, "%s needs lines or nul beside it", facet_of(records, NULL)->name);
+	if ((set & IPC_F_ACK) && (set & IPC_F_FIFO))
+		return refuse(p, "ack goes without fifo: a FIFO does not tell what its reader has done with");
+	if (settling && !(set & IPC_F_ACK))
+		return refuse(p, "%s needs ack beside it", facet_of(settling, NULL)->name);
+	if ((set & IPC_F_LEASE) && !p->out.lease)
+		return refuse(p, "lease=0: a job would be taken away before it is read; 30s, 5m");
 	return 0;
 }
 

@@ -35,7 +35,10 @@ enum {
 	IPC_F_VALUE = 1u << 21,	    /* =0..2147483647 (SEM_VALUE_MAX); creation */
 	IPC_F_HOLD = 1u << 22,
 	IPC_F_LAST = 1u << 23, /* =1..2^31-1 */
-	IPC_F_FIFO = 1u << 28, /* implies lines where the kind has them and nul is not given */
+	IPC_F_ACK = 1u << 24,
+	IPC_F_LEASE = 1u << 25, /* =duration */
+	IPC_F_TRIES = 1u << 26, /* =1..2^31-1 */
+	IPC_F_FIFO = 1u << 28,	/* implies lines where the kind has them and nul is not given */
 	IPC_F_HELP = 1u << 30,
 };
 
@@ -54,6 +57,8 @@ struct ipc_facets {
 	int64_t timeout; /* nanoseconds */
 	int64_t maxmsg, msgsize, size;
 	int64_t value, last;
+	int64_t lease; /* nanoseconds */
+	int64_t tries;
 	uint8_t connect; /* offset of the address in the text that was parsed; the text's end ends it */
 };
 
@@ -62,7 +67,7 @@ struct ipc_facets {
  * Returns 0, or -EINVAL with one line in why (no newline) that names what was wrong and what would be right: unknown
  * facet, facet of another kind, missing or superfluous value, value out of range, the same facet twice, an empty facet,
  * two that contradict each other (lines+nul, one+n, two socket types, ctl or addr with anything else,
- * batch or meta on a read of neither lines nor nul when `framed` is 0).
+ * batch or meta on a read of neither lines nor nul when `framed` is 0, lease or tries without ack).
  * text need not be NUL-terminated and may hold any bytes; what is quoted in why is ipc_escape()d, and shortened if it
  * is long. 512 bytes hold any line; a smaller why gets the start of it. out is written only on success.
  */

@@ -9,6 +9,7 @@
 #include "op.h"
 #include "patience.h"
 #include "quota.h"
+#include "settle.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -47,7 +48,7 @@ ssize_t ipc_op_try(struct ipc_op *op)
 		r = ipc_keep_serve(op);
 		if (r != -ENODATA)
 			return r;
-		r = h->kind->read(op);
+		r = h->owing ? ipc_settle_read(op) : h->kind->read(op);
 		op->taken = r > 0;
 		return r < 0 ? r : ipc_keep_deliver(op, (size_t)r);
 	case IPC_WRITE:
@@ -87,8 +88,11 @@ static ssize_t op_submit(struct ipc_op *op)
 	if (wq && !ipc_list_empty(&wq->ops[side])) {
 		if (op->nonblock)
 			ipc_waitq_run(wq, side);
-		if (!ipc_list_empty(&wq->ops[side]))
+		if (!ipc_list_empty(&wq->ops[side])) {
+			if (op->type == IPC_READ)
+				ipc_settle_asked(h);
 			return op->nonblock ? -EAGAIN : h->ipc->down ? -ENOTCONN : IPC_WOULD_PARK;
+		}
 	}
 	r = ipc_op_try(op);
 	wq = h->waitq;

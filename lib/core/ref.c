@@ -35,6 +35,14 @@ const char *ipc_handle_path(const struct ipc_handle *h)
 	return path;
 }
 
+const char *ipc_chan_path(const struct ipc_chan *chan)
+{
+	static char path[2 * IPC_NAME_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", chan->kind->name, chan->name);
+	return path;
+}
+
 int ipc_kernel_name(struct ipc *ipc, const struct ipc_ref *ref, const char *lead, char *out, size_t size)
 {
 	const char *prefix = ipc->opt.prefix ? ipc->opt.prefix : "";
@@ -342,7 +350,7 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	ipc_ref_leave(cred, ref);
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
-		ipc_chan_forget(chan);
+		ipc_chan_removed(chan, cred);
 	return r;
 }
 

@@ -16,8 +16,6 @@ enum { NAME_LEN = 6, NUMBER_MAX = 20, CANDIDATES = 2, TRIES = 16 };
 struct ipc_rundir {
 	char *mountpoint;
 	bool shared;
-	bool (*recover)(void *arg, int dir);
-	void *arg;
 	int base, fd; /* -1: not made yet */
 	unsigned long long next;
 	char base_path[IPC_RUNDIR_ADDRESS_MAX];
@@ -116,20 +114,21 @@ static void rundir_empty(int fd)
 		return;
 	}
 	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    strncmp(e->d_name, IPC_RUNDIR_KEEP, strlen(IPC_RUNDIR_KEEP)) != 0)
 			unlinkat(dirfd(dir), e->d_name, 0);
 	closedir(dir);
 }
 
 /* Removes a directory whose owner is gone; the lock is held over the removal, or a new owner could come in between. */
-static void leftover_remove(const struct ipc_rundir *rd, int base, const char *name)
+static void leftover_remove(int base, const char *name, bool (*recover)(void *arg, int dir), void *arg)
 {
 	int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int list;
 
 	if (fd < 0)
 		return;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && rd->recover(rd->arg, fd)) {
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && recover(arg, fd)) {
 		list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (list >= 0)
 			rundir_empty(list);
@@ -139,7 +138,7 @@ static void leftover_remove(const struct ipc_rundir *rd, int base, const char *n
 }
 
 /* Takes `base`. */
-static void leftovers_remove(const struct ipc_rundir *rd, int base)
+static void leftovers_remove(int base, bool (*recover)(void *arg, int dir), void *arg)
 {
 	DIR *dir = fdopendir(base);
 	struct dirent *e;
@@ -150,34 +149,37 @@ static void leftovers_remove(const struct ipc_rundir *rd, int base)
 	}
 	while ((e = readdir(dir)))
 		if (strlen(e->d_name) == NAME_LEN)
-			leftover_remove(rd, base, e->d_name);
+			leftover_remove(base, e->d_name, recover, arg);
 	closedir(dir);
 }
 
-struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared, bool (*recover)(void *arg, int dir), void *arg)
+struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared)
 {
 	struct ipc_rundir *rd = calloc(1, sizeof(*rd));
-	char path[IPC_RUNDIR_ADDRESS_MAX], why[256];
 
 	if (!rd)
 		return NULL;
 	rd->shared = shared;
-	rd->recover = recover;
-	rd->arg = arg;
 	rd->base = rd->fd = -1;
 	if (mountpoint && !(rd->mountpoint = strdup(mountpoint))) {
 		free(rd);
 		return NULL;
 	}
+	return rd;
+}
+
+void ipc_rundir_recover(const struct ipc_rundir *rd, bool (*recover)(void *arg, int dir), void *arg)
+{
+	char path[IPC_RUNDIR_ADDRESS_MAX], why[256];
+
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		int fd = base_candidate(rd, i, path) ? base_open(path, why, sizeof(why)) : -1;
 
 		if (fd < 0)
 			continue;
-		leftovers_remove(rd, fd);
+		leftovers_remove(fd, recover, arg);
 		rmdir(path);
 	}
-	return rd;
 }
 
 void ipc_rundir_free(struct ipc_rundir *rd)

@@ -15,13 +15,20 @@ enum { IPC_RUNDIR_ADDRESS_MAX = 108 }; /* sun_path of unix(7), with a NUL */
 
 struct ipc_rundir;
 
+/* A file whose name begins so stays, and the directory with it, for the instance that will take what is in it. */
+#define IPC_RUNDIR_KEEP "keep-"
+
+/*
+ * mountpoint: a directory that must not be used, because resolving a path in it would ask the caller itself; or NULL. Returns
+ * NULL when out of memory.
+ */
+struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared);
 /*
  * Removes what crashes left behind, after recover() has given back what is noted there: it gets each such directory, locked,
- * and says false where somebody must come again before that may go. mountpoint: a directory that must not be used, because
- * resolving a path in it would ask the caller itself; or NULL. Returns NULL when out of memory.
+ * and says false where somebody must come again before that may go.
  */
-struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared, bool (*recover)(void *arg, int dir), void *arg);
-/* Removes the directory with all that is in it. Accepts NULL. */
+void ipc_rundir_recover(const struct ipc_rundir *, bool (*recover)(void *arg, int dir), void *arg);
+/* Removes the directory with all that is in it and not kept. Accepts NULL. */
 void ipc_rundir_free(struct ipc_rundir *);
 
 /*

@@ -50,7 +50,11 @@ static bool recover_nothing(void *arg, int dir)
 
 static struct ipc_rundir *rundir_new(const char *mountpoint, bool shared)
 {
-	return ipc_rundir_new(mountpoint, shared, recover_nothing, NULL);
+	struct ipc_rundir *made = ipc_rundir_new(mountpoint, shared);
+
+	if (made)
+		ipc_rundir_recover(made, recover_nothing, NULL);
+	return made;
 }
 
 TestSuite(rundir, .init = setup, .fini = teardown, .timeout = 20);

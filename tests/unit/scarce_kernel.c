@@ -1,4 +1,5 @@
 /* Memory or descriptors run out: the kinds whose names are the kernel's. */
+#include "kinds/mq/mq.h"
 #include "scarcity.h"
 
 #include <mqueue.h>
@@ -141,12 +142,12 @@ Test(scarce, mq_times)
 /* As where no mqueue file system can be had: the names are those that we have seen. */
 static void use_queue_unlisted(void)
 {
-	void **dir = ipc_kind_data(ipc, &ipc_mq);
+	struct mq_kind *kind = *ipc_kind_data(ipc, &ipc_mq);
 	struct file f;
 
-	if ((int)(intptr_t)*dir >= 2)
-		close((int)(intptr_t)*dir - 2);
-	*dir = (void *)(intptr_t)1;
+	if (kind->dir >= 0)
+		close(kind->dir);
+	kind->dir = -1;
 	scarce_create(&ipc_mq, "q@maxmsg=2,msgsize=16");
 	f = scarce_open(&ipc_mq, "q@maxmsg=2", O_RDWR);
 	put_all(&f, "x");

@@ -46,13 +46,20 @@ static int front_add(struct mq_chan *q, const char *data, size_t len, unsigned p
 	return 0;
 }
 
-static void front_drop_first(struct mq_chan *q)
+void mq_front_drop_first(struct mq_chan *q)
 {
 	struct mq_front *b = q->front;
 
 	q->front = b->next;
 	q->front_count--;
 	free(b);
+}
+
+ssize_t mq_front_first(const struct mq_chan *q, const char **data, unsigned *prio)
+{
+	*data = q->front->data;
+	*prio = q->front->prio;
+	return (ssize_t)q->front->len;
 }
 
 /* For both directions, which a reader's descriptor is not; and the queue's name may mean another one by now. */
@@ -109,7 +116,7 @@ void mq_front_settle(struct mq_handle *m)
 	if (mq_getattr(fd, &attr) == 0 && attr.mq_curmsgs <= COLLECT_MAX)
 		front_collect(q, fd, attr.mq_curmsgs);
 	while (q->front && mq_send(fd, q->front->data, q->front->len, q->front->prio) == 0)
-		front_drop_first(q);
+		mq_front_drop_first(q);
 	close(fd);
 }
 
@@ -127,12 +134,12 @@ ssize_t mq_front_take(struct mq_handle *m, char *to, unsigned *prio)
 	n = (ssize_t)b->len;
 	*prio = b->prio;
 	memcpy(to, b->data, b->len);
-	front_drop_first(q);
+	mq_front_drop_first(q);
 	return n;
 }
 
 void mq_front_free(struct mq_chan *q)
 {
 	while (q->front)
-		front_drop_first(q);
+		mq_front_drop_first(q);
 }

@@ -6,6 +6,7 @@
 
 #include "back.h"
 #include "front.h"
+#include "owed.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/frame.h"
@@ -15,18 +16,22 @@
 #include "core/op.h"
 #include "core/pump.h"
 
-/* Room before a message for its priority and a tab, and behind it for the delimiter. */
-enum { META_MAX = 12, DELIM_MAX = 1 };
+/* Room before a message for its priority, its deliveries and a tab behind each, and behind it for the delimiter. */
+enum { META_MAX = 24, DELIM_MAX = 1 };
 
 /* So many messages at most go from a writer to a batch directly, before the queue has its turn. */
 enum { PASS_MAX = 64 };
 
-/* Frames the message of n bytes at `to + META_MAX` (with meta), or at `to`, for h's reader; returns its length then. */
-static size_t mq_frame(const struct ipc_handle *h, char *to, size_t n, unsigned prio, int delim)
+/*
+ * Frames the message of n bytes at `to + META_MAX` (with meta), or at `to`, for h's reader; returns its length then. Its
+ * deliveries are shown to those who read with ack.
+ */
+static size_t mq_frame(const struct ipc_handle *h, char *to, size_t n, unsigned prio, unsigned deliveries, int delim)
 {
 	if (h->facets.set & IPC_F_META) {
 		char meta[META_MAX + 1];
-		size_t len = (size_t)snprintf(meta, sizeof(meta), "%u\t", prio);
+		size_t len = (size_t)(h->owing ? snprintf(meta, sizeof(meta), "%u\t%u\t", prio, deliveries)
+					       : snprintf(meta, sizeof(meta), "%u\t", prio));
 
 		memmove(to + len, to + META_MAX, n);
 		memcpy(to, meta, len);
@@ -70,7 +75,7 @@ static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned p
 	memcpy(sink->at + at, data, n);
 	mq_count_taken(reader, n);
 	size = n;
-	n = mq_frame(reader, sink->at, n, prio, sink->delim);
+	n = mq_frame(reader, sink->at, n, prio, 0, sink->delim);
 	mq_back_note(mq_chan(reader->chan), size, n, prio);
 	ipc_pump_note(reader, n, prio);
 	sink->at += n;
@@ -124,14 +129,50 @@ int mq_flush(struct ipc_op *op)
 	return ipc_frame_flush(op, mq_send_one);
 }
 
-/* Takes one message to `to`, framed; returns its length there. */
-static ssize_t mq_take(struct ipc_handle *h, char *to, int delim)
+/* The same by way of what we hold: a message that is to be owed, or one that was given back. */
+static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, int delim)
 {
+	struct ipc_handle *h = op->handle;
+	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
+	struct mq_debt *debt;
+	const struct mq_slot *slot;
+	ssize_t n = mq_back_reserve(mq_chan(h->chan));
+
+	mq_owed_absorb(owed, &op->cred);
+	if (n == 0)
+		n = mq_owed_next(op, owed, &debt);
+	if (n < 0)
+		return n;
+	slot = mq_owed_slot(debt);
+	memcpy(to + at, slot->body, (size_t)n);
+	mq_count_taken(h, (size_t)n);
+	framed = mq_frame(h, to, (size_t)n, slot->prio, slot->deliveries, delim);
+	if (h->owing) {
+		ipc_settle_took(op, &debt->debt);
+	} else {
+		mq_back_note(mq_chan(h->chan), (size_t)n, framed, slot->prio);
+		ipc_pump_note(h, framed, slot->prio);
+		mq_owed_drop(debt);
+	}
+	return (ssize_t)framed;
+}
+
+/* Takes one message to `to`, framed; returns its length there. */
+static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
+{
+	struct ipc_handle *h = op->handle;
 	struct mq_handle *m = mq_handle(h);
 	struct mq_chan *q = mq_chan(h->chan);
+	struct mq_owed *owed = h->owing ? mq_owed_get(op) : q->owed;
 	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
 	unsigned prio;
-	ssize_t n = mq_back_reserve(q);
+	ssize_t n;
+
+	if (h->owing && !owed)
+		return -errno;
+	if (h->owing || (owed && mq_owed_is_due(owed)))
+		return mq_take_held(op, owed, to, delim);
+	n = mq_back_reserve(q);
 
 	if (n == 0)
 		n = q->front ? mq_front_take(m, to + at, &prio)
@@ -139,7 +180,7 @@ static ssize_t mq_take(struct ipc_handle *h, char *to, int delim)
 	if (n < 0)
 		return n;
 	mq_count_taken(h, (size_t)n);
-	framed = mq_frame(h, to, (size_t)n, prio, delim);
+	framed = mq_frame(h, to, (size_t)n, prio, 0, delim);
 	mq_back_note(q, (size_t)n, framed, prio);
 	ipc_pump_note(h, framed, prio);
 	return (ssize_t)framed;
@@ -169,7 +210,8 @@ static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, 
 	};
 
 	*moved = mq_back_flush(q);
-	q->sink = h->facets.set & IPC_F_BATCH ? &sink : NULL;
+	/* What is to be owed must have been in the queue: it comes out of it into the journal. */
+	q->sink = (h->facets.set & IPC_F_BATCH) && !h->owing ? &sink : NULL;
 	ipc_waitq_run_held(h->waitq, IPC_OUT, q->sink ? &q->held : NULL);
 	q->sink = NULL;
 	mq_back_answer_later(q);
@@ -183,7 +225,8 @@ ssize_t mq_read(struct ipc_op *op)
 	size_t worst = (size_t)mq_handle(h)->msgsize + META_MAX + DELIM_MAX;
 	int delim = ipc_frame_delim(h, -1);
 	bool batch = h->facets.set & IPC_F_BATCH;
-	bool several = batch || (delim >= 0 && op->size >= IPC_READ_SEVERAL);
+	/* With ack a job at a time, unless asked for: who has room for several may still work on one. */
+	bool several = batch || (delim >= 0 && op->size >= IPC_READ_SEVERAL && !h->owing);
 	size_t len = 0;
 	char *buf;
 
@@ -196,7 +239,7 @@ ssize_t mq_read(struct ipc_op *op)
 	op->data = buf;
 	mq_back_begin(mq_chan(h->chan));
 	for (;;) {
-		ssize_t n = mq_take(h, buf + len, delim);
+		ssize_t n = mq_take(op, buf + len, delim);
 		bool moved = false;
 
 		if (n >= 0)
@@ -239,18 +282,23 @@ void mq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned p
 bool mq_put_back(struct ipc_op *op, const char *messages, size_t len)
 {
 	(void)len; /* each of them was noted with its own */
-	mq_back_give(op, messages);
+	if (op->handle->owing)
+		ipc_settle_undo(op->handle);
+	else
+		mq_back_give(op, messages);
 	return true;
 }
 
 unsigned mq_poll(struct ipc_handle *h)
 {
 	struct pollfd p = {.fd = mq_handle(h)->fd, .events = POLLIN | POLLOUT};
+	const struct mq_owed *owed = mq_chan(h->chan)->owed;
 	unsigned mask = (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
 
 	if (poll(&p, 1, 0) < 0)
 		return POLLERR;
-	if (h->readable && (mq_chan(h->chan)->front || mq_done(h) || (h->facets.set & IPC_F_DRAIN)))
+	if (h->readable &&
+	    (mq_chan(h->chan)->front || mq_done(h) || (owed && owed->count) || (h->facets.set & IPC_F_DRAIN)))
 		p.revents |= POLLIN; /* a read would say EOF, not wait */
 	return ((p.revents & POLLIN ? POLLIN | POLLRDNORM : 0u) | (p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0u)) &
 	       mask;

@@ -16,6 +16,7 @@
 #include "back.h"
 #include "front.h"
 #include "names.h"
+#include "owed.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/frame.h"
@@ -25,22 +26,38 @@
 #include "kinds/kinds.h"
 #include "core/ref.h"
 
-/* kind_data holds the directory descriptor plus two, so that "none" (-1) is not NULL. */
+struct mq_kind *mq_kind(struct ipc *ipc)
+{
+	return *ipc_kind_data(ipc, &ipc_mq);
+}
+
 static int mq_dir(struct ipc *ipc)
 {
-	return (int)(intptr_t)*ipc_kind_data(ipc, &ipc_mq) - 2;
+	return mq_kind(ipc)->dir;
 }
 
 static int mq_start(struct ipc *ipc)
 {
-	*ipc_kind_data(ipc, &ipc_mq) = (void *)(intptr_t)(mq_names_open() + 2);
+	struct mq_kind *kind = calloc(1, sizeof(*kind));
+
+	if (!kind)
+		return -ENOMEM;
+	kind->dir = mq_names_open();
+	ipc_list_init(&kind->owed);
+	*ipc_kind_data(ipc, &ipc_mq) = kind;
 	return 0;
 }
 
 static void mq_stop(struct ipc *ipc)
 {
-	if (mq_dir(ipc) >= 0)
-		close(mq_dir(ipc));
+	struct mq_kind *kind = mq_kind(ipc);
+
+	if (!kind)
+		return;
+	mq_owed_end(ipc);
+	if (kind->dir >= 0)
+		close(kind->dir);
+	free(kind);
 }
 
 static bool mq_framed(const struct ipc *ipc)
@@ -62,7 +79,7 @@ struct mq_making {
 	int64_t maxmsg, msgsize;
 };
 
-static int mq_make(void *arg, char *why, size_t why_size)
+static int mq_make_now(void *arg, char *why, size_t why_size)
 {
 	const struct mq_making *m = arg;
 	int fd = mq_names_create(m->name, m->mode, m->maxmsg, m->msgsize, why, why_size);
@@ -73,24 +90,28 @@ static int mq_make(void *arg, char *why, size_t why_size)
 	return 0;
 }
 
+/* As the user altogether: the queue's bytes are charged to him, and his limits hold. */
+int mq_make(const struct ipc_cred *cred, const char *name, mode_t mode, int64_t maxmsg, int64_t msgsize, char *why,
+	    size_t why_size)
+{
+	struct mq_making making = {.name = name, .mode = mode & 0777, .maxmsg = maxmsg, .msgsize = msgsize};
+
+	return ipc_cred_run(cred, mq_make_now, &making, why, why_size);
+}
+
 static int mq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	const struct ipc_facets *f = &ref->facets;
 	char name[NAME_MAX + 1], why[512] = "";
-	struct mq_making making = {
-		.name = name,
-		.mode = mode & 0777,
-		.maxmsg = f->set & IPC_F_MAXMSG ? f->maxmsg : ipc->opt.mq_maxmsg,
-		.msgsize = f->set & IPC_F_MSGSIZE ? f->msgsize : ipc->opt.mq_msgsize,
-	};
+	int64_t maxmsg = f->set & IPC_F_MAXMSG ? f->maxmsg : ipc->opt.mq_maxmsg;
+	int64_t msgsize = f->set & IPC_F_MSGSIZE ? f->msgsize : ipc->opt.mq_msgsize;
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
 	if (r < 0)
 		return r;
 	if (!S_ISREG(mode))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
-	/* As the caller altogether: the queue's bytes are charged to him, and his limits hold. */
-	r = ipc_cred_run(cred, mq_make, &making, why, sizeof(why));
+	r = mq_make(cred, name, mode, maxmsg, msgsize, why, sizeof(why));
 	return r < 0 && r != -EEXIST ? ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "%s", why) : r;
 }
 
@@ -209,6 +230,8 @@ static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ch
 		attr.mq_curmsgs + (chan ? mq_chan(chan)->front_count : 0));
 	if (bytes >= 0)
 		fprintf(out, "bytes=%" PRId64 "\n", bytes);
+	fprintf(out, "owed=%u\ngiven_back=%zu\n", chan ? chan->owed : 0,
+		chan && mq_chan(chan)->owed ? mq_chan(chan)->owed->count : 0);
 	return 0;
 }
 
@@ -271,7 +294,7 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 		return -ESTALE;
 	if (m->fd < 0)
 		return m->fd;
-	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0 ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
+	h->flushes = (h->writable && ipc_frame_delim(h, -1) >= 0) || h->owing ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	r = mq_attach(m, ref, ino);
 	if (r < 0)
 		mq_close(m->fd);
@@ -283,6 +306,7 @@ static void mq_chan_free(struct ipc_chan *chan)
 	mq_front_free(mq_chan(chan));
 	if (mq_chan(chan)->maxmsg)
 		mq_back_fini(mq_chan(chan));
+	mq_owed_free(chan);
 }
 
 static void mq_close_handle(struct ipc_handle *h)
@@ -302,11 +326,13 @@ static int mq_watch_fd(struct ipc_handle *h)
 const struct ipc_kind ipc_mq = {
 	.name = "mq",
 	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
-		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO,
+		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO | IPC_F_ACK |
+		  IPC_F_LEASE | IPC_F_TRIES,
 	.chan_size = sizeof(struct mq_chan),
 	.handle_size = sizeof(struct mq_handle),
 	.start = mq_start,
 	.stop = mq_stop,
+	.recover = mq_owed_recover,
 	.framed = mq_framed,
 	.stat = mq_stat,
 	.create = mq_create,
@@ -321,6 +347,9 @@ const struct ipc_kind ipc_mq = {
 	.flush = mq_flush,
 	.put_back = mq_put_back,
 	.give_back = mq_give_back,
+	.settled = mq_settled,
+	.given_back = mq_given_back,
+	.forgotten = mq_forgotten,
 	.close = mq_close_handle,
 	.poll = mq_poll,
 	.watch_fd = mq_watch_fd,

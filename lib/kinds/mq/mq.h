@@ -7,7 +7,14 @@
 #include "core/chan.h"
 #include "core/handle.h"
 
+struct mq_owed;
 struct mq_sink;
+
+/* In *ipc_kind_data(). */
+struct mq_kind {
+	int dir;	      /* mq_names_open()'s */
+	struct ipc_list owed; /* of struct mq_owed */
+};
 
 /* A message of the last read: mq_back_note(). */
 struct mq_note {
@@ -19,6 +26,7 @@ struct mq_chan {
 	struct ipc_chan chan;
 	long maxmsg, msgsize; /* fixed for the queue's life; 0: not asked yet */
 	struct mq_sink *sink; /* the batch that is being read; NULL */
+	struct mq_owed *owed; /* what we hold of its messages; NULL until somebody reads with ack */
 
 	/* back.c */
 	struct mq_note *notes; /* the messages of the last read */
@@ -48,6 +56,11 @@ static inline struct mq_chan *mq_chan(struct ipc_chan *chan)
 {
 	return ipc_container(chan, struct mq_chan, chan);
 }
+
+struct mq_kind *mq_kind(struct ipc *);
+/* Makes a queue as that user; 0 or -errno, with a line in why. */
+int mq_make(const struct ipc_cred *, const char *name, mode_t mode, int64_t maxmsg, int64_t msgsize, char *why,
+	    size_t why_size);
 
 /* io.c */
 ssize_t mq_read(struct ipc_op *);

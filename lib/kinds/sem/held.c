@@ -11,15 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "base/sys.h"
 #include "core/rundir.h"
 #include "file.h"
 
 #define FILE_NAME "held"
 #define MAGIC "ipcfs-1"
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
-enum { FIRST_SIZE = 4096, BOOT_SIZE = 40 };
+enum { FIRST_SIZE = 4096 };
 
 struct place {
 	uint64_t dev, ino; /* ino 0: free */
@@ -29,7 +29,7 @@ struct place {
 /* What the file holds. The numbers in it mean nothing after a reboot, and a directory in /tmp may outlive one. */
 struct book {
 	char magic[8];
-	char boot[BOOT_SIZE];
+	char boot[IPC_BOOT_SIZE];
 	struct place places[];
 };
 
@@ -44,20 +44,6 @@ struct sem_held {
 static size_t places_in(size_t size)
 {
 	return size < sizeof(struct book) ? 0 : (size - sizeof(struct book)) / sizeof(struct place);
-}
-
-/* Zeros where there is no /proc; or -errno. */
-static int boot_id(char *id)
-{
-	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
-
-	memset(id, 0, BOOT_SIZE);
-	if (fd < 0)
-		return ipc_is_shortage(-errno) ? -errno : 0;
-	if (read(fd, id, BOOT_SIZE - 1) < 0)
-		id[0] = '\0';
-	close(fd);
-	return 0;
 }
 
 struct sem_held *sem_held_new(struct ipc_rundir *rd)
@@ -102,12 +88,12 @@ static int held_grow(struct sem_held *held, size_t size)
 static int held_open(struct sem_held *held, char *why, size_t why_size)
 {
 	int dir = ipc_rundir_open(held->rd, why, why_size);
-	char boot[BOOT_SIZE];
+	char boot[IPC_BOOT_SIZE];
 	int r;
 
 	if (dir < 0)
 		return dir;
-	r = boot_id(boot);
+	r = ipc_boot_id(boot);
 	if (r == 0 && held->fd < 0) {
 		held->fd = openat(dir, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		r = held->fd < 0 ? -errno : 0;
@@ -208,22 +194,23 @@ static bool recover_all(struct place *places, size_t count)
 
 static bool recover_book(struct book *book, size_t size)
 {
-	char boot[BOOT_SIZE];
+	char boot[IPC_BOOT_SIZE];
 
 	if (memcmp(book->magic, MAGIC, sizeof(MAGIC)) != 0)
 		return true;
-	if (boot_id(boot) < 0)
+	if (ipc_boot_id(boot) < 0)
 		return false;
 	return memcmp(book->boot, boot, sizeof(boot)) != 0 || recover_all(book->places, places_in(size));
 }
 
-bool sem_held_recover(int rundir)
+bool sem_held_recover(struct ipc *ipc, int rundir)
 {
 	int fd = openat(rundir, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	bool done = true;
 	struct stat st;
 	struct book *book;
 
+	(void)ipc;
 	if (fd < 0)
 		return !ipc_is_shortage(-errno);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= FIRST_SIZE) {

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct ipc_rundir;
+struct ipc;
 struct sem_held;
 
 /* In that directory, which stays the caller's. The file is made when it is first wanted. Returns NULL when out of memory. */
@@ -33,6 +34,6 @@ atomic_uint *sem_held_mark(struct sem_held *, int place);
  * Gives back what a crash left marked in that runtime directory, which must be locked. False: there was too little memory,
  * or too few descriptors, and somebody must come again before the directory may go.
  */
-bool sem_held_recover(int rundir);
+bool sem_held_recover(struct ipc *, int rundir);
 
 #endif

@@ -1,0 +1,96 @@
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+/*
+ * PF_EXITING of <linux/sched.h>, in the field "flags". PF_SIGNALED is no help: the threads of a process that exits by itself are
+ * ended by a signal too, and the last of them closes its files.
+ */
+enum { EXITING = 0x4 };
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* Returns the length, or -errno. */
+static ssize_t proc_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+/* The status shows as 0 to those who may not trace the process. They may not see its working directory either. */
+static bool status_is_shown(pid_t thread)
+{
+	char path[48], target[1];
+
+	snprintf(path, sizeof(path), "/proc/%d/cwd", (int)thread);
+	return readlink(path, target, sizeof(target)) >= 0 || errno == ENOENT;
+}
+
+static bool proc_parse(const char *text, struct ipc_proc *proc)
+{
+	const char *at = strrchr(text, ')'); /* the command's name stands in parentheses and may hold any byte */
+	unsigned flags;
+	uint64_t ticks;
+	int64_t second = sysconf(_SC_CLK_TCK);
+
+	/* State and five numbers, flags (9), twelve numbers, starttime (22). */
+	if (!at ||
+	    sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+		   &flags, &ticks) != 2)
+		return false;
+	proc->exiting = flags & EXITING;
+	proc->started = (int64_t)ticks * (INT64_C(1000000000) / second) -
+			(clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC));
+	at = strrchr(text, ' '); /* exit_code (52) is the last */
+	return sscanf(at, "%d", &proc->status) == 1;
+}
+
+int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
+{
+	char path[32], text[1024];
+	ssize_t n;
+
+	if (thread <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)thread);
+	n = proc_read(path, text, sizeof(text));
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	if (!proc_parse(text, proc))
+		return -ESRCH;
+	/* A status that is not 0 must have been shown. */
+	proc->status_known = proc->exiting && (proc->status || status_is_shown(thread));
+	return 0;
+}
+
+int ipc_boot_id(char id[static IPC_BOOT_SIZE])
+{
+	ssize_t n;
+
+	memset(id, 0, IPC_BOOT_SIZE);
+	n = proc_read(BOOT_ID, id, IPC_BOOT_SIZE);
+	return n == -ENOMEM || n == -EMFILE || n == -ENFILE ? (int)n : 0;
+}
