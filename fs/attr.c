@@ -27,6 +27,8 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 		 */
 		st->st_mode = S_IFDIR | (node->type != FS_KIND ? 0755 : fs->opt.shared ? 0777 : 0700);
 		st->st_nlink = 2;
+		if (node->type == FS_HIDDEN)
+			st->st_mode = S_IFDIR | 0700;
 	}
 }
 

@@ -38,7 +38,8 @@ static bool dir_resolve(fuse_req_t req, fuse_ino_t parent, const char *name, str
 	return r == 0;
 }
 
-static void dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct stat *st)
+/* keep: whether the kernel may, at least. */
+static void dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct stat *st, bool keep)
 {
 	struct fs *fs = fs_of(req);
 	bool cacheable;
@@ -46,7 +47,7 @@ static void dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const str
 
 	if (!node)
 		fs_reply_err(req, -ENOMEM);
-	else if (fs_reply_entry(req, node, st, cacheable) < 0)
+	else if (fs_reply_entry(req, node, st, keep && cacheable) < 0)
 		fs_node_forget(fs, node, 1);
 }
 
@@ -85,7 +86,7 @@ static void dir_look_done(struct ipc_look *look)
 	struct dir_look *l = ipc_container(look, struct dir_look, look);
 
 	if (l->req && look->result == 0)
-		dir_reply_entry(l->req, &look->ref, &look->st);
+		dir_reply_entry(l->req, &look->ref, &look->st, true);
 	else if (l->req)
 		fs_reply_err(l->req, look->result);
 	ipc_list_remove(&l->link);
@@ -143,6 +144,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_node *fifo = parent == FUSE_ROOT_ID ? fs_fifo_lookup_helper(fs, &cred, name) : NULL;
 	struct ipc_ref ref;
 	struct stat st;
+	bool followed = false;
 	int r;
 
 	if (fixed) {
@@ -157,14 +159,16 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fs_fifo_reply_entry(req, fifo);
 		return;
 	}
-	if (r == 0)
+	if (r == 0) {
+		followed = ipc_ref_follow(fs->ipc, &ref);
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
+	}
 	if (r == -EINPROGRESS)
 		dir_look(req, &ref);
 	else if (r < 0)
 		dir_reply_missing(req, r);
 	else
-		dir_reply_entry(req, &ref, &st);
+		dir_reply_entry(req, &ref, &st, !followed);
 }
 
 void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
@@ -184,6 +188,22 @@ void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	fuse_reply_none(req);
 }
 
+/* The socket of a channel that is ours, made for its address by a helper that binds it. */
+static void dir_make_hidden(fuse_req_t req, const char *name, mode_t mode)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_ref ref;
+	struct stat st;
+	int r = S_ISSOCK(mode) ? ipc_hidden_make(fs->ipc, name, &ref, &st) : -EPERM;
+
+	if (r < 0) {
+		fs_reply_err(req, r);
+		return;
+	}
+	fs_mounted_watch(fs);
+	dir_reply_entry(req, &ref, &st, true);
+}
+
 void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
 {
 	struct fs *fs = fs_of(req);
@@ -193,6 +213,10 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	int r;
 
 	(void)dev;
+	if (fs_node(fs, parent)->type == FS_HIDDEN) {
+		dir_make_hidden(req, name, mode);
+		return;
+	}
 	if (!dir_resolve(req, parent, name, &ref))
 		return;
 	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode)) {
@@ -211,7 +235,7 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	if (r < 0)
 		fs_reply_err(req, r);
 	else
-		dir_reply_entry(req, &ref, &st);
+		dir_reply_entry(req, &ref, &st, true);
 }
 
 static void dir_refuse(fuse_req_t req, const char *name, const char *why)
@@ -253,7 +277,7 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	struct ipc_ref ref;
+	struct ipc_ref ref, address;
 	int r;
 
 	if (!dir_resolve(req, parent, name, &ref))
@@ -261,6 +285,8 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	r = ipc_unlink(fs->ipc, &cred, &ref);
 	if (r == 0)
 		fs_name_gone(fs, &ref);
+	if (r == 0 && ipc_ref_address(&ref, &address))
+		fs_name_gone(fs, &address);
 	fs_reply_err(req, r);
 }
 
@@ -269,7 +295,7 @@ void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	struct ipc_ref from, to;
+	struct ipc_ref from, to, old, new;
 	int r;
 
 	if (!dir_resolve(req, parent, name, &from) || !dir_resolve(req, newparent, newname, &to))
@@ -277,6 +303,8 @@ void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	r = ipc_rename(fs->ipc, &cred, &from, &to, flags);
 	if (r == 0)
 		fs_name_moved(fs, &from, &to);
+	if (r == 0 && ipc_ref_address(&from, &old) && ipc_ref_address(&to, &new))
+		fs_name_moved(fs, &old, &new);
 	fs_reply_err(req, r);
 }
 
@@ -342,7 +370,7 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 			if (node->kind)
 				list_add(list, ipc_kind_name(node->kind), S_IFDIR);
-			else if (!strchr(fs_text_name(node->text), '@'))
+			else if (node->type == FS_TEXT && !strchr(fs_text_name(node->text), '@'))
 				list_add(list, fs_text_name(node->text), S_IFREG);
 		}
 	}

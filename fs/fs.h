@@ -28,7 +28,7 @@ struct fs_options {
 	struct ipc_options ipc;
 };
 
-enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_CHAN, FS_FIFO };
+enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_HIDDEN, FS_CHAN, FS_FIFO };
 
 /*
  * What a nodeid stands for; the nodeid is its address. A channel that is opened through us has one node for each handle
@@ -96,8 +96,9 @@ struct fs {
 	struct fs_awake awake;
 	struct fs_service service;
 	struct fs_passthrough passthrough;
-	struct ipc_watch device, signals;
-	int ready_fd; /* told once the mount answers; -1: told already */
+	struct ipc_watch device, signals, mounts;
+	char mount_device[32]; /* ours, as mountinfo has it; "": not known */
+	int ready_fd;	       /* told once the mount answers; -1: told already */
 	struct timespec started;
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
@@ -236,6 +237,10 @@ double fs_attr_timeout(const struct fs_node *);
 int fs_session_run(struct fs *, struct fuse_args *);
 /* mount.c. Each prints one line and returns -1 when a mount cannot work. */
 int fs_mount_check(struct fs *);
+/* mounted.c. start: the mount is there. watch: once a socket is bound in it, which keeps it alive when it is unmounted. */
+void fs_mounted_start(struct fs *);
+void fs_mounted_watch(struct fs *);
+void fs_mounted_end(struct fs *);
 /* privilege.c. After the mount; from here on the daemon can only act as its callers, and unmount. */
 void fs_drop_privileges(void);
 

@@ -194,9 +194,10 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	/*
 	 * The kernel tries again once. A link with facets makes what it leads to, when that is gone, and so does an open that
 	 * waits, which must not do so in a CREATE: both need that try, so it must not be spent on a name that the kernel has kept
-	 * though it was removed. And so does a FIFO of the opener's own.
+	 * though it was removed. And so does a FIFO of the opener's own. An address goes with its name at once.
 	 */
-	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) && !(S_ISLNK(st->st_mode) && ref->facet_at) &&
+	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) &&
+		     !((S_ISLNK(st->st_mode) || S_ISSOCK(st->st_mode)) && ref->facet_at) &&
 		     !(S_ISREG(st->st_mode) && ipc_ref_may_wait(ref)) && !fs_is_fifo(ref);
 	return node;
 }
@@ -353,6 +354,18 @@ fuse_ino_t fs_nodeid(const struct fs *fs, const struct fs_node *node)
 	return node == fs->fixed ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)node;
 }
 
+static const char *node_fixed_name(const struct fs *fs, const struct fs_node *node)
+{
+	switch (node->type) {
+	case FS_KIND:
+		return ipc_kind_name(node->kind);
+	case FS_HIDDEN:
+		return ipc_hidden_name(fs->ipc);
+	default:
+		return fs_text_name(node->text);
+	}
+}
+
 struct fs_node *fs_node_child(struct fs *fs, const struct fs_node *parent, const char *name)
 {
 	if (parent->type != FS_ROOT)
@@ -360,7 +373,7 @@ struct fs_node *fs_node_child(struct fs *fs, const struct fs_node *parent, const
 	for (unsigned i = 1; i < fs->fixed_count; i++) {
 		struct fs_node *node = &fs->fixed[i];
 
-		if (strcmp(name, node->kind ? ipc_kind_name(node->kind) : fs_text_name(node->text)) == 0)
+		if (strcmp(name, node_fixed_name(fs, node)) == 0)
 			return node;
 	}
 	return NULL;
@@ -374,7 +387,7 @@ int fs_inode_init(struct fs *fs)
 		kinds += ipc_kind_shown(fs->ipc, ipc_kind_at(fs->ipc, i));
 	while (fs_text_name(texts))
 		texts++;
-	fs->fixed_count = 1 + kinds + texts;
+	fs->fixed_count = 1 + kinds + texts + 1;
 	fs->fixed = calloc(fs->fixed_count, sizeof(*fs->fixed));
 	if (!fs->fixed)
 		return -ENOMEM;
@@ -382,7 +395,7 @@ int fs_inode_init(struct fs *fs)
 		struct fs_node *node = &fs->fixed[i];
 
 		node->ino = i + 1;
-		node->type = !i ? FS_ROOT : i <= kinds ? FS_KIND : FS_TEXT;
+		node->type = !i ? FS_ROOT : i <= kinds ? FS_KIND : i <= kinds + texts ? FS_TEXT : FS_HIDDEN;
 		while (node->type == FS_KIND && !ipc_kind_shown(fs->ipc, ipc_kind_at(fs->ipc, kind)))
 			kind++;
 		if (node->type == FS_KIND)

@@ -250,7 +250,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	int status = 1;
 	int r;
 
-	fs->device.fd = fs->signals.fd = -1;
+	fs->device.fd = fs->signals.fd = fs->mounts.fd = -1;
 	ipc_list_init(&fs->files);
 	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->looks);
@@ -267,6 +267,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	if (fs_awake_start(&fs->awake, fs->loop, &fs->opt) < 0 || fuse_session_mount(fs->se, fs->opt.mountpoint) != 0)
 		goto out_session;
 	fs_passthrough_start(fs);
+	fs_mounted_start(fs);
 	fs_drop_privileges();
 	r = session_loop(fs);
 	if (r < 0)
@@ -278,6 +279,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_fifo_shut_down(fs);
 	fs_closers_end(&fs->closers);
 	ipc_watch_remove(&fs->device);
+	fs_mounted_end(fs);
 	fuse_session_unmount(fs->se);
 	fs_file_close_all(fs);
 out_session:

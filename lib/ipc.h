@@ -111,6 +111,7 @@ int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mo
  */
 struct ipc_look {
 	struct ipc_job job;
+	struct ipc_list link; /* of those who wait for the same */
 	struct ipc_timer timer;
 	struct ipc *ipc;
 	struct ipc_cred cred;
@@ -120,6 +121,19 @@ struct ipc_look {
 	struct stat st;
 };
 int ipc_look(struct ipc *, struct ipc_look *);
+/*
+ * Sockets get their address as an inode of the mount, made in a directory of its root that only we know. Its name; and what is to
+ * be made there under that name: 0, with the channel's ref and attributes, or -ENOENT.
+ */
+const char *ipc_hidden_name(const struct ipc *);
+int ipc_hidden_make(struct ipc *, const char *name, struct ipc_ref *, struct stat *);
+/* Makes the ref for the address of a channel; false where there are none. follow: ref becomes the name that has the
+ * same socket; false: there is none. */
+bool ipc_ref_address(const struct ipc_ref *, struct ipc_ref *address);
+bool ipc_ref_follow(struct ipc *, struct ipc_ref *);
+/* The mount that the addresses were made in has gone: so do those channels. Returns whether any have an address. */
+bool ipc_has_addresses(const struct ipc *);
+void ipc_drop_addresses(struct ipc *);
 void ipc_look_cancel(struct ipc_look *);
 int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_rename(struct ipc *, const struct ipc_cred *, const struct ipc_ref *from, const struct ipc_ref *to,

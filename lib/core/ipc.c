@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/place.h"
@@ -118,10 +119,14 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, const struct ipc_kind *const *kinds)
 {
 	struct ipc *ipc = calloc(1, sizeof(*ipc));
+	uint64_t secret;
 	int r;
 
 	if (!ipc)
 		return NULL;
+	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret))
+		secret = (uint64_t)ipc_now();
+	snprintf(ipc->hidden, sizeof(ipc->hidden), ".addr-%016llx", (unsigned long long)secret);
 	ipc_place_learn();
 	ipc->loop = loop;
 	ipc->kinds = kinds;

@@ -59,6 +59,12 @@ struct ipc_kind {
 	 * it be the caller. Or NULL.
 	 */
 	int (*look)(const struct ipc_look *);
+	/* In place of look(), where it can tell. 1: it cannot; 0: it will call ipc_look_finish(); or -errno. Or NULL. */
+	int (*await)(struct ipc *, struct ipc_look *);
+	/* ipc_ref_follow(), ipc_hidden_make(), ipc_drop_addresses(). Or NULL: no addresses. */
+	bool (*is_socket)(struct ipc *, const struct ipc_ref *);
+	int (*hidden_make)(struct ipc *, ino_t, struct ipc_ref *, struct stat *);
+	void (*drop_addresses)(struct ipc *);
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);

@@ -61,19 +61,33 @@ static int look_submit(struct ipc_look *look)
 
 int ipc_look(struct ipc *ipc, struct ipc_look *look)
 {
-	int r = ipc_abroad_paths(ipc, &look->cred, ipc_ref_path(&look->ref));
+	int r = 1;
 
-	if (r < 0)
-		return r;
 	look->ipc = ipc;
 	look->result = -EINTR;
 	look->timer = (struct ipc_timer){0};
+	ipc_list_init(&look->link);
+	if (look->ref.kind->await)
+		r = look->ref.kind->await(ipc, look);
+	if (r > 0)
+		r = ipc_abroad_paths(ipc, &look->cred, ipc_ref_path(&look->ref));
+	if (r < 0 || !ipc_list_empty(&look->link))
+		return r;
 	return look_submit(look);
+}
+
+void ipc_look_finish(struct ipc_look *look, int result)
+{
+	look->result = result;
+	look->done(look);
 }
 
 void ipc_look_cancel(struct ipc_look *look)
 {
-	if (look->timer.slot) {
+	if (!ipc_list_empty(&look->link)) {
+		ipc_list_remove(&look->link);
+		ipc_look_finish(look, -EINTR);
+	} else if (look->timer.slot) {
 		ipc_timer_stop(look->ipc->loop, &look->timer);
 		look->result = -EINTR;
 		look->done(look);

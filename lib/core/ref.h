@@ -33,4 +33,7 @@ const char *ipc_unprefixed(struct ipc *, const char *kernel_name);
 /* The table that serves it: its kind's own, or that of a text about it. */
 const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *);
 
+/* look.c. The look that await() took ends with that result, and its st if that is 0. */
+void ipc_look_finish(struct ipc_look *, int result);
+
 #endif

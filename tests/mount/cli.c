@@ -250,10 +250,9 @@ t_test(cli, fusermount_ends_it)
 
 t_test(cli, address_of_a_socket_goes_with_the_mount)
 {
-	char addr[PATH_MAX] = "";
+	char *addr = t_path(M, "sock/%s@addr", t_name("x"));
 
 	t_write(t_path(M, "sock/%s", t_name("x")), "");
-	cr_assert_gt(readlink(t_path(M, "sock/%s@addr", t_name("x")), addr, sizeof(addr) - 1), 0);
 	cr_assert_eq(access(addr, F_OK), 0);
 	t_mount_stop(M);
 	cr_assert_eq(access(addr, F_OK), -1);

@@ -500,12 +500,9 @@ static void names_forget(void)
 
 static void crash_once(void)
 {
-	char address[PATH_MAX] = "";
-
 	tally_make();
 	start_traffic();
-	cr_assert_gt(readlink(t_path(M, "sock/x@addr"), address, sizeof(address) - 1), 0);
-	cr_assert_eq(access(address, F_OK), 0);
+	cr_assert_eq(access(t_path(M, "sock/x@addr"), F_OK), 0);
 	usleep((useconds_t)(rand() % 20000));
 	t_mount_crash(M);
 	check_clients_end();
@@ -515,7 +512,6 @@ static void crash_once(void)
 	mount_again();
 	/* Another daemon that starts at the same time can be the one who tidies up. */
 	t_await(sem_value(lock_name) == 2);
-	t_await(access(address, F_OK) < 0 && errno == ENOENT);
 	check_shm();
 	kill(mediated[0], SIGKILL);
 	t_wait_exit(mediated[0], T_PATIENCE, NULL);

@@ -283,7 +283,7 @@ t_test(names, test_knows_the_types)
 		     "cd $M; mkfifo pipe/${P}p; echo >shm/${P}s; touch sock/${P}x; set -e\n"
 		     "[ -p pipe/${P}p ]; [ -e shm/${P}s ]; [ -f shm/${P}s ]; [ -f mq/${P}q ]; [ -f sock/${P}x ]\n"
 		     "[ -e mq/${P}q@lines ]; [ ! -e mq/${P}none ]; [ ! -e pipe/${P}none ]; [ -r mq/${P}q ]; [ ! -s mq/${P}q ]\n"
-		     "[ -L sock/${P}x@addr ]; [ -S sock/${P}x@addr ]; [ -d mq ]; [ -f README ]",
+		     "[ ! -L sock/${P}x@addr ]; [ -S sock/${P}x@addr ]; [ -d mq ]; [ -f README ]",
 		     &out),
 		0, "%s", out);
 }

@@ -452,19 +452,57 @@ t_test(sock, peer_that_never_reads_stalls_nobody)
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 128 + SIGPIPE);
 }
 
-/* --- crashes --- */
+/* --- the address --- */
 
-t_test_bare(sock, next_mount_removes_what_a_crash_left)
+static struct stat address_of(const char *facets)
 {
-	char left[PATH_MAX] = "";
 	struct stat st;
 
-	M = t_mount_start(NULL);
+	cr_assert_eq(lstat(sock(facets), &st), 0, "%s", strerror(errno));
+	return st;
+}
+
+t_test(sock, address_is_a_socket_of_the_mount)
+{
 	make("");
-	cr_assert_gt(readlink(sock("@addr"), left, sizeof(left) - 1), 0);
-	cr_assert_eq(lstat(left, &st), 0);
-	t_mount_crash(M);
-	t_mount_stop(M);
-	M = t_mount_start(NULL);
-	t_check_errno(lstat(left, &st), ENOENT);
+	cr_assert(S_ISSOCK(address_of("@addr").st_mode));
+	cr_assert_eq(chmod(sock(""), 0600), 0);
+	cr_assert_eq(address_of("@addr").st_mode, S_IFSOCK | 0600);
+	t_check("ls $M/sock", t_format("%s\n", t_name("x")));
+}
+
+t_test(sock, address_moves_and_goes_with_the_name)
+{
+	char *other = t_path(M, "sock/%s", t_name("y"));
+
+	make("");
+	close(native(sock("@addr"), SOCK_STREAM));
+	cr_assert_eq(rename(sock(""), other), 0);
+	close(native(t_format("%s@addr", other), SOCK_STREAM));
+	t_check_errno(access(sock("@addr"), F_OK), ENOENT);
+	cr_assert_eq(unlink(other), 0);
+	t_check_errno(access(t_format("%s@addr", other), F_OK), ENOENT);
+}
+
+/* It is bound in a mount that nobody sees, and so keeps this one neither busy nor alive. */
+t_test(sock, address_holds_no_unmount_up)
+{
+	make("");
+	cr_assert(S_ISSOCK(address_of("@addr").st_mode));
+	t_check("fusermount3 -u $M && echo unmounted", "unmounted\n");
+	t_await(kill(M->daemon, 0) < 0 || strstr(t_read(t_format("/proc/%d/stat", M->daemon)), ") Z "));
+}
+
+t_test(sock, address_of_a_servers_socket_is_the_socket)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", sock(""));
+	cr_assert_eq(bind(server, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	cr_assert_eq(listen(server, 1), 0);
+	close(native(sock("@addr"), SOCK_STREAM));
+	close(accept(server, NULL, NULL));
+	t_check_errno(unlink(sock("@addr")), EINVAL);
+	close(server);
 }

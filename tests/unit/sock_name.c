@@ -11,8 +11,7 @@ Test(sock_name, types_of_the_files)
 	cr_assert_eq(create("x", S_IFREG | 0640), -EEXIST);
 	cr_assert_eq(look("x", &st), 0);
 	cr_assert_eq(st.st_mode, S_IFREG | 0640);
-	cr_assert_eq(look("x@addr", &st), 0);
-	cr_assert(S_ISLNK(st.st_mode));
+	cr_assert_eq(look("x@addr", &st), -EINPROGRESS);
 	cr_assert_eq(look("x@listen", &st), 0);
 	cr_assert(S_ISREG(st.st_mode));
 	cr_assert_eq(create("n", S_IFSOCK | 0755), 0);
@@ -20,7 +19,8 @@ Test(sock_name, types_of_the_files)
 	cr_assert(S_ISSOCK(st.st_mode));
 	cr_assert_eq(look("n@io", &st), 0);
 	cr_assert(S_ISREG(st.st_mode));
-	cr_assert_eq(look("n@addr", &st), -ENOENT);
+	cr_assert_eq(look("n@addr", &st), 0);
+	cr_assert(S_ISSOCK(st.st_mode), "what a server has bound is its own address");
 	cr_assert_eq(create("f", S_IFIFO | 0644), -EPERM);
 }
 
@@ -45,15 +45,14 @@ Test(sock_name, native_client_reaches_the_address_with_the_channels_mode)
 	struct ipc_ref ref;
 	int fd;
 
-	umask(077);
 	cr_assert_eq(create("x", S_IFREG | 0606), 0);
-	address_link("x", path, sizeof(path));
-	cr_assert_eq(stat(path, &st), 0);
+	address_bind("x", path, sizeof(path));
+	cr_assert_eq(look("x@addr", &st), 0);
 	cr_assert_eq(st.st_mode, S_IFSOCK | 0606);
 	ref = resolve("x");
 	st.st_mode = 0620;
 	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), 0);
-	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(look("x@addr", &st), 0);
 	cr_assert_eq(st.st_mode, S_IFSOCK | 0620);
 	fd = native_connect("x", SOCK_STREAM);
 	cr_assert_eq(write(fd, "native", 6), 6);
@@ -74,13 +73,14 @@ Test(sock_name, unlink_removes_the_address_and_spares_connections)
 	char path[108];
 
 	cr_assert_eq(create("x", S_IFREG | 0644), 0);
-	address_link("x", path, sizeof(path));
+	address_bind("x", path, sizeof(path));
 	c = opened("x", O_RDWR);
 	s = opened("x@listen", O_RDWR);
 	ref = resolve("x");
 	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
 	cr_assert_eq(look("x", &st), -ENOENT);
-	cr_assert_eq(stat(path, &st), -1);
+	cr_assert_eq(look("x@addr", &st), -ENOENT);
+	cr_assert_eq(native_connect_to(path, SOCK_STREAM), -ECONNREFUSED);
 	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -ENOENT);
 	cr_assert_eq(create("x", S_IFREG | 0644), 0);
 	put(c, "on", 2);
@@ -147,14 +147,42 @@ Test(sock_name, rename_keeps_the_address_and_replaces_the_target)
 
 	cr_assert_eq(create("x", S_IFREG | 0644), 0);
 	cr_assert_eq(create("y", S_IFREG | 0644), 0);
-	address_link("x", path, sizeof(path));
-	address_link("y", gone, sizeof(gone));
+	address_bind("x", path, sizeof(path));
+	address_bind("y", gone, sizeof(gone));
 	from = resolve("x");
 	to = resolve("y");
 	cr_assert_eq(ipc_rename(ipc, &cred, &from, &to, 0), 0);
-	address_link("y", after, sizeof(after));
+	address_bind("y", after, sizeof(after));
 	cr_assert_str_eq(after, path);
-	cr_assert_eq(stat(path, &st), 0);
-	cr_assert_eq(stat(gone, &st), -1);
+	close(native_connect_to(path, SOCK_STREAM));
+	cr_assert_eq(native_connect_to(gone, SOCK_STREAM), -ECONNREFUSED);
 	cr_assert_eq(look("x", &st), -ENOENT);
+}
+
+Test(sock_name, address_of_a_name_that_goes_while_it_is_bound)
+{
+	struct address_look a = {.look = {.cred = me(), .done = address_looked}};
+	struct ipc_ref ref;
+
+	cr_assert_eq(create("x@dgram", S_IFREG | 0644), 0);
+	ref = resolve("x");
+	a.look.ref = resolve("x@addr");
+	cr_assert_eq(ipc_look(ipc, &a.look), 0);
+	cr_assert_eq(ipc_unlink(ipc, &a.look.cred, &ref), 0);
+	while (!a.done)
+		cr_assert_eq(ipc_loop_turn(loop, 20), 0);
+	cr_assert_eq(a.look.result, -ENOENT);
+}
+
+Test(sock_name, look_up_of_an_address_can_be_given_up)
+{
+	struct address_look a = {.look = {.cred = me(), .done = address_looked}};
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	a.look.ref = resolve("x@addr");
+	cr_assert_eq(ipc_look(ipc, &a.look), 0);
+	ipc_look_cancel(&a.look);
+	cr_assert(a.done);
+	cr_assert_eq(a.look.result, -EINTR);
+	close(native_connect("x", SOCK_STREAM));
 }

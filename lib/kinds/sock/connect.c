@@ -60,7 +60,7 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	if (!ref->facets.set && S_ISSOCK(c->chan.st.st_mode))
 		return -ENXIO;
 	if (ref->facets.set & IPC_F_ADDR)
-		return -ELOOP;
+		return -ENXIO;
 	if (listen && (!sock_is_ours(c) || c->type == SOCK_DGRAM))
 		return sock_refuse_listen(h, ref, c);
 	s->fd = -1;
@@ -111,8 +111,11 @@ static void sock_leave_acceptors(struct sock_handle *s)
 int sock_accept(struct sock_handle *s)
 {
 	struct sock_chan *c = sock_chan(s->h.chan);
-	int fd = (int)IPC_RETRY(accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+	int fd = sock_pending_take(c);
 	int r;
+
+	if (fd == -EAGAIN && c->fd >= 0)
+		fd = (int)IPC_RETRY(accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
 
 	if (fd == -EAGAIN && !c->chan.listed)
 		return -ENOENT;
@@ -131,21 +134,12 @@ int sock_accept(struct sock_handle *s)
 static int sock_connect_own(struct sock_handle *s)
 {
 	struct sock_chan *c = sock_chan(s->h.chan);
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd, r;
+	int fd;
 
-	if (!c->address[0])
+	if (!c->chan.listed)
 		return -ENOENT;
-	memcpy(sa.sun_path, c->address, sizeof(sa.sun_path));
-	fd = sock_make(c->type, s->h.readable);
-	r = fd < 0 ? fd : (int)IPC_RETRY(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
-	if (r == 0)
-		return sock_attach(s, fd, c->type);
-	if (fd >= 0)
-		close(fd);
-	return r == -EAGAIN ? r
-			    : ipc_refuse(s->h.ipc, &s->h.cred, -r, ipc_handle_path(&s->h), "connect to %s: %s",
-					 c->address, strerror(-r));
+	fd = c->type == SOCK_DGRAM ? (int)IPC_RETRY(fcntl(c->tx, F_DUPFD_CLOEXEC, 0)) : sock_pending_add(c);
+	return fd < 0 ? fd : sock_attach(s, fd, c->type);
 }
 
 /* -EAGAIN: under way. */

@@ -169,7 +169,9 @@ unsigned sock_poll(struct ipc_handle *h)
 		return r == -EAGAIN ? 0 : POLLERR | POLLIN | POLLOUT;
 	if (s->fd >= 0)
 		return ipc_socket_poll(h, s->fd);
-	events = ipc_socket_poll(h, c->fd);
+	events = c->fd >= 0 ? ipc_socket_poll(h, c->fd) : 0;
+	if (h->readable && !ipc_list_empty(&c->pending))
+		events |= POLLIN | POLLRDNORM;
 	if (s->role == SOCK_RECEIVES && !ipc_list_empty(&c->returned))
 		events |= POLLIN | POLLRDNORM;
 	if (s->role == SOCK_READS && !c->chan.listed && !(events & POLLIN))

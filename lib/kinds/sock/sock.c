@@ -22,9 +22,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The kernel takes less where net.core.somaxconn says so. */
-enum { BACKLOG = 4096 };
-
 const char *sock_type_name(int type)
 {
 	switch (type) {
@@ -57,64 +54,60 @@ static int sock_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st
 		return -ENOENT;
 	*st = c->chan.st;
 	if (ref->facets.set & IPC_F_ADDR) {
-		if (!c->address[0])
+		/* What a server has bound is its own address, and a face has none. */
+		if (c->target)
 			return -ENOENT;
-		st->st_mode = S_IFLNK | 0777;
-		st->st_size = (off_t)strlen(c->address);
+		if (!c->bound && !S_ISSOCK(st->st_mode))
+			return -EINPROGRESS;
+		st->st_mode = S_IFSOCK | (st->st_mode & 07777);
 	} else if (ref->facets.set) {
 		st->st_mode = S_IFREG | (st->st_mode & 07777);
 	}
 	return 0;
 }
 
-static int sock_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf,
-			 size_t size)
+static int sock_await(struct ipc *ipc, struct ipc_look *look)
+{
+	struct sock_chan *c = sock_find(ipc, &look->ref);
+
+	if (!(look->ref.facets.set & IPC_F_ADDR))
+		return 1;
+	return c ? sock_address_await(ipc, c, look) : -ENOENT;
+}
+
+static bool sock_is_socket(struct ipc *ipc, const struct ipc_ref *ref)
 {
 	const struct sock_chan *c = sock_find(ipc, ref);
 
-	(void)cred;
-	if (!c)
-		return -ENOENT;
-	if (!(ref->facets.set & IPC_F_ADDR))
-		return -EINVAL;
-	if (!c->address[0])
-		return -ENOENT;
-	snprintf(buf, size, "%s", c->address);
-	return 0;
+	return c && S_ISSOCK(c->chan.st.st_mode);
 }
 
-/* The mode is set before the address can be seen, and again because bind(2) applies the umask. */
-static int sock_bind(struct ipc *ipc, const struct ipc_cred *cred, struct sock_chan *c, mode_t mode)
-{
-	int dir = ipc_rundir_fd(ipc->rundir);
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	const char *name = ipc_rundir_name(c->address);
+struct sock_search {
+	ino_t ino;
+	struct sock_chan *found;
+};
 
-	memcpy(sa.sun_path, c->address, sizeof(sa.sun_path));
-	if (fchmod(c->fd, mode) < 0 || bind(c->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return -errno;
-	/* Where we may not give it away, the caller still has the channel's file. */
-	if ((cred->uid != geteuid() || cred->gid != getegid()) &&
-	    fchownat(dir, name, cred->uid, cred->gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM)
-		return -errno;
-	if (fchmodat(dir, name, mode, 0) < 0)
-		return -errno;
-	return c->type != SOCK_DGRAM && listen(c->fd, BACKLOG) < 0 ? -errno : 0;
+static void sock_search(struct ipc_chan *chan, void *arg)
+{
+	struct sock_search *s = arg;
+
+	if (chan->st.st_ino == s->ino && sock_chan(chan)->binding)
+		s->found = sock_chan(chan);
 }
 
-/* A socket of our own for the channel, which must be forgotten if this fails. */
-static int sock_create_own(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct sock_chan *c)
+static int sock_hidden_make(struct ipc *ipc, ino_t ino, struct ipc_ref *ref, struct stat *st)
 {
-	char why[256];
-	int r = ipc_rundir_address(ipc->rundir, c->address, why, sizeof(why));
+	struct sock_search s = {.ino = ino};
+	struct ipc_ref plain = {.kind = &ipc_sock};
 
-	if (r < 0)
-		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no address for the socket: %s", why);
-	c->fd = sock_make(c->type, false);
-	r = c->fd < 0 ? c->fd : sock_bind(ipc, cred, c, c->chan.st.st_mode & 0777);
-	if (r < 0)
-		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no socket at %s: %s", c->address, strerror(-r));
-	c->chan.waitq.fd = c->fd;
+	ipc_chan_each(ipc, &ipc_sock, sock_search, &s);
+	if (!s.found)
+		return -ENOENT;
+	snprintf(plain.base, sizeof(plain.base), "%s", s.found->chan.name);
+	if (!ipc_ref_address(&plain, ref))
+		return -ENAMETOOLONG;
+	*st = s.found->chan.st;
+	st->st_mode = S_IFSOCK | (st->st_mode & 07777);
 	return 0;
 }
 
@@ -167,7 +160,8 @@ static int sock_create(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	if (r < 0)
 		return r;
 	c = sock_chan(chan);
-	c->fd = -1;
+	c->fd = c->tx = -1;
+	ipc_list_init(&c->pending);
 	ipc_waitq_init(&c->room, ipc, -1);
 	ipc_list_init(&c->returned);
 	if (S_ISSOCK(mode))
@@ -178,7 +172,8 @@ static int sock_create(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	} else {
 		if (!c->type)
 			c->type = SOCK_STREAM;
-		r = sock_create_own(ipc, cred, ref, c);
+		if (c->type == SOCK_DGRAM)
+			r = sock_make_datagrams(c);
 	}
 	if (r < 0)
 		ipc_chan_forget(chan);
@@ -187,6 +182,11 @@ static int sock_create(struct ipc *ipc, const struct ipc_cred *cred, const struc
 
 void sock_close_listener(struct sock_chan *c)
 {
+	c->closed = true;
+	sock_pending_close(c);
+	sock_address_end(c);
+	c->chan.ipc->addresses -= c->bound;
+	c->bound = false;
 	if (c->fd < 0)
 		return;
 	ipc_watch_remove(&c->chan.waitq.watch);
@@ -194,19 +194,13 @@ void sock_close_listener(struct sock_chan *c)
 	c->fd = c->chan.waitq.fd = -1;
 }
 
-static void sock_remove_address(struct sock_chan *c)
-{
-	if (c->address[0])
-		unlinkat(ipc_rundir_fd(c->chan.ipc->rundir), ipc_rundir_name(c->address), 0);
-	c->address[0] = '\0';
-}
-
 static void sock_chan_free(struct ipc_chan *chan)
 {
 	struct sock_chan *c = sock_chan(chan);
 
-	sock_remove_address(c);
 	sock_close_listener(c);
+	if (c->tx >= 0)
+		close(c->tx);
 	ipc_waitq_close(&c->room, -EBADF);
 	sock_forget_returned(c);
 	free(c->target);
@@ -218,7 +212,7 @@ static void sock_chan_free(struct ipc_chan *chan)
  */
 static void sock_retire(struct sock_chan *c)
 {
-	sock_remove_address(c);
+	sock_address_end(c);
 	if (c->type != SOCK_DGRAM && !c->acceptors)
 		sock_close_listener(c);
 	ipc_waitq_wake(&c->chan.waitq);
@@ -237,6 +231,36 @@ static int sock_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	sock_retire(c);
 	ipc_chan_drop(&c->chan);
 	return 0;
+}
+
+struct sock_bound {
+	struct sock_chan **all;
+	unsigned count;
+};
+
+static void sock_collect_bound(struct ipc_chan *chan, void *arg)
+{
+	struct sock_bound *b = arg;
+
+	if (sock_chan(chan)->bound)
+		b->all[b->count++] = sock_chan(chan);
+}
+
+/* They keep the file system alive whose mount has gone. */
+static void sock_drop_addresses(struct ipc *ipc)
+{
+	struct sock_bound b = {.all = calloc(ipc->addresses + 1, sizeof(*b.all))};
+
+	if (b.all)
+		ipc_chan_each(ipc, &ipc_sock, sock_collect_bound, &b);
+	for (unsigned i = 0; i < b.count; i++) {
+		ipc_chan_hold(&b.all[i]->chan);
+		ipc_chan_forget(&b.all[i]->chan);
+		sock_close_listener(b.all[i]);
+		ipc_waitq_wake(&b.all[i]->chan.waitq);
+		ipc_chan_drop(&b.all[i]->chan);
+	}
+	free(b.all);
 }
 
 static int sock_rename(struct ipc *ipc, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags)
@@ -259,16 +283,9 @@ static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 		       unsigned set)
 {
 	struct sock_chan *c = h ? sock_chan(h->chan) : sock_find(ipc, ref);
-	int dir = ipc_rundir_fd(ipc->rundir);
-	const char *name;
 
 	if (!c)
 		return -ENOENT;
-	name = ipc_rundir_name(c->address);
-	if (*name && (set & IPC_SET_OWNER) && fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (*name && (set & IPC_SET_MODE) && fchmodat(dir, name, st->st_mode & 0777, 0) < 0)
-		return -errno;
 	return ipc_chan_chattr(&c->chan, st, set);
 }
 
@@ -287,7 +304,10 @@ static int sock_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dep
 	if (!c)
 		return -ENOENT;
 	depth->unit = c->type == SOCK_DGRAM ? "datagrams" : "connections";
-	depth->value = c->fd >= 0 && poll(&p, 1, 0) == 0 ? 0 : -1;
+	/* How much waits in the kernel it does not say; what file users have left waiting is here. */
+	depth->value = c->closed || S_ISSOCK(c->chan.st.st_mode) || c->target || poll(&p, 1, 0) != 0
+			       ? -1
+			       : (int64_t)c->pending_count;
 	return 0;
 }
 
@@ -326,8 +346,10 @@ static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_
 		return 0;
 	if (c->type)
 		fprintf(out, "type=%s\n", sock_type_name(c->type));
-	if (c->address[0])
-		fprintf(out, "address=%s\n", c->address);
+	if (!c->target && !S_ISSOCK(c->chan.st.st_mode)) {
+		ipc_escape(shown, sizeof(shown), chan->name, strlen(chan->name));
+		fprintf(out, "address=%s@addr\n", shown);
+	}
 	if (c->target) {
 		ipc_escape(shown, sizeof(shown), c->target, strlen(c->target));
 		fprintf(out, "connect=%s\n", shown);
@@ -341,7 +363,9 @@ static int sock_clients(struct ipc_chan *chan)
 {
 	const struct sock_chan *c = sock_chan(chan);
 
-	return c->fd < 0 || c->type == SOCK_DGRAM ? -ENOTCONN : ipc_socket_has_client(c->fd);
+	if (c->closed || c->target || S_ISSOCK(chan->st.st_mode) || c->type == SOCK_DGRAM)
+		return -ENOTCONN;
+	return c->pending_count || (c->fd >= 0 && ipc_socket_has_client(c->fd));
 }
 
 const struct ipc_kind ipc_sock = {
@@ -353,11 +377,14 @@ const struct ipc_kind ipc_sock = {
 	.handle_size = sizeof(struct sock_handle),
 	.stat = sock_stat,
 	.look = sock_look,
+	.await = sock_await,
+	.is_socket = sock_is_socket,
+	.hidden_make = sock_hidden_make,
+	.drop_addresses = sock_drop_addresses,
 	.create = sock_create,
 	.unlink = sock_unlink,
 	.rename = sock_rename,
 	.chattr = sock_chattr,
-	.readlink = sock_readlink,
 	.list = sock_list,
 	.depth = sock_depth,
 	.chan_free = sock_chan_free,

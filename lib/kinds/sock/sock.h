@@ -8,9 +8,9 @@
 #include "core/chan.h"
 #include "core/handle.h"
 #include "core/op.h"
-#include "core/rundir.h"
 
 struct sock_dial;
+struct sock_binding;
 
 /*
  * A name in /sock. st_mode S_IFSOCK: a server bound it through the mount, and the socket is the server's. Else a file user
@@ -18,13 +18,17 @@ struct sock_dial;
  */
 struct sock_chan {
 	struct ipc_chan chan;
-	struct ipc_waitq room;		      /* connects that found the backlog full; accepting wakes them */
-	struct ipc_list returned;	      /* datagrams that were taken and could not be delivered */
-	int fd;				      /* ours: it listens, or receives datagrams; -1: closed, or not ours */
-	int type;			      /* SOCK_STREAM, ...; 0: not known yet (not ours) */
-	char address[IPC_RUNDIR_ADDRESS_MAX]; /* ours, while it is linked; "" */
-	char *target;			      /* path, or @abstract; NULL */
-	unsigned acceptors;		      /* handles that have yet to accept their connection */
+	struct ipc_waitq room;	  /* connects that found the backlog full; accepting wakes them */
+	struct ipc_list returned; /* datagrams that were taken and could not be delivered */
+	struct ipc_list pending;  /* connections of file users that wait to be accepted */
+	unsigned pending_count;
+	int fd;			      /* ours: receives datagrams, or listens at the address once that is wanted; -1 */
+	int tx;			      /* datagrams: connected to fd, for file users; -1 */
+	bool bound, closed;	      /* fd has the address; nobody will accept any more */
+	struct sock_binding *binding; /* on its way to the address; NULL */
+	int type;		      /* SOCK_STREAM, ...; 0: not known yet (not ours) */
+	char *target;		      /* path, or @abstract; NULL */
+	unsigned acceptors;	      /* handles that have yet to accept their connection */
 };
 
 /* What an open file of /sock is for. */
@@ -62,6 +66,22 @@ static inline struct sock_handle *sock_handle(struct ipc_handle *h)
 void sock_close_listener(struct sock_chan *);
 /* "stream", ...; "unknown" for 0. */
 const char *sock_type_name(int type);
+
+/*
+ * address.c. await: look ends when the channel's address is bound; 0 or -errno. use: fd has the address now, and is the channel's;
+ * or -errno. end: the channel goes, or has lost its name.
+ */
+int sock_address_await(struct ipc *, struct sock_chan *, struct ipc_look *);
+int sock_address_use(struct sock_chan *, int fd);
+void sock_address_end(struct sock_chan *);
+
+/* backlog.c. Connections between two file users never leave us: a pair of sockets, one end of which waits here to be accepted. */
+/* The other end, or -errno; -EAGAIN: too many wait. */
+int sock_pending_add(struct sock_chan *);
+int sock_pending_take(struct sock_chan *); /* or -EAGAIN */
+void sock_pending_close(struct sock_chan *);
+/* fd and tx for datagrams: 0 or -errno. */
+int sock_make_datagrams(struct sock_chan *);
 
 /* connect.c */
 int sock_open(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
