@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/chan.h"
+#include "core/ref.h"
 #include "core/frame.h"
 #include "core/handle.h"
 #include "kinds/kinds.h"
