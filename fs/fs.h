@@ -17,11 +17,16 @@
 /* For cpu_latency_ns: any is good; as the machine asks for it. */
 enum { FS_LATENCY_ANY = -1, FS_LATENCY_DEFAULT = -2 };
 
+enum { FS_KINDS_MAX = 16 };
+
 struct fs_options {
 	bool foreground, help, version;
 	bool shared; /* allow_other */
 	bool net;
 	char *mountpoint;
+	char *kinds;	   /* the first of them; NULL: all */
+	unsigned kind_set; /* bits, by the order of ipc_kinds */
+	const struct ipc_kind *kind[FS_KINDS_MAX + 1];
 	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
 	int64_t spin_ns;
 	int64_t cpu_latency_ns; /* or FS_LATENCY_ */
@@ -241,6 +246,9 @@ int fs_mount_check(struct fs *);
 void fs_mounted_start(struct fs *);
 void fs_mounted_watch(struct fs *);
 void fs_mounted_end(struct fs *);
+/* kinds.c. add: whether it is the name of a kind. take: the first one. */
+bool fs_kinds_add(struct fs_options *, const char *name);
+int fs_kinds_take(struct fs_options *);
 /* privilege.c. After the mount; from here on the daemon can only act as its callers, and unmount. */
 void fs_drop_privileges(void);
 

@@ -30,6 +30,7 @@ static const struct fuse_opt options[] = {
 	OPTION("allow_other", shared),
 	OPTION("net", net),
 	OPTION("prefix=%s", prefix),
+	OPTION("kinds=%s", kinds),
 	OPTION("mq_maxmsg=%s", mq_maxmsg),
 	OPTION("mq_msgsize=%s", mq_msgsize),
 	OPTION("mq_framing=%s", mq_framing),
@@ -59,6 +60,7 @@ static const char usage[] =
 	"     allow_other         let other users in, each with the rights of their own native calls\n"
 	"     net                 with allow_other: lend them our network too, or the mount has no /net\n"
 	"     prefix=P            only kernel objects whose names begin with P, which is not shown\n"
+	"     kinds=K[,K...]      only these kinds of channels\n"
 	"     mq_maxmsg=N         messages that a new queue holds, unless @maxmsg says otherwise\n"
 	"     mq_msgsize=BYTES    longest message of a new queue, unless @msgsize says otherwise\n"
 	"     mq_framing=message  a write is a message (the default); lines: a line is one\n"
@@ -86,11 +88,15 @@ static int take_place(struct fs_options *opt, const char *place)
 
 static int take_argument(void *data, const char *arg, int key, struct fuse_args *args)
 {
+	struct fs_options *opt = data;
+
 	(void)args;
 	if (key == FUSE_OPT_KEY_NONOPT)
 		return take_place(data, arg);
 	if (key != FUSE_OPT_KEY_OPT)
 		return 1;
+	if (opt->kinds && fs_kinds_add(opt, arg))
+		return 0;
 	switch (arg[0] == '-' ? FS_OPTION_UNKNOWN : fs_mount_option_of(arg)) {
 	case FS_OPTION_MEANS_NOTHING:
 		return 0;
@@ -162,7 +168,7 @@ static int take_values(struct fs_options *opt)
 		fs_complain("-o spin=%s: a time from 0 to 1s is needed, such as 50us", spin);
 		return -1;
 	}
-	if (take_cpu_latency(opt) < 0)
+	if (take_cpu_latency(opt) < 0 || fs_kinds_take(opt) < 0)
 		return -1;
 	if (opt->prefix && strchr(opt->prefix, '/')) {
 		fs_complain("-o prefix=%s: names of kernel objects hold no '/'", opt->prefix);
@@ -242,6 +248,7 @@ int main(int argc, char **argv)
 out:
 	free(fs.opt.mountpoint);
 	free(fs.opt.prefix);
+	free(fs.opt.kinds);
 	free(fs.opt.mq_maxmsg);
 	free(fs.opt.mq_msgsize);
 	free(fs.opt.mq_framing);

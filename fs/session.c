@@ -220,7 +220,7 @@ static int session_start(struct fs *fs)
 	r = session_watch_signals(fs);
 	if (r < 0)
 		return r;
-	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, ipc_kinds);
+	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
 	if (!fs->ipc)
 		return -errno;
 	r = fs_closers_start(&fs->closers, fs->loop);
