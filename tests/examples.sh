@@ -171,6 +171,13 @@ line 1000' examples/log_broadcast.sh "$M" 1000 "$id"
 edited graceful_stop.sh 'N ended by itself
 N had to be killed' 's/^[0-9][0-9]*/N/' examples/graceful_stop.sh "$M" 3s
 
+if bwrap --unshare-all --ro-bind / / true 2>/dev/null; then
+	result containers.sh "$(seq 8)" \
+		"$(timeout "$patience" examples/containers.sh "$M" 8 "$id" 2>&1 | sed 's/^[a-z]*: //' | sort -n)"
+else
+	echo 'examples: containers.sh skipped: no bwrap, or it may not make its namespaces here' >&2
+fi
+
 for kind in pipe shm mq sock sem bcast; do
 	once "$kind: nothing is left" '' find "$M/$kind/" -name "*$id*"
 done

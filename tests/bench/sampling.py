@@ -48,9 +48,9 @@ class Sampler:
         self.waiting = 8.0 if quick else 150.0  # seconds that may be spent on waiting for quiet, in all
         self.repeated = self.disturbed = 0
 
-    def program(self, name, *args, **kwargs):
-        """Runs one of the programs to its end and returns the number that it prints."""
-        return float(self.run([f"{self.programs}/{name}", *map(str, args)], **kwargs))
+    def program(self, name, *args, inside=(), **kwargs):
+        """Runs one of the programs to its end, perhaps by another command, and returns the number that it prints."""
+        return float(self.run([*inside, f"{self.programs}/{name}", *map(str, args)], **kwargs))
 
     def run(self, command, **kwargs):
         """Runs a command to its end and returns its output."""
