@@ -538,7 +538,8 @@ static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, 
 		fs_reply_err(req, r);
 		return;
 	}
-	fs_fifo_open(req, ref, flags, st.st_ino);
+	/* It must not wait, under its directory's lock. */
+	fs_fifo_open(req, ref, flags | O_NONBLOCK, st.st_ino);
 	if (made != mode)
 		create_narrow(fs, &cred, ref, mode, &st);
 }

@@ -227,10 +227,16 @@ static bool pump_has_events(const struct ipc_pump *p, short events)
 	return poll(&pfd, 1, 0) > 0 && (pfd.revents & (events | POLLERR));
 }
 
+/* Of what others would get in his place, a reader has one at a time; unless he asks for more. */
+static bool pump_is_sparing(const struct ipc_handle *h)
+{
+	return h->kind->give_back && !(h->facets.set & IPC_F_BATCH);
+}
+
 /* Whether a pipe that is not empty is to be given more. */
 static bool pump_wants_more(const struct ipc_pump *p)
 {
-	bool large = (p->h->facets.set & IPC_F_BATCH) || fcntl(p->fd, F_GETPIPE_SZ) > (int)sysconf(_SC_PAGESIZE);
+	bool large = !pump_is_sparing(p->h) || fcntl(p->fd, F_GETPIPE_SZ) > (int)sysconf(_SC_PAGESIZE);
 
 	return large && pump_has_events(p, POLLOUT);
 }
@@ -357,7 +363,7 @@ struct ipc_pump *ipc_pump_new(struct ipc_handle *h, int fd, void (*ended)(void *
 	p->ended_fn = ended;
 	p->arg = arg;
 	ipc_task_init(&p->task, pump_task);
-	if (h->readable && !(h->facets.set & IPC_F_BATCH))
+	if (h->readable && pump_is_sparing(h))
 		fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE));
 	h->pump = p;
 	/* There is no position to go back to, and nothing to keep for it. */

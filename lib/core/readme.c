@@ -20,6 +20,7 @@ static const char text[] =
 	"  mq    @lines a line is a message   @nul the same with \\0   @prio=9 send as urgent\n"
 	"        @drain end when empty   @one, @n=5 end after 1, 5 messages   @idle=2s end when idle\n"
 	"        @batch many lines a read   @meta shows the priority   @maxmsg=10,msgsize=8192 a new one\n"
+	"        @fifo a pipe of your own: read -t, node, asyncio, . script   (bcast, sock, net too)\n"
 	"  bcast @last=5 start 5 messages back; also @lines to @batch of mq\n"
 	"  sock  @listen accept   @addr its address   @io connect   @dgram, @seqpacket for a new one\n"
 	"  sem   @value=4 for a new one      shm @size=4096 for a new one\n"

@@ -414,6 +414,22 @@ t_test(fifo, daemon_told_to_end_ends_reader_and_writer)
 	cr_assert_neq(t_wait_exit(writer, T_PATIENCE, &out), 0);
 }
 
+t_test(fifo, daemon_told_to_end_gives_back_what_is_unread)
+{
+	pid_t reader;
+
+	make();
+	queue_send(&q, "one", 0);
+	queue_send(&q, "two", 0);
+	reader = t_fork(read_nothing, face(""));
+	t_await(queue_depth(&q) == 1);
+	t_mount_stop(M);
+	cr_assert_str_eq(queue_take(&q, NULL), "one");
+	cr_assert_str_eq(queue_take(&q, NULL), "two");
+	kill(reader, SIGKILL);
+	t_wait_exit(reader, T_PATIENCE, NULL);
+}
+
 t_test(fifo, daemon_killed_ends_reader_and_writer)
 {
 	pid_t reader, writer;
@@ -472,4 +488,49 @@ t_test(fifo, killed_opens_leave_nothing)
 	}
 	t_await(descriptors(M->daemon) <= before);
 	t_check("echo hi >$Q@fifo; cat $Q@fifo,one", "hi\n");
+}
+
+/* --- other kinds --- */
+
+t_test(fifo, every_broadcast_reader_gets_every_line)
+{
+	t_check("touch $M/bcast/b; for i in 1 2 3; do cat $M/bcast/b@fifo,n=3 >out$i & done;"
+		"until [ $(grep -c ^reader= $M/bcast/b@ctl) = 3 ]; do sleep 0.02; done;"
+		"sleep 0.2; seq 3 >$M/bcast/b@fifo; wait; cat out?",
+		"1\n2\n3\n1\n2\n3\n1\n2\n3\n");
+}
+
+t_test(fifo, last_starts_a_broadcast_reader_back)
+{
+	t_check("seq 5 >$M/bcast/b@lines; cat $M/bcast/b@fifo,last=2,drain", "4\n5\n");
+}
+
+t_test(fifo, broadcast_reader_that_stops_delays_nobody)
+{
+	t_check("touch $M/bcast/b; sleep 60 <$M/bcast/b@fifo & P=$!; sleep 0.2;"
+		"seq 100000 >$M/bcast/b@fifo; seq 3 | tee $M/bcast/b@lines; kill $P; wait $P; :",
+		"1\n2\n3\n");
+}
+
+t_test(fifo, socket_has_its_two_directions)
+{
+	t_check("touch $M/sock/t; cat $M/sock/t@fifo & echo hi >$M/sock/t@fifo; wait", "hi\n");
+}
+
+t_test(fifo, socket_with_an_ordinary_other_side)
+{
+	t_check("touch $M/sock/s; cat $M/sock/s | wc -c & head -c 300000 /dev/zero >$M/sock/s@fifo; wait", "300000\n");
+}
+
+t_test(fifo, killed_open_of_a_socket_leaves_nothing)
+{
+	pid_t reader;
+
+	t_bash(0, "touch $M/sock/s");
+	reader = t_spawn(M, "bash", "exec cat $M/sock/s@fifo");
+	t_await_waiters(M, "sock/s", 1);
+	kill(reader, SIGKILL);
+	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, NULL), 128 + SIGKILL);
+	t_await_waiters(M, "sock/s", 0);
+	t_check("cat $M/sock/s@fifo & echo hi >$M/sock/s; wait", "hi\n");
 }

@@ -634,3 +634,57 @@ t_test_bare(users, root_without_capabilities_has_no_more_than_his_own_calls)
 	kill(victim, SIGKILL);
 	t_wait_exit(victim, T_PATIENCE, NULL);
 }
+
+/* --- a FIFO of one's own --- */
+
+/* Keeps one open, and says by its exit status whether another can open it through the descriptor. */
+static int opening_of_another(const struct act *a)
+{
+	return result(open(a->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+}
+
+static int holding(const struct act *a)
+{
+	struct stat st;
+	int fd = open(a->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid != a->uid)
+		return 98;
+	pause();
+	return 0;
+}
+
+t_test_bare(users, fifo_face_needs_the_right_to_the_channel)
+{
+	users_mount("");
+	char *path = made("mq", 0640);
+
+	check_as(BOB, reading, EACCES, t_format("%s@fifo", path));
+	check_as(ANN, reading, 0, t_format("%s@fifo", path));
+	check_as(ANN, writing, 0, t_format("%s@fifo", path));
+}
+
+t_test_bare(users, fifo_of_one_user_is_closed_to_another)
+{
+	users_mount("");
+	char *path = made("mq", 0666), *name = strrchr(path, '/') + 1;
+	struct act a = {.uid = ANN, .what = holding, .path = t_format("%s@fifo", path)};
+	pid_t holder = t_fork(act_run, &a);
+	int fd;
+
+	t_await_waiters(M, t_format("mq/%s", name), 1);
+	check_as(BOB, opening_of_another, 0, a.path); /* his own */
+	for (fd = 3; fd < 64; fd++) {
+		char target[PATH_MAX];
+		ssize_t n = readlink(t_format("/proc/%d/fd/%d", holder, fd), target, sizeof(target) - 1);
+
+		if (n > 0 && memmem(target, (size_t)n, "@fifo", 5))
+			break;
+	}
+	cr_assert_lt(fd, 64);
+	check_as(BOB, opening_of_another, EACCES, t_format("/proc/%d/fd/%d", holder, fd));
+	kill(holder, SIGKILL);
+	t_wait_exit(holder, T_PATIENCE, NULL);
+}

@@ -333,7 +333,7 @@ static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 
 const struct ipc_kind ipc_net = {
 	.name = "net",
-	.facets = IPC_F_LISTEN | IPC_F_TIMEOUT,
+	.facets = IPC_F_LISTEN | IPC_F_TIMEOUT | IPC_F_FIFO,
 	.named = true,
 	.transient = true,
 	.chan_size = sizeof(struct net_chan),

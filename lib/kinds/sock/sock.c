@@ -371,7 +371,7 @@ static int sock_clients(struct ipc_chan *chan)
 const struct ipc_kind ipc_sock = {
 	.name = "sock",
 	.facets = IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |
-		  IPC_F_TIMEOUT,
+		  IPC_F_TIMEOUT | IPC_F_FIFO,
 	.named = true,
 	.chan_size = sizeof(struct sock_chan),
 	.handle_size = sizeof(struct sock_handle),
