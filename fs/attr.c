@@ -203,7 +203,10 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 
 	if (node->type != FS_CHAN || S_ISDIR(node->mode)) {
 		/* `> M/errors` and the like is no mistake worth an error; anything else would change what is not there. */
-		r = node->type == FS_TEXT && !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES)) ? 0 : -EPERM;
+		r = (node->type == FS_TEXT || node->type == FS_FIFO) &&
+				    !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES))
+			    ? 0
+			    : -EPERM;
 	} else if (set) {
 		r = attr_set(fs, &cred, node, h, attr, to_set);
 	}

@@ -248,6 +248,12 @@ t_test(fifo, open_makes_the_queue)
 		"640\nhi\nmaxmsg=3\n");
 }
 
+t_test(fifo, touch_makes_the_queue)
+{
+	setenv("Q", t_path(M, "mq/%s", t_name("new")), 1);
+	t_check("touch $Q@fifo,maxmsg=3; touch $Q@fifo; grep maxmsg $Q@ctl", "maxmsg=3\n");
+}
+
 t_test(fifo, full_queue_lets_the_writer_wait)
 {
 	struct pollfd p = {.events = POLLOUT};
