@@ -74,12 +74,26 @@ static int by_wd(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static struct fs_fifo *fifo_of_pid(struct fs *fs, pid_t pid)
+static struct fs_fifo *fifo_find(struct fs *fs, pid_t pid)
 {
 	struct fs_fifo key = {.cred.pid = pid};
 	struct fs_fifo **found = fs->fifos ? tfind(&key, &fs->fifos->by_pid, by_pid) : NULL;
 
 	return found ? *found : NULL;
+}
+
+static bool fifos_read_events(struct fs_fifos *fifos);
+
+/* The one that this thread is to open. If it has been seen, it may be open by now, and inotify only not heard yet. */
+static struct fs_fifo *fifo_of_pid(struct fs *fs, pid_t pid)
+{
+	struct fs_fifo *f = fifo_find(fs, pid);
+
+	if (!f || !f->looked_up)
+		return f;
+	while (fifos_read_events(fs->fifos))
+		;
+	return fifo_find(fs, pid);
 }
 
 static void fifo_expect_no_more(struct fs_fifo *f)
@@ -555,13 +569,11 @@ static void fifos_overflow(struct fs_fifos *fifos)
 	}
 }
 
-static void fifos_events(struct ipc_watch *watch, uint32_t events)
+static bool fifos_read_events(struct fs_fifos *fifos)
 {
-	struct fs_fifos *fifos = ipc_container(watch, struct fs_fifos, watch);
 	char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-	ssize_t n = read(watch->fd, buf, sizeof(buf));
+	ssize_t n = read(fifos->watch.fd, buf, sizeof(buf));
 
-	(void)events;
 	for (ssize_t at = 0; at < n;) {
 		const struct inotify_event *e = (const struct inotify_event *)(buf + at);
 
@@ -571,6 +583,13 @@ static void fifos_events(struct ipc_watch *watch, uint32_t events)
 		else
 			fifos_event(fifos, e);
 	}
+	return n > 0;
+}
+
+static void fifos_events(struct ipc_watch *watch, uint32_t events)
+{
+	(void)events;
+	fifos_read_events(ipc_container(watch, struct fs_fifos, watch));
 }
 
 /* --- the end --- */

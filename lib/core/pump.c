@@ -181,6 +181,12 @@ static int pump_complete(struct ipc_op *op, ssize_t result)
 	return r;
 }
 
+/* Of what others would get in his place, a reader has one at a time; unless he asks for more. */
+static bool pump_is_sparing(const struct ipc_handle *h)
+{
+	return h->kind->give_back && !(h->facets.set & IPC_F_BATCH);
+}
+
 /* An operation on the handle; false: it is parked. */
 static bool pump_submit(struct ipc_pump *p, enum ipc_op_type type)
 {
@@ -190,7 +196,9 @@ static bool pump_submit(struct ipc_pump *p, enum ipc_op_type type)
 		.type = type,
 		.cred = p->h->cred,
 		.handle = p->h,
-		.size = type == IPC_READ ? CHUNK : p->len - p->at,
+		.size = type == IPC_WRITE	? p->len - p->at
+			: pump_is_sparing(p->h) ? CHUNK
+						: IPC_READ_SEVERAL,
 		.data = type == IPC_READ ? NULL : p->buf + p->at,
 		.complete = pump_complete,
 	};
@@ -225,12 +233,6 @@ static bool pump_has_events(const struct ipc_pump *p, short events)
 	struct pollfd pfd = {.fd = p->fd, .events = events};
 
 	return poll(&pfd, 1, 0) > 0 && (pfd.revents & (events | POLLERR));
-}
-
-/* Of what others would get in his place, a reader has one at a time; unless he asks for more. */
-static bool pump_is_sparing(const struct ipc_handle *h)
-{
-	return h->kind->give_back && !(h->facets.set & IPC_F_BATCH);
 }
 
 /* Whether a pipe that is not empty is to be given more. */

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import bench_bcast
+import bench_fifo
 import bench_growth
 import bench_idle
 import bench_mq
@@ -36,6 +37,7 @@ SECTIONS = {
     "sock": bench_sock,
     "sem": bench_sem,
     "bcast": bench_bcast,
+    "fifo": bench_fifo,
     "shell": bench_shell,
     "growth": bench_growth,
     "idle": bench_idle,

@@ -45,6 +45,25 @@ t_test(fifo, is_a_pipe_to_who_opens_it)
 	close(fd);
 }
 
+t_test(fifo, each_open_is_a_fifo_of_its_own)
+{
+	ino_t ino[40];
+	int fd[40];
+
+	make();
+	for (int i = 0; i < 40; i++) {
+		struct stat st;
+
+		fd[i] = t_open(face(i % 3 ? "" : ",batch"), i % 2 ? O_WRONLY : O_RDONLY);
+		cr_assert_eq(fstat(fd[i], &st), 0);
+		ino[i] = st.st_ino;
+		for (int j = 0; j < i; j++)
+			cr_assert_neq(ino[j], ino[i], "%d and %d", j, i);
+	}
+	for (int i = 0; i < 40; i++)
+		close(fd[i]);
+}
+
 t_test(fifo, stat_without_open_is_a_file)
 {
 	struct stat st;
