@@ -1,97 +1,19 @@
-/* Open files: open, read, write, poll, close. */
+/* Open files: opening and making them, and closing. What is done with them is in io.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "fs.h"
-#include "ring.h"
-#include "base/proc.h"
+#include "file.h"
 
-/* What fi->fh points to. */
-struct fs_file {
-	struct ipc_list link; /* of all that are open */
-	struct fs *fs;
-	struct fs_node *node;
-	struct ipc_handle *handle;	 /* NULL: a text */
-	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
-	bool backed;			 /* the kernel serves it: passthrough.h */
-	pid_t opener;
-	int flags; /* open(2)'s */
-	bool told; /* a read through the page cache was explained */
-	struct fs_ring ring;
-	struct ipc_text text;
-};
-
-/* A parked operation, and the request it answers. */
-struct fs_pending {
-	struct ipc_op op;
-	fuse_req_t req;
-	struct fs_file *file;
-	bool parking, interrupted;
-	struct ipc_garbage garbage;
-	char data[];
-};
-
-static int text_errors(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
-{
-	ipc_text_errors(ipc, cred, out);
-	return 0;
-}
-
-static int text_readme(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
-{
-	(void)cred;
-	ipc_text_readme(ipc, out);
-	return 0;
-}
-
-static const struct {
-	const char *name;
-	int (*write)(struct ipc *, const struct ipc_cred *, FILE *);
-	bool fixed; /* always the same, so that the kernel may keep it and its size is known */
-} texts[] = {
-	{"README", text_readme, true},
-	{"status", ipc_text_status, false},
-	{"status@json", ipc_text_status_json, false},
-	{"errors", text_errors, false},
-};
-
-const char *fs_text_name(unsigned index)
-{
-	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index].name : NULL;
-}
-
-void fs_text_init(struct fs *fs, struct fs_node *node, unsigned index)
-{
-	struct ipc_cred cred = {.uid = geteuid(), .gid = getegid()};
-	struct ipc_text text;
-	FILE *out = texts[index].fixed ? ipc_text_open(&text) : NULL;
-
-	node->text = index;
-	if (out) {
-		texts[index].write(fs->ipc, &cred, out);
-		if (ipc_text_close(&text) == 0)
-			node->length = (off_t)text.len;
-		free(text.data);
-	}
-	if (!node->length)
-		fs_size_init(node);
-}
-
-static struct fs_file *file_of(const struct fuse_file_info *fi)
+struct fs_file *fs_file_of(const struct fuse_file_info *fi)
 {
 	return (struct fs_file *)(uintptr_t)fi->fh;
 }
 
 struct ipc_handle *fs_file_handle(const struct fuse_file_info *fi)
 {
-	return file_of(fi)->handle;
+	return fs_file_of(fi)->handle;
 }
 
 static void file_ready(void *arg)
@@ -119,7 +41,7 @@ static struct fs_file *file_new(struct fs *fs, struct fs_node *node, pid_t opene
 	return file;
 }
 
-static void file_free(struct fs_file *file)
+void fs_file_free(struct fs_file *file)
 {
 	if (file->waiting)
 		fuse_pollhandle_destroy(file->waiting);
@@ -142,7 +64,7 @@ void fs_file_close_all(struct fs *fs)
 	struct ipc_list *pos, *next;
 
 	ipc_list_each(pos, next, &fs->files)
-		file_free(ipc_container(pos, struct fs_file, link));
+		fs_file_free(ipc_container(pos, struct fs_file, link));
 }
 
 /* Where the kernel itself shall serve the open file. 0 or -errno. */
@@ -164,14 +86,14 @@ static void file_serves(struct fs_file *file)
 }
 
 /* It has a size of its own, and may be read at any offset. */
-static bool file_is_plain(const struct fs_file *file)
+bool fs_file_is_plain(const struct fs_file *file)
 {
 	struct stat st;
 
 	return ipc_handle_stat(file->handle, &st) == 0;
 }
 
-static uint32_t file_flags(const struct fs_file *file)
+uint32_t fs_file_flags(const struct fs_file *file)
 {
 	uint32_t flags = FOPEN_DIRECT_IO;
 
@@ -180,180 +102,11 @@ static uint32_t file_flags(const struct fs_file *file)
 	if (file->backed)
 		return FS_FOPEN_PASSTHROUGH | FOPEN_NOFLUSH;
 	/* Only readers look back. A writer without a position has none that a limit of files could end it at. */
-	if (ipc_handle_is_duplex(file->handle) || ((file->flags & O_ACCMODE) == O_WRONLY && !file_is_plain(file)))
+	if (ipc_handle_is_duplex(file->handle) || ((file->flags & O_ACCMODE) == O_WRONLY && !fs_file_is_plain(file)))
 		flags |= FOPEN_STREAM;
 	if (ipc_handle_wants_flush(file->handle) == IPC_FLUSH_NEVER)
 		flags |= FOPEN_NOFLUSH;
 	return flags;
-}
-
-/* A process that writes to a channel whose other end is gone gets the signal that write(2) promises. */
-static void raise_sigpipe(const struct ipc_op *op)
-{
-	if (op->cred.pid > 0)
-		syscall(SYS_tkill, op->cred.pid, SIGPIPE);
-}
-
-/* The one place where an operation's result becomes an answer. Returns 0, or -errno when nobody took it. */
-static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, ssize_t result)
-{
-	int r;
-
-	if (result == -EPIPE && op->type == IPC_WRITE)
-		raise_sigpipe(op);
-	if (op->type == IPC_OPEN) {
-		if (result >= 0 && !file->backed && !file_is_plain(file))
-			fs_size_open(file->fs, file->node, file->flags);
-		r = result < 0 ? -1 : fs_reply_open(req, file->node, (uintptr_t)file, file_flags(file));
-		if (r < 0)
-			file_free(file);
-		if (result < 0)
-			fs_reply_err(req, (int)result);
-		return 0;
-	}
-	if (result < 0) {
-		if (op->type == IPC_READ)
-			fs_ring_read(&file->ring, op->cred.pid, op->size, result);
-		return fs_reply_err(req, (int)result);
-	}
-	switch (op->type) {
-	case IPC_READ:
-		fs_ring_read(&file->ring, op->cred.pid, op->size, result);
-		return fuse_reply_buf(req, op->data, (size_t)result);
-	case IPC_WRITE:
-		return fuse_reply_write(req, (size_t)result);
-	default:
-		return fuse_reply_err(req, 0);
-	}
-}
-
-static int pending_complete(struct ipc_op *op, ssize_t result)
-{
-	struct fs_pending *p = ipc_container(op, struct fs_pending, op);
-
-	/* Before the answer: that of a failed open frees the file. */
-	ipc_loop_free_later(p->file->fs->loop, &p->garbage, p);
-	return file_answer(p->req, p->file, op, result);
-}
-
-static void pending_interrupt(fuse_req_t req, void *arg)
-{
-	struct fs_pending *p = arg;
-
-	(void)req;
-	/* libfuse may call this from within the call that registers it, where the request must not be answered. */
-	if (p->parking)
-		p->interrupted = true;
-	else
-		ipc_interrupt(&p->op);
-}
-
-static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op *op)
-{
-	size_t data = op->type == IPC_WRITE ? op->size : 0;
-	struct fs_pending *p = malloc(sizeof(*p) + data);
-	struct fs *fs = file->fs;
-
-	if (!p) {
-		struct ipc_op failed = *op;
-
-		file_answer(req, file, &failed, ipc_op_outcome(op, -ENOMEM));
-		return;
-	}
-	p->op = *op;
-	p->op.complete = pending_complete;
-	ipc_list_init(&p->op.link);
-	p->req = req;
-	p->file = file;
-	p->interrupted = false;
-	if (data)
-		p->op.data = memcpy(p->data, op->data, data);
-	p->parking = true;
-	fuse_req_interrupt_func(req, pending_interrupt, p);
-	p->parking = false;
-	if (p->interrupted) {
-		file_answer(req, file, &p->op, ipc_op_outcome(&p->op, -EINTR));
-		ipc_loop_free_later(fs->loop, &p->garbage, p);
-		return;
-	}
-	ipc_park(&p->op);
-}
-
-static void file_submit(fuse_req_t req, struct fs_file *file, struct ipc_op *op)
-{
-	ssize_t r;
-
-	op->cred = fs_cred(req);
-	op->handle = file->handle;
-	ipc_list_init(&op->link);
-	r = ipc_submit(op);
-	if (r == IPC_WOULD_PARK)
-		file_park(req, file, op);
-	else if (file_answer(req, file, op, r) < 0)
-		ipc_undeliver(op, r);
-}
-
-static int file_open_text(struct fs_file *file, fuse_req_t req)
-{
-	struct ipc_cred cred = fs_cred(req);
-	FILE *out = ipc_text_open(&file->text);
-	int r, whole;
-
-	if (!out)
-		return -ENOMEM;
-	r = texts[file->node->text].write(file->fs->ipc, &cred, out);
-	whole = ipc_text_close(&file->text);
-	return r < 0 ? r : whole;
-}
-
-/* How often a caller without a further try is served again, where others make and remove the name meanwhile. */
-enum { TRIES_MAX = 16 };
-
-/*
- * Whether the caller may open what the kernel has not looked at: it checks the mode that a LOOKUP told, and none where it
- * takes a file for new. So ours is the check that is surely no laxer, for want of the caller's other groups.
- */
-static bool may_open(const struct ipc_cred *cred, const struct stat *st, int flags)
-{
-	static const unsigned wants[] = {[O_RDONLY] = 4, [O_WRONLY] = 2, [O_RDWR] = 6};
-	unsigned want = (flags & O_ACCMODE) < 3 ? wants[flags & O_ACCMODE] : 7;
-	unsigned have = cred->uid == st->st_uid ? st->st_mode >> 6 : st->st_mode >> 3 & st->st_mode;
-
-	return (have & want) == want || ipc_may_override(cred);
-}
-
-/*
- * The caller's second and last try, on a node that is his alone, and what was looked up has gone again. He gets what has the
- * name now; where he came to make it, nothing can keep it from him.
- */
-static int open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node *node, int flags,
-		     const struct fs_refused *before, struct ipc_handle **out)
-{
-	int r = -ESTALE;
-
-	node->ref.ino = 0;
-	for (int i = 0; r == -ESTALE && i < TRIES_MAX; i++) {
-		struct stat st;
-
-		r = ipc_stat(fs->ipc, cred, &node->ref, &st);
-		if (r == -ENOENT && before->creates) {
-			r = ipc_create(fs->ipc, cred, &node->ref, S_IFREG | before->mode);
-			r = r == 0 || r == -EEXIST ? ipc_stat(fs->ipc, cred, &node->ref, &st) : r;
-			r = r == -ENOENT ? -ESTALE : r;
-		}
-		if (r < 0)
-			continue;
-		if (!S_ISREG(st.st_mode))
-			break;
-		if (!may_open(cred, &st, flags)) {
-			r = -EACCES;
-			break;
-		}
-		node->ino = node->ref.ino = st.st_ino;
-		r = ipc_handle_new(fs->ipc, cred, &node->ref, flags, st.st_ino, out);
-	}
-	node->ref.ino = node->ino;
-	return r;
 }
 
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -387,22 +140,22 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_err(req, -ENOMEM);
 		return;
 	}
-	r = node->type == FS_TEXT ? file_open_text(file, req)
+	r = node->type == FS_TEXT ? fs_text_make(fs, node->text, &cred, &file->text)
 				  : ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
 	if (r == -ESTALE && before.pid && node->private && node->live == 1)
-		r = open_anew(fs, &cred, node, fi->flags, &before, &file->handle);
+		r = fs_open_anew(fs, &cred, node, fi->flags, &before, &file->handle);
 	if (r == 0 && file->handle)
 		r = file_back(file, &cred);
 	if (r == -ESTALE)
 		fs_expect_retry(fs, cred.pid);
 	if (r < 0) {
-		file_free(file);
+		fs_file_free(file);
 		fs_reply_err(req, r);
 	} else if (file->handle) {
 		file_serves(file);
-		file_submit(req, file, &op);
-	} else if (fs_reply_open(req, node, (uintptr_t)file, file_flags(file)) < 0) {
-		file_free(file);
+		fs_file_submit(req, file, &op);
+	} else if (fs_reply_open(req, node, (uintptr_t)file, fs_file_flags(file)) < 0) {
+		fs_file_free(file);
 	}
 }
 
@@ -410,7 +163,7 @@ static void create_undo(struct fs *fs, struct fs_file *file)
 {
 	struct fs_node *node = file->node;
 
-	file_free(file);
+	fs_file_free(file);
 	fs_node_forget(fs, node, 1);
 }
 
@@ -463,17 +216,6 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 	return 0;
 }
 
-/* Another made it, and the caller has no third try. */
-static int create_exists(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags)
-{
-	struct stat st;
-	int r = fs_is_retry(fs, cred->pid) ? ipc_stat(fs->ipc, cred, ref, &st) : -ESTALE;
-
-	if (r < 0)
-		return r;
-	return may_open(cred, &st, flags) ? 0 : -EACCES;
-}
-
 /*
  * The open that makes a file may do with it what its mode denies, open(2): `umask 777; echo > new`. So the object is made with
  * what opening takes, and has its own mode before anybody hears of it.
@@ -504,7 +246,7 @@ static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, s
 	int narrowed;
 
 	if (r == -EEXIST && !(fi->flags & O_EXCL))
-		r = create_exists(fs, &cred, ref, fi->flags);
+		r = fs_create_exists(fs, &cred, ref, fi->flags);
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, ref, st);
 	if (r == 0 && !S_ISREG(st->st_mode) && !(fi->flags & O_EXCL) && !fs_refusal(fs, cred.pid).pid)
@@ -564,7 +306,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	if (r == 0)
 		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
 	/* Others may remove it in between; the kernel would give up here. */
-	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < TRIES_MAX; i++)
+	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < FS_TRIES_MAX; i++)
 		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
 	if (r == -EAGAIN && !(fi->flags & (O_EXCL | O_NONBLOCK)))
 		r = -ESTALE;
@@ -574,80 +316,9 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fs_refusal_done(fs, cred.pid);
 	if (r < 0 || !file) {
 		fs_reply_err(req, r);
-	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, file_flags(file)) < 0) {
+	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, fs_file_flags(file)) < 0) {
 		create_undo(fs, file);
 	}
-}
-
-/* Not what has pages: README, and a handle that is a plain file. */
-static bool file_refuses_cached(const struct fs_file *file)
-{
-	return file->handle ? !file_is_plain(file) : !file->node->length;
-}
-
-/*
- * The page cache asks for whole pages, asks again where an answer was short, and gives what it got to whoever comes: a message
- * would be cut, or lost.
- */
-static int file_refuse_cached(fuse_req_t req, struct fs_file *file)
-{
-	struct ipc_cred cred = fs_cred(req);
-	const struct ipc_ref *ref = &file->node->ref;
-	char text[2 * IPC_NAME_MAX], path[sizeof(text) + 16];
-
-	if (file->told)
-		return -EINVAL;
-	file->told = true;
-	if (file->handle) {
-		fs_ref_text(file->fs, ref, text, sizeof(text));
-		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(ref->kind), text);
-	}
-	return ipc_refuse(file->fs->ipc, &cred, EINVAL, file->handle ? path : fs_text_name(file->node->text),
-			  "splice, sendfile, copy_file_range and mmap take pages, and a channel has none: use read");
-}
-
-static void file_read_text(fuse_req_t req, struct fs_file *file, size_t size, off_t off)
-{
-	size_t at = (size_t)off < file->text.len ? (size_t)off : file->text.len;
-	size_t n = file->text.len - at < size ? file->text.len - at : size;
-
-	fs_ring_read(&file->ring, fs_cred(req).pid, size, (ssize_t)n);
-	fuse_reply_buf(req, file->text.data + at, n);
-}
-
-void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct fs_file *file = file_of(fi);
-	struct ipc_op op = {.type = IPC_READ, .nonblock = fi->flags & O_NONBLOCK, .size = size, .offset = off};
-	pid_t pid = fs_cred(req).pid;
-	bool more = fs_ring_continues(&file->ring, pid, size);
-
-	(void)ino;
-	op.onward = fs_ring_takes_promise(&file->ring, pid);
-	op.nonblock |= op.onward;
-	if (fs_size_is_cached(fi) && file_refuses_cached(file)) {
-		fs_reply_err(req, file_refuse_cached(req, file));
-	} else if (more && file_refuses_cached(file)) {
-		fs_ring_read(&file->ring, pid, size, 0);
-		fuse_reply_buf(req, NULL, 0);
-	} else if (file->handle) {
-		file_submit(req, file, &op);
-	} else {
-		file_read_text(req, file, size, off);
-	}
-}
-
-void fs_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct fs_file *file = file_of(fi);
-	struct ipc_op op = {
-		.type = IPC_WRITE, .nonblock = fi->flags & O_NONBLOCK, .data = data, .size = size, .offset = off};
-
-	(void)ino;
-	if (file->handle)
-		file_submit(req, file, &op);
-	else
-		fs_reply_err(req, -EACCES);
 }
 
 /* A close that has a line to end if it is the process's last one. */
@@ -662,7 +333,7 @@ static void flush_submit(fuse_req_t req, struct fs_file *file)
 {
 	struct ipc_op op = {.type = IPC_FLUSH, .nonblock = fs_closer_is_exiting(fs_cred(req).pid)};
 
-	file_submit(req, file, &op);
+	fs_file_submit(req, file, &op);
 }
 
 static void closing_done(struct fs_closer *closer, bool last)
@@ -734,7 +405,7 @@ static enum ipc_end flush_end(pid_t closer)
 
 void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct fs_file *file = file_of(fi);
+	struct fs_file *file = fs_file_of(fi);
 
 	(void)ino;
 	if (file->handle && ipc_handle_owes(file->handle))
@@ -750,21 +421,6 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	file_free(file_of(fi));
+	fs_file_free(fs_file_of(fi));
 	fs_reply_err(req, 0);
-}
-
-void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
-{
-	struct fs_file *file = file_of(fi);
-	unsigned events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
-
-	(void)ino;
-	if (file->waiting)
-		fuse_pollhandle_destroy(file->waiting);
-	file->waiting = ph;
-	if (file->handle)
-		events = ipc_poll_for(file->handle, fi->poll_events ? fi->poll_events : events, ph != NULL);
-	events = fs_ring_poll(&file->ring, fs_cred(req).pid, fi->poll_events, events, ph != NULL);
-	fuse_reply_poll(req, events);
 }

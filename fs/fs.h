@@ -7,7 +7,9 @@
 #include "closer.h"
 #include "ipc.h"
 #include "passthrough.h"
+#include "retry.h"
 #include "service.h"
+#include "text.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
 #define FS_TIMEOUT 1.0
@@ -37,7 +39,7 @@ enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_HIDDEN, FS_CHAN, FS_FIFO };
 
 /*
  * What a nodeid stands for; the nodeid is its address. A channel that is opened through us has one node for each handle
- * that is open at the same time: inode.c.
+ * that is open at the same time: retry.h.
  */
 struct fs_node {
 	enum fs_node_type type;
@@ -62,18 +64,6 @@ struct fs_node {
 	off_t length;		     /* FS_TEXT: of one that never changes; 0: made anew for each open */
 	struct ipc_ref ref;	     /* FS_CHAN */
 };
-
-/* A caller who was refused a node and is looking its name up again. */
-struct fs_refused {
-	pid_t pid;	 /* 0: none */
-	uint64_t serial; /* the node's */
-	int64_t until;
-	unsigned missed; /* lookups since that found no such name */
-	bool creates;	 /* he was about to make the name, with that mode */
-	mode_t mode;
-};
-
-enum { FS_REFUSED_MAX = 1024 };
 
 enum { FS_AWAKE_CLIENTS = 8 };
 
@@ -122,7 +112,7 @@ int fs_awake_start(struct fs_awake *, struct ipc_loop *, const struct fs_options
 void fs_awake_count(struct fs_awake *, pid_t thread);
 void fs_awake_end(struct fs_awake *);
 
-/* inode.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. */
+/* node.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. */
 int fs_inode_init(struct fs *);
 void fs_inode_fini(struct fs *);
 struct fs_node *fs_node(struct fs *, fuse_ino_t);
@@ -134,15 +124,6 @@ struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const s
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
 bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid, int flags);
-/* The caller is told -ESTALE for another reason, and comes back all the same; the latter to make a name. */
-void fs_expect_retry(struct fs *, pid_t pid);
-void fs_expect_creator(struct fs *, pid_t pid, mode_t mode);
-bool fs_is_retry(struct fs *, pid_t pid);
-/* What is known of the caller, who is back; pid 0: nothing. done: he has been served. */
-struct fs_refused fs_refusal(struct fs *, pid_t pid);
-void fs_refusal_done(struct fs *, pid_t pid);
-/* A lookup of his found no such name. */
-void fs_refusal_missed(struct fs *, pid_t pid);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(struct fs *, const struct ipc_ref *, char *text, size_t size);
@@ -208,9 +189,7 @@ void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 
-/* file.c. The texts' names in MNT; NULL behind the last. init: makes the node that of a text. */
-const char *fs_text_name(unsigned index);
-void fs_text_init(struct fs *, struct fs_node *, unsigned index);
+/* file.c: opening, making and closing. io.c: reading, writing, polling. */
 void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);
 void fs_open(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_read(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);

@@ -1,12 +1,6 @@
 /*
- * Nodes: what the kernel knows by a nodeid.
- *
- * A write to a file holds its inode's lock, and waiting for that lock cannot be killed. So a channel that is served by us
- * must not have two open handles on one inode: a node that is taken answers OPEN with ESTALE, the kernel looks the name up
- * again, and here a free node is found, or made, for the same channel.
- *
- * The kernel tries again only once, so that second lookup must lead to a node that nobody else can take: who has just been
- * refused gets one of his own, which is not cached, and others who find it in the cache must ask and get a different one.
+ * Nodes: what the kernel knows by a nodeid. A channel that is served by us has one for each handle that is open at the same
+ * time; why, and what becomes of an OPEN that meets one that is taken, is in retry.h.
  */
 #include <errno.h>
 #include <search.h>
@@ -14,9 +8,6 @@
 #include <string.h>
 
 #include "fs.h"
-
-/* For how long a refused caller is expected back, on however busy a machine. */
-#define RETRY_NS INT64_C(30000000000)
 
 struct fs_name {
 	struct fs *fs;
@@ -136,35 +127,6 @@ static void node_remember(struct fs_node *node, const struct stat *st)
 	node->believed = 0; /* the answer brings the true one */
 }
 
-/* Callers are remembered apart from names and nodes, which may all be gone before the retry comes. */
-static struct fs_refused *refused_slot(struct fs *fs, pid_t pid)
-{
-	return &fs->refused[(unsigned)pid % FS_REFUSED_MAX];
-}
-
-static struct fs_refused *refused_find(struct fs *fs, pid_t pid)
-{
-	struct fs_refused *slot = refused_slot(fs, pid);
-
-	return slot->pid == pid && slot->until > ipc_now() ? slot : NULL;
-}
-
-static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
-{
-	struct fs_refused *slot = refused_slot(fs, pid);
-	int64_t now = ipc_now();
-
-	/* A collision: for a while everybody is treated as if he had been refused, which costs lookups and nothing else. */
-	if (slot->pid && slot->pid != pid && slot->until > now)
-		fs->crowded_until = now + RETRY_NS;
-	*slot = (struct fs_refused){.pid = pid, .serial = serial, .until = now + RETRY_NS};
-}
-
-bool fs_is_retry(struct fs *fs, pid_t pid)
-{
-	return refused_find(fs, pid) || (fs->crowded_until && fs->crowded_until > ipc_now());
-}
-
 /* A node that anybody may open, and that nobody has open if it is one for us to serve. */
 static struct fs_node *name_free_node(const struct fs_name *name, const struct stat *st)
 {
@@ -240,7 +202,7 @@ void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups)
 
 bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 {
-	struct fs_refused *before = refused_find(fs, pid);
+	struct fs_refused before = fs_refusal(fs, pid);
 
 	/*
 	 * What the kernel serves by itself any number may share.
@@ -249,50 +211,13 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 	 * Sharing the inode is better than an error.
 	 */
 	if (((node->live && !node->backed) || !fs_size_suits(node, flags)) &&
-	    !(before && before->serial == node->serial)) {
-		refused_add(fs, node->serial, pid);
+	    !(before.pid && before.serial == node->serial)) {
+		fs_expect_retry_of(fs, node->serial, pid);
 		return false;
 	}
-	if (before)
-		before->pid = 0;
+	fs_refusal_done(fs, pid);
 	node->live++;
 	return true;
-}
-
-void fs_expect_retry(struct fs *fs, pid_t pid)
-{
-	refused_add(fs, 0, pid);
-}
-
-void fs_expect_creator(struct fs *fs, pid_t pid, mode_t mode)
-{
-	refused_add(fs, 0, pid);
-	refused_slot(fs, pid)->creates = true;
-	refused_slot(fs, pid)->mode = mode;
-}
-
-struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
-{
-	const struct fs_refused *slot = refused_find(fs, pid);
-
-	return slot ? *slot : (struct fs_refused){.pid = 0};
-}
-
-void fs_refusal_done(struct fs *fs, pid_t pid)
-{
-	struct fs_refused *slot = refused_find(fs, pid);
-
-	if (slot)
-		slot->pid = 0;
-}
-
-void fs_refusal_missed(struct fs *fs, pid_t pid)
-{
-	struct fs_refused *slot = refused_find(fs, pid);
-
-	/* A retry looks a missing name up twice: behind the entry it had cached, and anew. The third is another call's. */
-	if (slot && ++slot->missed > 2)
-		slot->pid = 0;
 }
 
 void fs_node_release(struct fs_node *node)

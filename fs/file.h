@@ -1,0 +1,34 @@
+/* An open file, as those who open it (file.c) and who read and write it (io.c) see it. */
+#ifndef FS_FILE_H
+#define FS_FILE_H
+
+#include "fs.h"
+#include "ring.h"
+
+/* What fi->fh points to. */
+struct fs_file {
+	struct ipc_list link; /* of all that are open */
+	struct fs *fs;
+	struct fs_node *node;
+	struct ipc_handle *handle;	 /* NULL: a text */
+	struct fuse_pollhandle *waiting; /* who polls and wants to be told */
+	bool backed;			 /* the kernel serves it: passthrough.h */
+	pid_t opener;
+	int flags; /* open(2)'s */
+	bool told; /* a read through the page cache was explained */
+	struct fs_ring ring;
+	struct ipc_text text;
+};
+
+struct fs_file *fs_file_of(const struct fuse_file_info *);
+/* Closes it: the end of what a RELEASE names. */
+void fs_file_free(struct fs_file *);
+/* It has a size of its own, and may be read at any offset. */
+bool fs_file_is_plain(const struct fs_file *);
+/* FOPEN_ of <linux/fuse.h>. */
+uint32_t fs_file_flags(const struct fs_file *);
+
+/* Submits an operation of the file's handle, and answers the request when it is over. The answer of a failed open frees the file. */
+void fs_file_submit(fuse_req_t, struct fs_file *, struct ipc_op *);
+
+#endif

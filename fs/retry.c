@@ -1,0 +1,138 @@
+/* Callers who were answered ESTALE: retry.h. */
+#include "retry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fs.h"
+
+/* For how long a refused caller is expected back, on however busy a machine. */
+#define RETRY_NS INT64_C(30000000000)
+
+/* Callers are remembered apart from names and nodes, which may all be gone before the retry comes. */
+static struct fs_refused *refused_slot(struct fs *fs, pid_t pid)
+{
+	return &fs->refused[(unsigned)pid % FS_REFUSED_MAX];
+}
+
+static struct fs_refused *refused_find(struct fs *fs, pid_t pid)
+{
+	struct fs_refused *slot = refused_slot(fs, pid);
+
+	return slot->pid == pid && slot->until > ipc_now() ? slot : NULL;
+}
+
+static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
+{
+	struct fs_refused *slot = refused_slot(fs, pid);
+	int64_t now = ipc_now();
+
+	/* A collision: for a while everybody is treated as if he had been refused, which costs lookups and nothing else. */
+	if (slot->pid && slot->pid != pid && slot->until > now)
+		fs->crowded_until = now + RETRY_NS;
+	*slot = (struct fs_refused){.pid = pid, .serial = serial, .until = now + RETRY_NS};
+}
+
+bool fs_is_retry(struct fs *fs, pid_t pid)
+{
+	return refused_find(fs, pid) || (fs->crowded_until && fs->crowded_until > ipc_now());
+}
+
+void fs_expect_retry_of(struct fs *fs, uint64_t serial, pid_t pid)
+{
+	refused_add(fs, serial, pid);
+}
+
+void fs_expect_retry(struct fs *fs, pid_t pid)
+{
+	refused_add(fs, 0, pid);
+}
+
+void fs_expect_creator(struct fs *fs, pid_t pid, mode_t mode)
+{
+	refused_add(fs, 0, pid);
+	refused_slot(fs, pid)->creates = true;
+	refused_slot(fs, pid)->mode = mode;
+}
+
+struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
+{
+	const struct fs_refused *slot = refused_find(fs, pid);
+
+	return slot ? *slot : (struct fs_refused){.pid = 0};
+}
+
+void fs_refusal_done(struct fs *fs, pid_t pid)
+{
+	struct fs_refused *slot = refused_find(fs, pid);
+
+	if (slot)
+		slot->pid = 0;
+}
+
+void fs_refusal_missed(struct fs *fs, pid_t pid)
+{
+	struct fs_refused *slot = refused_find(fs, pid);
+
+	/* A retry looks a missing name up twice: behind the entry it had cached, and anew. The third is another call's. */
+	if (slot && ++slot->missed > 2)
+		slot->pid = 0;
+}
+
+/*
+ * Whether the caller may open what the kernel has not looked at: it checks the mode that a LOOKUP told, and none where it
+ * takes a file for new. So ours is the check that is surely no laxer, for want of the caller's other groups.
+ */
+bool fs_may_open(const struct ipc_cred *cred, const struct stat *st, int flags)
+{
+	static const unsigned wants[] = {[O_RDONLY] = 4, [O_WRONLY] = 2, [O_RDWR] = 6};
+	unsigned want = (flags & O_ACCMODE) < 3 ? wants[flags & O_ACCMODE] : 7;
+	unsigned have = cred->uid == st->st_uid ? st->st_mode >> 6 : st->st_mode >> 3 & st->st_mode;
+
+	return (have & want) == want || ipc_may_override(cred);
+}
+
+/*
+ * The caller's second and last try, on a node that is his alone, and what was looked up has gone again. He gets what has the
+ * name now; where he came to make it, nothing can keep it from him.
+ */
+int fs_open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node *node, int flags,
+		 const struct fs_refused *before, struct ipc_handle **out)
+{
+	int r = -ESTALE;
+
+	node->ref.ino = 0;
+	for (int i = 0; r == -ESTALE && i < FS_TRIES_MAX; i++) {
+		struct stat st;
+
+		r = ipc_stat(fs->ipc, cred, &node->ref, &st);
+		if (r == -ENOENT && before->creates) {
+			r = ipc_create(fs->ipc, cred, &node->ref, S_IFREG | before->mode);
+			r = r == 0 || r == -EEXIST ? ipc_stat(fs->ipc, cred, &node->ref, &st) : r;
+			r = r == -ENOENT ? -ESTALE : r;
+		}
+		if (r < 0)
+			continue;
+		if (!S_ISREG(st.st_mode))
+			break;
+		if (!fs_may_open(cred, &st, flags)) {
+			r = -EACCES;
+			break;
+		}
+		node->ino = node->ref.ino = st.st_ino;
+		r = ipc_handle_new(fs->ipc, cred, &node->ref, flags, st.st_ino, out);
+	}
+	node->ref.ino = node->ino;
+	return r;
+}
+
+/* Another made it, and the caller has no third try. */
+int fs_create_exists(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags)
+{
+	struct stat st;
+	int r = fs_is_retry(fs, cred->pid) ? ipc_stat(fs->ipc, cred, ref, &st) : -ESTALE;
+
+	if (r < 0)
+		return r;
+	return fs_may_open(cred, &st, flags) ? 0 : -EACCES;
+}

@@ -1,0 +1,17 @@
+/* The texts in MNT itself. */
+#ifndef FS_TEXT_H
+#define FS_TEXT_H
+
+#include "ipc.h"
+
+struct fs;
+struct fs_node;
+
+/* Their names; NULL behind the last. */
+const char *fs_text_name(unsigned index);
+/* Makes the node that of a text. */
+void fs_text_init(struct fs *, struct fs_node *, unsigned index);
+/* The text as it is now, for that reader. 0, and the text to be freed; or -errno. */
+int fs_text_make(struct fs *, unsigned index, const struct ipc_cred *, struct ipc_text *);
+
+#endif
