@@ -1,5 +1,6 @@
 /* The channel table: what is remembered under a name, and the kinds whose names live nowhere else. */
 #include "chan.h"
+#include "handle.h"
 #include "idle.h"
 #include "instance.h"
 #include "kind.h"
@@ -224,6 +225,28 @@ int ipc_chan_chattr(struct ipc_chan *chan, const struct stat *st, unsigned set)
 	}
 	chan->st.st_ctim = now;
 	return 0;
+}
+
+int ipc_named_unlink(struct ipc *ipc, const struct ipc_ref *ref)
+{
+	return ipc_chan_find(ipc, ref->kind, ref->base) ? 0 : -ENOENT;
+}
+
+bool ipc_named_renames(const struct ipc_kind *kind)
+{
+	return kind->named && !kind->transient;
+}
+
+int ipc_named_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
+		     unsigned set)
+{
+	struct ipc_chan *chan = h ? h->chan : ipc_chan_find(ipc, ref->kind, ref->base);
+
+	if (!chan)
+		return -ENOENT;
+	if ((set & IPC_SET_SIZE) && st->st_size != 0)
+		return -EINVAL;
+	return ipc_chan_chattr(chan, st, set);
 }
 
 struct chan_lister {

@@ -38,6 +38,13 @@ void ipc_chan_each(struct ipc *, const struct ipc_kind *, void (*fn)(struct ipc_
 int ipc_chan_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode, struct ipc_chan **out);
 int ipc_chan_chattr(struct ipc_chan *, const struct stat *, unsigned set);
 int ipc_chan_stat(struct ipc *, const struct ipc_ref *, struct stat *);
+/*
+ * What a kind with such names need not do itself. unlink: whether it is there; forgetting it is ipc_unlink()'s. renames: whether
+ * it lets ipc_rename() move its entries, as all do but those that come and go by being opened.
+ */
+int ipc_named_unlink(struct ipc *, const struct ipc_ref *);
+bool ipc_named_renames(const struct ipc_kind *);
+int ipc_named_chattr(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
 int ipc_chan_list(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
 /* The recorded names of a kind whose own namespace cannot be listed; those that are gone are forgotten. */
 int ipc_chan_list_live(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);

@@ -67,13 +67,14 @@ struct ipc_kind {
 	void (*drop_addresses)(struct ipc *);
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
+	/* A kind that is `named` may leave these four to the core. Of others, without rename() none of its names can be. */
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
-	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags); /* or NULL */
+	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
-	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
-			size_t size); /* or NULL */
 	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
 		    void *arg);
+	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
+			size_t size); /* or NULL */
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 

@@ -346,7 +346,7 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
-	r = ref->kind->unlink(ipc, cred, ref);
+	r = ref->kind->unlink ? ref->kind->unlink(ipc, cred, ref) : ipc_named_unlink(ipc, ref);
 	ipc_ref_leave(cred, ref);
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
@@ -365,7 +365,7 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
 				  "the kind of a channel cannot change from %s to %s", from->kind->name,
 				  to->kind->name);
-	if (!from->kind->rename)
+	if (!from->kind->rename && !ipc_named_renames(from->kind))
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
 				  "the kernel has no call that renames what is in /%s", from->kind->name);
 	r = ref_may_remove(ipc, cred, from);
@@ -375,7 +375,7 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, from);
 	if (r < 0)
 		return r;
-	r = from->kind->rename(ipc, from, to, flags);
+	r = from->kind->rename ? from->kind->rename(ipc, from, to, flags) : ipc_chan_rename_ref(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
 	return r;
 }
@@ -408,7 +408,7 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
-	r = ref->kind->chattr(ipc, ref, h, st, set);
+	r = ref->kind->chattr ? ref->kind->chattr(ipc, ref, h, st, set) : ipc_named_chattr(ipc, ref, h, st, set);
 	ipc_ref_leave(cred, ref);
 	return r;
 }
@@ -416,7 +416,7 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
 	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	return kind->list(ipc, cred, emit, arg);
+	return kind->list ? kind->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
 }
 
 struct dir_lister {

@@ -63,32 +63,6 @@ static int pipe_create(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	return ipc_chan_create(ipc, cred, ref, S_IFIFO | (mode & 07777), NULL);
 }
 
-static int pipe_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
-{
-	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_pipe, ref->base);
-
-	(void)cred;
-	if (!chan)
-		return -ENOENT;
-	ipc_chan_forget(chan);
-	return 0;
-}
-
-static int pipe_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
-		       unsigned set)
-{
-	struct ipc_chan *chan = h ? h->chan : ipc_chan_find(ipc, &ipc_pipe, ref->base);
-
-	return chan ? ipc_chan_chattr(chan, st, set) : -ENOENT;
-}
-
-static int pipe_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-		     void *arg)
-{
-	(void)cred;
-	return ipc_chan_list(ipc, &ipc_pipe, emit, arg);
-}
-
 /* What a FIFO holds can be asked only of its open descriptors, and those are not ours. */
 static int pipe_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
@@ -288,10 +262,6 @@ const struct ipc_kind ipc_pipe = {
 	.start = pipe_start,
 	.stat = ipc_chan_stat,
 	.create = pipe_create,
-	.unlink = pipe_unlink,
-	.rename = ipc_chan_rename_ref,
-	.chattr = pipe_chattr,
-	.list = pipe_list,
 	.depth = pipe_depth,
 	.open = pipe_open,
 	.read = pipe_read,

@@ -10,6 +10,7 @@
 struct ipc_loop *u_loop;
 struct ipc *u_ipc;
 char u_prefix[32];
+const struct ipc_kind *const *u_kinds = ipc_kinds;
 
 static const struct ipc_kind *kind;
 
@@ -18,7 +19,7 @@ bool u_start(void)
 	struct ipc_options options = {.prefix = u_prefix};
 
 	u_loop = ipc_loop_new();
-	u_ipc = u_loop ? ipc_new(u_loop, &options, ipc_kinds) : NULL;
+	u_ipc = u_loop ? ipc_new(u_loop, &options, u_kinds) : NULL;
 	return u_ipc;
 }
 
@@ -134,14 +135,24 @@ static int complete(struct ipc_op *op, ssize_t result)
 	return 0;
 }
 
-void u_begin(struct u_call *c, struct ipc_handle *h, enum ipc_op_type type, const char *text)
+void u_prepare(struct u_call *c, struct ipc_handle *h, enum ipc_op_type type, const char *text)
 {
-	ssize_t r;
-
 	memset(c, 0, sizeof(*c));
 	c->op = (struct ipc_op){.type = type, .handle = h, .cred = u_me(), .data = text, .complete = complete};
 	c->op.size = text ? strlen(text) : sizeof(c->text) - 1;
 	c->op.offset = h->pos;
+}
+
+void u_begin(struct u_call *c, struct ipc_handle *h, enum ipc_op_type type, const char *text)
+{
+	u_prepare(c, h, type, text);
+	u_submit(c);
+}
+
+void u_submit(struct u_call *c)
+{
+	ssize_t r;
+
 	ipc_list_init(&c->op.link);
 	r = ipc_submit(&c->op);
 	if (r == IPC_WOULD_PARK)

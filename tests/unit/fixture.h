@@ -23,6 +23,9 @@ extern struct ipc *u_ipc;
 /* Of kernel names, so that tests at the same time do not meet; what bears it in /dev/shm goes with the test. */
 extern char u_prefix[32];
 
+/* What the instance offers: all kinds, unless a suite's .init has put others here. */
+extern const struct ipc_kind *const *u_kinds;
+
 /* A suite's .init begins with u_setup(); u_teardown() is its .fini. */
 void u_setup(const struct ipc_kind *);
 void u_teardown(void);
@@ -54,6 +57,9 @@ struct u_call {
 
 /* text: of a write; else NULL. A read is at the handle's end. */
 void u_begin(struct u_call *, struct ipc_handle *, enum ipc_op_type, const char *text);
+/* Its halves: between them the test may change what c->op asks for. */
+void u_prepare(struct u_call *, struct ipc_handle *, enum ipc_op_type, const char *text);
+void u_submit(struct u_call *);
 /* Turns the loop until it is done. Returns its result. */
 ssize_t u_finish(struct u_call *);
 

@@ -39,31 +39,6 @@ static int bcast_create(struct ipc *ipc, const struct ipc_cred *cred, const stru
 	return 0;
 }
 
-static int bcast_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
-{
-	(void)cred;
-	return ipc_chan_find(ipc, &ipc_bcast, ref->base) ? 0 : -ENOENT;
-}
-
-static int bcast_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
-			unsigned set)
-{
-	struct ipc_chan *chan = h ? h->chan : ipc_chan_find(ipc, &ipc_bcast, ref->base);
-
-	if (!chan)
-		return -ENOENT;
-	if ((set & IPC_SET_SIZE) && st->st_size != 0)
-		return -EINVAL;
-	return ipc_chan_chattr(chan, st, set);
-}
-
-static int bcast_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-		      void *arg)
-{
-	(void)cred;
-	return ipc_chan_list(ipc, &ipc_bcast, emit, arg);
-}
-
 static int bcast_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_bcast, ref->base);
@@ -361,10 +336,6 @@ const struct ipc_kind ipc_bcast = {
 	.handle_size = sizeof(struct bcast_handle),
 	.stat = ipc_chan_stat,
 	.create = bcast_create,
-	.unlink = bcast_unlink,
-	.rename = ipc_chan_rename_ref,
-	.chattr = bcast_chattr,
-	.list = bcast_list,
 	.depth = bcast_depth,
 	.chan_free = bcast_chan_free,
 	.open = bcast_open,

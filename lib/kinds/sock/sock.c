@@ -289,13 +289,6 @@ static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 	return ipc_chan_chattr(&c->chan, st, set);
 }
 
-static int sock_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-		     void *arg)
-{
-	(void)cred;
-	return ipc_chan_list(ipc, &ipc_sock, emit, arg);
-}
-
 static int sock_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
 	const struct sock_chan *c = sock_find(ipc, ref);
@@ -385,7 +378,6 @@ const struct ipc_kind ipc_sock = {
 	.unlink = sock_unlink,
 	.rename = sock_rename,
 	.chattr = sock_chattr,
-	.list = sock_list,
 	.depth = sock_depth,
 	.chan_free = sock_chan_free,
 	.open = sock_open,

@@ -1,0 +1,172 @@
+#include "script.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/keep.h"
+#include "core/kind.h"
+
+enum { ANSWERS_MAX = 64, SENT_MAX = 256, LINE_MAX_BYTES = 16 };
+
+struct answer {
+	ssize_t result;
+	const char *text;
+};
+
+static struct answer answers[4][ANSWERS_MAX];
+static unsigned said[4], given[4];
+static struct ipc_handle *served[ANSWERS_MAX];
+static unsigned served_count;
+static char sent[SENT_MAX], returned[SENT_MAX];
+static bool takes_back;
+
+static const struct answer *next_answer(struct ipc_op *op)
+{
+	if (given[op->type] == said[op->type])
+		return NULL;
+	served[served_count++] = op->handle;
+	return &answers[op->type][given[op->type]++];
+}
+
+static int script_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	return ipc_chan_create(ipc, cred, ref, mode, NULL);
+}
+
+static int script_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	(void)ipc;
+	(void)ref;
+	*depth = (struct ipc_depth){.value = 7, .unit = "answers"};
+	return 0;
+}
+
+static int script_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	(void)ref;
+	(void)flags;
+	(void)ino;
+	h->flushes = IPC_FLUSH_UNFINISHED;
+	return 0;
+}
+
+static ssize_t script_read(struct ipc_op *op)
+{
+	const struct answer *answer;
+
+	if (returned[0]) {
+		op->data = strcpy(ipc_scratch(op->handle->ipc, sizeof(returned)), returned);
+		returned[0] = '\0';
+		return (ssize_t)strlen(op->data);
+	}
+	answer = next_answer(op);
+	if (!answer)
+		return -EAGAIN;
+	if (answer->result > 0)
+		op->data = strcpy(ipc_scratch(op->handle->ipc, SENT_MAX), answer->text);
+	return answer->result;
+}
+
+static int send_line(struct ipc_handle *h, const char *line, size_t n)
+{
+	size_t len = strlen(sent);
+
+	(void)h;
+	if (given[IPC_WRITE] == said[IPC_WRITE])
+		return -EAGAIN;
+	given[IPC_WRITE]++;
+	snprintf(sent + len, sizeof(sent) - len, "[%.*s]", (int)n, line);
+	return 0;
+}
+
+static ssize_t script_write(struct ipc_op *op)
+{
+	const struct answer *answer;
+
+	if (op->handle->facets.set & IPC_F_LINES)
+		return ipc_frame_write(op, '\n', LINE_MAX_BYTES, send_line);
+	while ((answer = next_answer(op))) {
+		if (answer->result < 0)
+			return op->done ? (ssize_t)op->done : answer->result;
+		op->done += (size_t)answer->result;
+		if (op->done == op->size)
+			return (ssize_t)op->done;
+	}
+	return -EAGAIN;
+}
+
+static int script_flush(struct ipc_op *op)
+{
+	return ipc_frame_flush(op, send_line);
+}
+
+static bool script_put_back(struct ipc_op *op, const char *message, size_t len)
+{
+	(void)op;
+	if (takes_back)
+		snprintf(returned, sizeof(returned), "%.*s", (int)len, message);
+	return takes_back;
+}
+
+static void script_close(struct ipc_handle *h)
+{
+	(void)h;
+}
+
+static unsigned script_poll(struct ipc_handle *h)
+{
+	return h->readable && given[IPC_READ] < said[IPC_READ] ? POLLIN : 0;
+}
+
+static const struct ipc_kind script = {
+	.name = "script",
+	.facets = IPC_F_LINES | IPC_F_TIMEOUT | IPC_F_IDLE,
+	.named = true,
+	.stat = ipc_chan_stat,
+	.create = script_create,
+	.depth = script_depth,
+	.open = script_open,
+	.read = script_read,
+	.write = script_write,
+	.flush = script_flush,
+	.put_back = script_put_back,
+	.close = script_close,
+	.poll = script_poll,
+};
+
+static const struct ipc_kind *const script_alone[] = {&script, NULL};
+
+void script_setup(void)
+{
+	u_kinds = script_alone;
+	u_setup(&script);
+	u_create("c");
+}
+
+void script_says(enum ipc_op_type type, ssize_t result, const char *text)
+{
+	answers[type][said[type]++] = (struct answer){result, text};
+}
+
+void script_wake(const char *name)
+{
+	ipc_waitq_wake(&ipc_chan_find(u_ipc, &script, name)->waitq);
+}
+
+void script_takes_back(bool takes)
+{
+	takes_back = takes;
+}
+
+struct ipc_handle *script_served(unsigned i)
+{
+	return i < served_count ? served[i] : NULL;
+}
+
+const char *script_sent(void)
+{
+	return sent;
+}
