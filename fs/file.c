@@ -274,7 +274,7 @@ static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, 
 		made = mode;
 	if (r == 0 || r == -EEXIST)
 		r = ipc_stat(fs->ipc, &cred, ref, &st);
-	if (r == 0 && made == mode && !may_open(&cred, &st, flags))
+	if (r == 0 && made == mode && !fs_may_open(&cred, &st, flags))
 		r = -EACCES;
 	if (r < 0) {
 		fs_reply_err(req, r);
