@@ -1,4 +1,4 @@
-/* Open files: opening and making them, and closing. What is done with them is in io.c. */
+/* Open files: opening and making them. What is done with them is in io.c, close(2) in close.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -319,103 +319,6 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, fs_file_flags(file)) < 0) {
 		create_undo(fs, file);
 	}
-}
-
-/* A close that has a line to end if it is the process's last one. */
-struct file_closing {
-	struct fs_closer closer;
-	fuse_req_t req;
-	struct fs_file *file;
-	bool starting, interrupted;
-};
-
-static void flush_submit(fuse_req_t req, struct fs_file *file)
-{
-	struct ipc_op op = {.type = IPC_FLUSH, .nonblock = fs_closer_is_exiting(fs_cred(req).pid)};
-
-	fs_file_submit(req, file, &op);
-}
-
-static void closing_done(struct fs_closer *closer, bool last)
-{
-	struct file_closing *c = ipc_container(closer, struct file_closing, closer);
-
-	fuse_req_interrupt_func(c->req, NULL, NULL);
-	if (last)
-		flush_submit(c->req, c->file);
-	else
-		fs_reply_err(c->req, 0);
-	free(c);
-}
-
-/* The kernel does not let even a killed process go before the answer. The line then ends in the background. */
-static void closing_interrupt(fuse_req_t req, void *arg)
-{
-	struct file_closing *c = arg;
-
-	(void)req;
-	/* libfuse may call this from within the call that registers it. */
-	if (c->starting)
-		c->interrupted = true;
-	else
-		fs_closer_cancel(&c->closer);
-}
-
-static void flush_ask(fuse_req_t req, struct fs_file *file)
-{
-	struct file_closing *c = calloc(1, sizeof(*c));
-	struct ipc_cred cred = fs_cred(req);
-
-	if (!c) {
-		fs_reply_err(req, 0); /* the very last close will do */
-		return;
-	}
-	c->closer = (struct fs_closer){
-		.opener = file->opener,
-		.closer = cred.pid,
-		.uid = cred.uid,
-		.ino = file->node->ino,
-		.access = file->flags & O_ACCMODE,
-		.done = closing_done,
-	};
-	c->req = req;
-	c->file = file;
-	c->starting = true;
-	fuse_req_interrupt_func(req, closing_interrupt, c);
-	c->starting = false;
-	if (c->interrupted)
-		closing_done(&c->closer, false);
-	else
-		fs_closer_ask(&file->fs->closers, &c->closer);
-}
-
-/* The one moment at which the kernel shows how a process ends that has the file open: while it waits for our answer. */
-static enum ipc_end flush_end(pid_t closer)
-{
-	struct ipc_proc proc;
-
-	if (ipc_proc_look(closer, &proc) < 0)
-		return IPC_END_UNKNOWN;
-	if (!proc.exiting)
-		return IPC_END_CLOSED;
-	if (!proc.status_known)
-		return IPC_END_UNKNOWN;
-	return proc.status ? IPC_END_FAILURE : IPC_END_SUCCESS;
-}
-
-void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct fs_file *file = fs_file_of(fi);
-
-	(void)ino;
-	if (file->handle && ipc_handle_owes(file->handle))
-		ipc_handle_ends(file->handle, flush_end(fs_cred(req).pid));
-	if (file->handle && ipc_handle_has_unfinished(file->handle))
-		flush_ask(req, file);
-	else if (file->handle && ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS)
-		flush_submit(req, file);
-	else
-		fs_reply_err(req, 0);
 }
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -189,7 +189,7 @@ void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 
-/* file.c: opening, making and closing. io.c: reading, writing, polling. */
+/* file.c: opening and making. io.c: reading, writing, polling. close.c: close(2). */
 void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);
 void fs_open(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_read(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
