@@ -107,6 +107,8 @@ static void pump_forget(struct ipc_pump *p, size_t unread)
 
 	while (p->note_first < p->note_count && p->notes[p->note_first].len <= read - drop)
 		drop += p->notes[p->note_first++].len;
+	if (!drop)
+		return;
 	if (p->note_first > p->note_count / 2) {
 		p->note_count -= p->note_first;
 		memmove(p->notes, p->notes + p->note_first, p->note_count * sizeof(*p->notes));

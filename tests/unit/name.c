@@ -832,3 +832,13 @@ Test(name, escape_with_room_for_one_byte_terminates)
 	cr_assert_eq(ipc_escape(out, sizeof(out), "abc", 3), 3);
 	cr_assert_eq(out[0], '\0');
 }
+
+Test(name, fifo_implies_lines_where_the_kind_has_them)
+{
+	cr_assert_eq(ipc_facets_parse("mq", MQ | IPC_F_FIFO, 0, "fifo,batch", 10, &got, why, sizeof(why)), 0);
+	cr_assert_eq(got.set, IPC_F_FIFO | IPC_F_BATCH | IPC_F_LINES);
+	cr_assert_eq(ipc_facets_parse("mq", MQ | IPC_F_FIFO, 0, "nul,fifo", 8, &got, why, sizeof(why)), 0);
+	cr_assert_eq(got.set, IPC_F_FIFO | IPC_F_NUL);
+	cr_assert_eq(ipc_facets_parse("net", IPC_F_FIFO, 0, "fifo", 4, &got, why, sizeof(why)), 0);
+	cr_assert_eq(got.set, IPC_F_FIFO);
+}
