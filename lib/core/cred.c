@@ -36,7 +36,7 @@ void ipc_cred_fix(struct ipc_cred *cred)
  * What root does with another group, root may do with any. But a root whose capabilities were taken away, or who is root only in
  * his own user namespace, is somebody else.
  */
-static bool cred_is_us(const struct ipc_cred *cred)
+bool ipc_cred_is_us(const struct ipc_cred *cred)
 {
 	uint64_t own;
 
@@ -119,7 +119,7 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 	gid_t *groups;
 	int r;
 
-	if (cred_is_us(cred))
+	if (ipc_cred_is_us(cred))
 		return 0;
 	if (getuid() != 0)
 		return -EPERM;
@@ -211,7 +211,7 @@ int ipc_cred_run(const struct ipc_cred *cred, int (*fn)(void *arg, char *why, si
 	ssize_t n;
 	pid_t pid;
 
-	if (cred_is_us(cred))
+	if (ipc_cred_is_us(cred))
 		return fn(arg, why, why_size);
 	if (getuid() != 0)
 		return -EPERM;

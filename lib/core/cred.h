@@ -18,6 +18,8 @@
 int ipc_cred_enter(const struct ipc_cred *);
 void ipc_cred_leave(const struct ipc_cred *);
 
+/* Whether the caller is us, so that acting as him takes nothing, and ipc_cred_run() does not wait. */
+bool ipc_cred_is_us(const struct ipc_cred *);
 /* Notes what root may do now, for what is done in his name later, when the thread may have become somebody else. */
 void ipc_cred_fix(struct ipc_cred *);
 /* Whether he is root and has that capability over what is ours (capabilities(7)). */

@@ -321,15 +321,18 @@ Test(sig, the_right_is_the_openers)
 {
 	struct ipc_cred nobody = {.uid = 65534, .gid = 65534, .pid = getpid()};
 	struct ipc_handle *h;
+	struct u_call c;
 	pid_t pid;
 
 	if (getuid() != 0)
 		cr_skip("only root can act as somebody else");
 	pid = target_new();
 	h = open_as(nobody, pid, "", O_WRONLY);
-	/* u_put() writes as us. */
-	cr_assert_eq(u_put(h, "KILL\n"), -EPERM);
-	cr_assert_eq(u_put(h, "0\n"), -EPERM);
+	/* u_begin() writes as us. */
+	u_begin(&c, h, IPC_WRITE, "KILL\n");
+	cr_assert_eq(u_finish(&c), -EPERM);
+	u_begin(&c, h, IPC_WRITE, "0\n");
+	cr_assert_eq(u_finish(&c), -EPERM);
 	ipc_close(h);
 	h = open_pid(pid, "", O_WRONLY);
 	cr_assert_eq(u_put(h, "KILL\n"), 5);

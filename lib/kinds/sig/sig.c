@@ -26,18 +26,10 @@
 #include "kinds/kinds.h"
 #include "core/ref.h"
 #include "core/cred.h"
-#include "words.h"
+#include "sig.h"
 
 /* PID_MAX_LIMIT is 2^22; what is left of an inode number is for the time when the process began. */
 enum { PID_BITS = 22, START_BITS = 34 };
-
-struct sig_handle {
-	struct ipc_handle h;
-	pid_t pid;   /* as ours */
-	pid_t shown; /* as its opener's */
-	bool abroad; /* he is in another PID namespace */
-	int fd;
-};
 
 struct process {
 	pid_t tgid;
@@ -338,6 +330,7 @@ static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 
 static void sig_close(struct ipc_handle *h)
 {
+	sig_send_forget(sig_handle(h));
 	close(sig_handle(h)->fd);
 	/* A record for each process that there ever was would be no use to anybody. */
 	if (h->chan && ipc_list_empty(&h->chan->handles))
@@ -349,40 +342,34 @@ static int sig_watch_fd(struct ipc_handle *h)
 	return (int)IPC_RETRY(fcntl(sig_handle(h)->fd, F_DUPFD_CLOEXEC, 0));
 }
 
-struct sig_sending {
-	int fd, signal;
-	siginfo_t *info;
-};
-
-static int sig_send_as_caller(void *arg, char *why, size_t why_size)
+/* What goes with a queued signal; NULL for others. */
+static const siginfo_t *send_info(const struct ipc_handle *h, pid_t writer, const struct sig_words *words,
+				  siginfo_t *info)
 {
-	const struct sig_sending *s = arg;
+	struct process p;
 
-	if (why_size)
-		*why = '\0';
-	return pidfd_send_signal(s->fd, s->signal, s->info, 0) < 0 ? -errno : 0;
+	if (!words->queued)
+		return NULL;
+	*info = (siginfo_t){.si_signo = words->signal, .si_code = SI_QUEUE};
+	/* FUSE tells the thread. */
+	info->si_pid = process_status(writer, &p) == 0 ? p.tgid : writer;
+	info->si_uid = h->cred.uid;
+	info->si_value.sival_int = words->value;
+	return info;
 }
 
-/* The right to send is the opener's: else he could let a program of more rights write to the file for him. */
-static int sig_send(struct ipc_handle *h, pid_t writer, const struct sig_words *words)
+/* Whether the handle's helper was asked by this operation, for this line. */
+static bool send_is_of(const struct sig_handle *s, const struct ipc_op *op, const struct sig_words *words)
 {
-	struct sig_handle *s = sig_handle(h);
-	siginfo_t info = {.si_signo = words->signal, .si_code = SI_QUEUE};
-	struct sig_sending sending = {s->fd, words->signal, words->queued ? &info : NULL};
-	struct process p;
-	int r;
+	return s->asked.writer == op->cred.pid && s->asked.at == op->done && s->asked.words.signal == words->signal &&
+	       s->asked.words.queued == words->queued && s->asked.words.value == words->value;
+}
 
-	/* From outside, as we are, it could not ignore us as it may ignore those inside: pid_namespaces(7). */
-	if (s->abroad && s->shown == 1)
-		return ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h),
-				  "the first process of a PID namespace takes no signals through ipcfs from within");
-	if (words->queued) {
-		/* FUSE tells the thread. */
-		info.si_pid = process_status(writer, &p) == 0 ? p.tgid : writer;
-		info.si_uid = h->cred.uid;
-		info.si_value.sival_int = words->value;
-	}
-	r = ipc_cred_run(&h->cred, sig_send_as_caller, &sending, NULL, 0);
+/* Why it was not sent, in words. Returns what the writer is told. */
+static int send_explain(struct ipc_handle *h, int r)
+{
+	const struct sig_handle *s = sig_handle(h);
+
 	if (r == -EPERM)
 		ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h), "user %u may not send a signal to process %d",
 			   (unsigned)h->cred.uid, (int)s->shown);
@@ -399,6 +386,38 @@ static int sig_send(struct ipc_handle *h, pid_t writer, const struct sig_words *
 	return r;
 }
 
+/*
+ * The right to send is the opener's: else he could let a program of more rights write to the file for him. -EINPROGRESS: a helper
+ * is at it, for acting as somebody else takes a child, which he may stop.
+ */
+static int sig_send(struct ipc_op *op, const struct sig_words *words)
+{
+	struct ipc_handle *h = op->handle;
+	struct sig_handle *s = sig_handle(h);
+	bool ours = op->waitq && send_is_of(s, op, words);
+	siginfo_t info;
+	int r;
+
+	/* From outside, as we are, it could not ignore us as it may ignore those inside: pid_namespaces(7). */
+	if (s->abroad && s->shown == 1)
+		return ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h),
+				  "the first process of a PID namespace takes no signals through ipcfs from within");
+	if (s->sending)
+		return -EINPROGRESS;
+	/* What came for a writer who was interrupted is nobody's answer. */
+	if (!s->answered || !ours) {
+		s->answered = false;
+		s->asked.writer = op->cred.pid;
+		s->asked.at = op->done;
+		s->asked.words = *words;
+		r = sig_send_start(s, send_info(h, op->cred.pid, words, &info), words->signal);
+		if (r < 0)
+			return r;
+	}
+	s->answered = false;
+	return send_explain(h, s->result);
+}
+
 static ssize_t sig_write(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
@@ -413,9 +432,14 @@ static ssize_t sig_write(struct ipc_op *op)
 		int r = sig_words_parse(line, n, &words, why, sizeof(why));
 
 		if (r == 0)
-			r = sig_send(h, op->cred.pid, &words);
+			r = sig_send(op, &words);
 		else
 			ipc_refuse(h->ipc, &h->cred, EINVAL, sig_path(h), "%s", why);
+		/* It is under way: also who would not wait for a reader is told how that ended, as by kill(2). */
+		if (r == -EINPROGRESS) {
+			op->nonblock = false;
+			return -EAGAIN;
+		}
 		/* What came before is reported first; the next write begins with this line. */
 		if (r < 0)
 			return op->done ? (ssize_t)op->done : r;

@@ -1,0 +1,110 @@
+/* Acting as somebody else takes a child that he may stop: only he waits for it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+/* Whose processes are all stopped: he has none but those of this test. */
+enum { STOPPER = 54330 };
+/* A child that is stopped is waited for 20 ms. */
+enum { STOPPED_MS = 15, TRIES = 40, ENOUGH = 20 };
+
+static int stop_all(void *arg)
+{
+	(void)arg;
+	if (setresgid(STOPPER, STOPPER, STOPPER) < 0 || setresuid(STOPPER, STOPPER, STOPPER) < 0)
+		return 1;
+	for (;;)
+		kill(-1, SIGSTOP);
+}
+
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static atomic_int over;
+static unsigned delayed;
+
+/* Another's writes meanwhile; counts those that took as long as a stopped child is waited for. */
+static void *write_meanwhile(void *arg)
+{
+	int fd = *(int *)arg;
+
+	while (!atomic_load(&over)) {
+		double from = now_ms();
+
+		if (write(fd, "x", 1) != 1)
+			break;
+		delayed += now_ms() - from > STOPPED_MS;
+		usleep(500);
+	}
+	return NULL;
+}
+
+static int open_as(uid_t uid, const char *path, int flags)
+{
+	int fd;
+
+	cr_assert_eq(setegid(uid), 0);
+	cr_assert_eq(seteuid(uid), 0);
+	fd = open(path, flags | O_CLOEXEC, 0600);
+	cr_assert(fd >= 0, "%s: %s", path, strerror(errno));
+	cr_assert_eq(seteuid(0), 0);
+	cr_assert_eq(setegid(0), 0);
+	return fd;
+}
+
+/* Repeats what acts as STOPPER while his children are stopped. Returns how often that was hit. */
+static unsigned repeat(void (*act)(int fd), int fd)
+{
+	unsigned hits = 0;
+
+	for (int i = 0; i < TRIES * 10 && hits < ENOUGH; i++) {
+		double from = now_ms();
+
+		act(fd);
+		hits += now_ms() - from > STOPPED_MS;
+	}
+	return hits;
+}
+
+static void send_nothing(int fd)
+{
+	if (write(fd, "0\n", 2) < 0)
+		cr_expect(errno == EINTR, "%s", strerror(errno));
+}
+
+t_test_bare(stall, stopped_child_of_a_sender_delays_nobody_else)
+{
+	pthread_t writer;
+	unsigned hits;
+	pid_t stopper;
+	int other, fd;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can be somebody else");
+	M = t_mount_start("-o", "allow_other", NULL);
+	other = open_as(0, t_path(M, "bcast/b"), O_WRONLY | O_CREAT);
+	stopper = t_fork(stop_all, NULL);
+	fd = open_as(STOPPER, t_path(M, "sig/%d", (int)stopper), O_WRONLY);
+	cr_assert_eq(pthread_create(&writer, NULL, write_meanwhile, &other), 0);
+	hits = repeat(send_nothing, fd);
+	atomic_store(&over, 1);
+	pthread_join(writer, NULL);
+	kill(stopper, SIGKILL);
+	t_wait_exit(stopper, T_PATIENCE, NULL);
+	if (hits < ENOUGH)
+		cr_skip_test("the children were too fast to be stopped");
+	/* Some are late on a busy machine anyway. */
+	cr_expect_lt(3 * delayed, 2 * hits, "%u writes of another waited for %u stopped children", delayed, hits);
+}
