@@ -230,18 +230,23 @@ static int create_narrow(struct fs *fs, const struct ipc_cred *cred, const struc
 	return ipc_chattr(fs->ipc, cred, &made, NULL, st, IPC_SET_MODE);
 }
 
+static mode_t create_mode(mode_t mode)
+{
+	return mode | S_IRUSR | S_IWUSR;
+}
+
 /*
- * Makes a channel and opens it. Where the kernel itself should open what was made (a FIFO, a link), the answer is ESTALE:
+ * Makes a channel and opens it; result: what became of making it, if that has been tried. Where the kernel itself should open what was made (a FIFO, a link), the answer is ESTALE:
  * it then walks the path again, finds the new object and opens that. With O_EXCL it would see EEXIST, and on a second try
  * it would not come again: then the object is served like others.
  */
 static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
-		       struct stat *st, struct fs_file **file, bool *cacheable)
+		       struct stat *st, struct fs_file **file, bool *cacheable, const int *result)
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	mode_t made = mode | S_IRUSR | S_IWUSR;
-	int r = ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
+	mode_t made = create_mode(mode);
+	int r = result ? *result : ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
 	bool narrow = r == 0 && made != mode;
 	int narrowed;
 
@@ -262,12 +267,12 @@ static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, s
 }
 
 /* The same for NAME@fifo, whose open goes on in fifo.c. */
-static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, int flags)
+static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, int flags, const int *result)
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	mode_t made = mode | S_IRUSR | S_IWUSR;
-	int r = ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
+	mode_t made = create_mode(mode);
+	int r = result ? *result : ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
 	struct stat st;
 
 	if (r == -EEXIST)
@@ -286,28 +291,20 @@ static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, 
 		create_narrow(fs, &cred, ref, mode, &st);
 }
 
-void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+/* made: as for create_open(). */
+static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
+			   const int *made)
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
 	struct fs_file *file = NULL;
 	bool cacheable, again = fs_refusal(fs, cred.pid).pid;
-	struct ipc_ref ref;
 	struct stat st = {0};
-	int r;
+	int r = create_open(req, ref, mode, fi, &st, &file, &cacheable, made);
 
-	mode &= 07777;
-	r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
-	/* With O_EXCL the kernel would find what was made, on its second look; there the handle is an ordinary one. */
-	if (r == 0 && fs_is_fifo(&ref) && !(fi->flags & O_EXCL)) {
-		create_fifo(req, &ref, mode, fi->flags);
-		return;
-	}
-	if (r == 0)
-		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
 	/* Others may remove it in between; the kernel would give up here. */
 	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < FS_TRIES_MAX; i++)
-		r = create_open(req, &ref, mode, fi, &st, &file, &cacheable);
+		r = create_open(req, ref, mode, fi, &st, &file, &cacheable, NULL);
 	if (r == -EAGAIN && !(fi->flags & (O_EXCL | O_NONBLOCK)))
 		r = -ESTALE;
 	if (r == -ESTALE)
@@ -318,6 +315,85 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fs_reply_err(req, r);
 	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, fs_file_flags(file)) < 0) {
 		create_undo(fs, file);
+	}
+}
+
+static void create_answer(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
+			  const int *made)
+{
+	/* With O_EXCL the kernel would find what was made, on its second look; there the handle is an ordinary one. */
+	if (fs_is_fifo(ref) && !(fi->flags & O_EXCL))
+		create_fifo(req, ref, mode, fi->flags, made);
+	else
+		create_handled(req, ref, mode, fi, made);
+}
+
+/* A CREATE whose object a helper makes. */
+struct file_making {
+	struct ipc_making making;
+	struct ipc_list link;
+	fuse_req_t req; /* NULL: it has its answer */
+	struct fuse_file_info fi;
+	mode_t mode;
+};
+
+static void create_made(struct ipc_making *making)
+{
+	struct file_making *m = ipc_container(making, struct file_making, making);
+
+	ipc_list_remove(&m->link);
+	if (m->req)
+		create_answer(m->req, &making->ref, m->mode, &m->fi, &making->result);
+	free(m);
+}
+
+/* False: no helper can be had, and it is to be made at once. */
+static bool create_later(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, const struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct file_making *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return false;
+	m->req = req;
+	m->fi = *fi;
+	m->mode = mode;
+	m->making.cred = fs_cred(req);
+	m->making.ref = *ref;
+	m->making.mode = S_IFREG | create_mode(mode);
+	m->making.done = create_made;
+	if (ipc_make(fs->ipc, &m->making) < 0) {
+		free(m);
+		return false;
+	}
+	ipc_list_append(&fs->makings, &m->link);
+	return true;
+}
+
+void fs_create_shut_down(struct fs *fs)
+{
+	while (!ipc_list_empty(&fs->makings)) {
+		struct file_making *m = ipc_container(fs->makings.next, struct file_making, link);
+
+		ipc_list_remove(&m->link);
+		fs_reply_err(m->req, -ENOTCONN);
+		m->req = NULL;
+	}
+}
+
+void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	struct ipc_ref ref;
+	int r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
+
+	mode &= 07777;
+	if (r < 0) {
+		fs_refusal_done(fs, cred.pid);
+		fs_reply_err(req, r);
+	} else if (!ipc_create_waits(fs->ipc, &cred, &ref) || !create_later(req, &ref, mode, fi)) {
+		create_answer(req, &ref, mode, fi, NULL);
 	}
 }
 

@@ -98,7 +98,8 @@ struct fs {
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
 	struct ipc_list files, nodes;
-	struct ipc_list looks; /* LOOKUPs that helpers have */
+	struct ipc_list looks;	 /* LOOKUPs that helpers have */
+	struct ipc_list makings; /* CREATEs that helpers have */
 	struct fs_closers closers;
 	struct fs_fifos *fifos; /* NULL until the first */
 	void *names;		/* tree of struct fs_name */
@@ -190,6 +191,7 @@ void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 
 /* file.c: opening and making. io.c: reading, writing, polling. close.c: close(2). */
+void fs_create_shut_down(struct fs *); /* answers the CREATEs that helpers have */
 void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);
 void fs_open(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_read(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);

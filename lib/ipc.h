@@ -135,6 +135,23 @@ bool ipc_ref_follow(struct ipc *, struct ipc_ref *);
 bool ipc_has_addresses(const struct ipc *);
 void ipc_drop_addresses(struct ipc *);
 void ipc_look_cancel(struct ipc_look *);
+/*
+ * Where ipc_create() would wait for a child that becomes the caller altogether (waits), a helper can do it: the caller fills cred,
+ * ref, mode and done in a making of his own and starts it: 0 or -errno. done() runs once, with what ipc_create() would have
+ * said, and may free it. It cannot be taken back.
+ */
+struct ipc_making {
+	struct ipc_job job;
+	struct ipc *ipc;
+	struct ipc_cred cred;
+	struct ipc_ref ref;
+	mode_t mode;
+	void (*done)(struct ipc_making *);
+	int result;
+	char why[512];
+};
+bool ipc_create_waits(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+int ipc_make(struct ipc *, struct ipc_making *);
 int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_rename(struct ipc *, const struct ipc_cred *, const struct ipc_ref *from, const struct ipc_ref *to,
 	       unsigned flags);

@@ -67,6 +67,8 @@ struct ipc_kind {
 	void (*drop_addresses)(struct ipc *);
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
+	/* What create() does in a child, in a helper's thread; a failure but -EEXIST puts its cause into why. Or NULL: it needs none. */
+	int (*make)(struct ipc_making *);
 	/* A kind that is `named` may leave these four to the core. Of others, without rename() none of its names can be. */
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);

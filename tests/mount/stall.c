@@ -84,7 +84,24 @@ static void send_nothing(int fd)
 		cr_expect(errno == EINTR, "%s", strerror(errno));
 }
 
-t_test_bare(stall, stopped_child_of_a_sender_delays_nobody_else)
+static const char *queue;
+
+static void make_queue(int fd)
+{
+	int q;
+
+	(void)fd;
+	cr_assert_eq(setegid(STOPPER), 0);
+	cr_assert_eq(seteuid(STOPPER), 0);
+	q = open(queue, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	cr_expect(q >= 0 || errno == EINTR, "%s", strerror(errno));
+	close(q);
+	unlink(queue);
+	cr_assert_eq(seteuid(0), 0);
+	cr_assert_eq(setegid(0), 0);
+}
+
+static void check_delay(void (*act)(int fd))
 {
 	pthread_t writer;
 	unsigned hits;
@@ -94,11 +111,12 @@ t_test_bare(stall, stopped_child_of_a_sender_delays_nobody_else)
 	if (geteuid() != 0)
 		cr_skip_test("only root can be somebody else");
 	M = t_mount_start("-o", "allow_other", NULL);
+	queue = t_path(M, "mq/%s", t_name("q"));
 	other = open_as(0, t_path(M, "bcast/b"), O_WRONLY | O_CREAT);
 	stopper = t_fork(stop_all, NULL);
 	fd = open_as(STOPPER, t_path(M, "sig/%d", (int)stopper), O_WRONLY);
 	cr_assert_eq(pthread_create(&writer, NULL, write_meanwhile, &other), 0);
-	hits = repeat(send_nothing, fd);
+	hits = repeat(act, fd);
 	atomic_store(&over, 1);
 	pthread_join(writer, NULL);
 	kill(stopper, SIGKILL);
@@ -107,4 +125,14 @@ t_test_bare(stall, stopped_child_of_a_sender_delays_nobody_else)
 		cr_skip_test("the children were too fast to be stopped");
 	/* Some are late on a busy machine anyway. */
 	cr_expect_lt(3 * delayed, 2 * hits, "%u writes of another waited for %u stopped children", delayed, hits);
+}
+
+t_test_bare(stall, stopped_child_of_a_sender_delays_nobody_else)
+{
+	check_delay(send_nothing);
+}
+
+t_test_bare(stall, stopped_child_of_a_maker_delays_nobody_else)
+{
+	check_delay(make_queue);
 }

@@ -90,7 +90,7 @@ static int mq_make_now(void *arg, char *why, size_t why_size)
 	return 0;
 }
 
-/* As the user altogether: the queue's bytes are charged to him, and his limits hold. */
+/* As the user altogether: the queue's bytes are charged to him, and his limits hold. Any thread may call it. */
 int mq_make(const struct ipc_cred *cred, const char *name, mode_t mode, int64_t maxmsg, int64_t msgsize, char *why,
 	    size_t why_size)
 {
@@ -99,20 +99,33 @@ int mq_make(const struct ipc_cred *cred, const char *name, mode_t mode, int64_t 
 	return ipc_cred_run(cred, mq_make_now, &making, why, why_size);
 }
 
-static int mq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+/* Any thread may call it. */
+static int mq_make_ref(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode, char *why,
+		       size_t why_size)
 {
 	const struct ipc_facets *f = &ref->facets;
-	char name[NAME_MAX + 1], why[512] = "";
+	char name[NAME_MAX + 1];
 	int64_t maxmsg = f->set & IPC_F_MAXMSG ? f->maxmsg : ipc->opt.mq_maxmsg;
 	int64_t msgsize = f->set & IPC_F_MSGSIZE ? f->msgsize : ipc->opt.mq_msgsize;
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
-	if (r < 0)
-		return r;
+	return r < 0 ? r : mq_make(cred, name, mode, maxmsg, msgsize, why, why_size);
+}
+
+static int mq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	char why[512] = "";
+	int r;
+
 	if (!S_ISREG(mode))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
-	r = mq_make(cred, name, mode, maxmsg, msgsize, why, sizeof(why));
-	return r < 0 && r != -EEXIST ? ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "%s", why) : r;
+	r = mq_make_ref(ipc, cred, ref, mode, why, sizeof(why));
+	return r < 0 && r != -EEXIST && why[0] ? ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "%s", why) : r;
+}
+
+static int mq_make_later(struct ipc_making *m)
+{
+	return mq_make_ref(m->ipc, &m->cred, &m->ref, m->mode, m->why, sizeof(m->why));
 }
 
 static int mq_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
@@ -336,6 +349,7 @@ const struct ipc_kind ipc_mq = {
 	.framed = mq_framed,
 	.stat = mq_stat,
 	.create = mq_create,
+	.make = mq_make_later,
 	.unlink = mq_remove,
 	.chattr = mq_chattr,
 	.list = mq_list,

@@ -1,0 +1,38 @@
+/* Making what takes a child that becomes the caller: ipc_create() in a helper's thread. */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "cred.h"
+#include "instance.h"
+#include "kind.h"
+#include "ref.h"
+
+bool ipc_create_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	return ref->kind->make && ipc->uid == 0 && !ipc_cred_is_us(cred) &&
+	       !(ref->facets.set & (IPC_F_CTL | IPC_F_ADDR));
+}
+
+static void making_work(struct ipc_job *job)
+{
+	struct ipc_making *m = ipc_container(job, struct ipc_making, job);
+
+	m->result = m->ref.kind->make(m);
+}
+
+static void making_done(struct ipc_job *job)
+{
+	struct ipc_making *m = ipc_container(job, struct ipc_making, job);
+
+	if (m->result < 0 && m->result != -EEXIST && m->why[0])
+		ipc_refuse(m->ipc, &m->cred, -m->result, ipc_ref_path(&m->ref), "%s", m->why);
+	m->done(m);
+}
+
+int ipc_make(struct ipc *ipc, struct ipc_making *m)
+{
+	m->ipc = ipc;
+	m->result = -EINTR; /* should it be cancelled before it begins */
+	m->why[0] = '\0';
+	return ipc_pool_submit(ipc->pool, &m->job, making_work, making_done);
+}
