@@ -98,7 +98,8 @@ struct fs {
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
 	struct ipc_list files, nodes;
-	struct ipc_list looks;	 /* LOOKUPs that helpers have */
+	struct ipc_list looks;	  /* LOOKUPs that helpers have */
+	struct ipc_list listings; /* OPENDIRs that helpers have */
 	struct ipc_list makings; /* CREATEs that helpers have */
 	struct fs_closers closers;
 	struct fs_fifos *fifos; /* NULL until the first */
@@ -186,6 +187,7 @@ void fs_unlink(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_rmdir(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_rename(fuse_req_t, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
 	       unsigned flags);
+void fs_opendir_shut_down(struct fs *); /* answers the OPENDIRs that helpers have */
 void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);

@@ -254,6 +254,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	ipc_list_init(&fs->files);
 	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->looks);
+	ipc_list_init(&fs->listings);
 	ipc_list_init(&fs->makings);
 	umask(0); /* the kernel has applied the caller's */
 	fs->awake.fd = -1;
@@ -279,6 +280,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_dir_shut_down(fs);
 	fs_fifo_shut_down(fs);
 	fs_create_shut_down(fs);
+	fs_opendir_shut_down(fs);
 	fs_closers_end(&fs->closers);
 	ipc_watch_remove(&fs->device);
 	fs_mounted_end(fs);

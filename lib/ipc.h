@@ -150,6 +150,22 @@ struct ipc_making {
 	int result;
 	char why[512];
 };
+/*
+ * The same for a kind whose names are found out by such a child (waits). begin: 0 or -errno, and then done() runs once, which must
+ * call emit (NULL: no names are wanted) before it may free the listing; emit returns what ipc_list() would have.
+ */
+struct ipc_listing {
+	struct ipc_job job;
+	struct ipc *ipc;
+	const struct ipc_kind *kind;
+	struct ipc_cred cred;
+	void (*done)(struct ipc_listing *);
+	int result;
+	void *names; /* the kind's */
+};
+bool ipc_list_waits(struct ipc *, const struct ipc_cred *, const struct ipc_kind *);
+int ipc_list_begin(struct ipc *, struct ipc_listing *);
+int ipc_list_emit(struct ipc_listing *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 bool ipc_create_waits(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_make(struct ipc *, struct ipc_making *);
 int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);

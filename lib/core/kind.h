@@ -75,6 +75,12 @@ struct ipc_kind {
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
 	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
 		    void *arg);
+	/*
+	 * The same in two parts: looking, in a helper's thread, which leaves l->names; and giving them, which frees that, also after
+	 * a failure (emit is NULL then). Or NULL: list() waits for nobody.
+	 */
+	int (*find)(struct ipc_listing *l);
+	void (*give)(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
 			size_t size); /* or NULL */
 	int (*depth)(struct ipc *, const struct ipc_ref *,

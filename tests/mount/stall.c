@@ -1,4 +1,5 @@
 /* Acting as somebody else takes a child that he may stop: only he waits for it. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -135,4 +136,24 @@ t_test_bare(stall, stopped_child_of_a_sender_delays_nobody_else)
 t_test_bare(stall, stopped_child_of_a_maker_delays_nobody_else)
 {
 	check_delay(make_queue);
+}
+
+static void list_processes(int fd)
+{
+	DIR *dir;
+
+	(void)fd;
+	cr_assert_eq(setegid(STOPPER), 0);
+	cr_assert_eq(seteuid(STOPPER), 0);
+	dir = opendir(t_path(M, "sig"));
+	cr_expect(dir || errno == EINTR, "%s", strerror(errno));
+	if (dir)
+		closedir(dir);
+	cr_assert_eq(seteuid(0), 0);
+	cr_assert_eq(setegid(0), 0);
+}
+
+t_test_bare(stall, stopped_child_of_a_lister_delays_nobody_else)
+{
+	check_delay(list_processes);
 }

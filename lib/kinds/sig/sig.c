@@ -279,26 +279,66 @@ static int processes_translate(struct sig_processes *all, const struct ipc_cred 
 	return 0;
 }
 
+/* Whom the caller may signal, as he counts them. Any thread may call it. */
+static int processes_find(struct sig_processes *all, const struct ipc_cred *cred)
+{
+	int r = processes_read(all);
+
+	if (r == 0)
+		r = ipc_cred_run(cred, processes_try, all, NULL, 0);
+	if (r == 0 && ipc_place_differs(cred->pid, IPC_PLACE_PID))
+		r = processes_translate(all, cred);
+	return r;
+}
+
+static void processes_emit(const struct sig_processes *all, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", (int)all->pids[i]);
+		if (all->pids[i])
+			emit(arg, name, S_IFREG);
+	}
+}
+
+static void processes_free(struct sig_processes *all)
+{
+	if (all->pids)
+		munmap(all->pids, all->size);
+}
+
 static int sig_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
 	struct sig_processes all = {0};
-	int r = processes_read(&all);
+	int r = processes_find(&all, cred);
 
 	(void)ipc;
 	if (r == 0)
-		r = ipc_cred_run(cred, processes_try, &all, NULL, 0);
-	if (r == 0 && ipc_place_differs(cred->pid, IPC_PLACE_PID))
-		r = processes_translate(&all, cred);
-	for (size_t i = 0; r == 0 && i < all.count; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%d", (int)all.pids[i]);
-		if (all.pids[i])
-			emit(arg, name, S_IFREG);
-	}
-	if (all.pids)
-		munmap(all.pids, all.size);
+		processes_emit(&all, emit, arg);
+	processes_free(&all);
 	return r;
+}
+
+static int sig_find(struct ipc_listing *l)
+{
+	struct sig_processes *all = calloc(1, sizeof(*all));
+
+	l->names = all;
+	return all ? processes_find(all, &l->cred) : -ENOMEM;
+}
+
+static void sig_give(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	struct sig_processes *all = l->names;
+
+	if (!all)
+		return;
+	if (emit)
+		processes_emit(all, emit, arg);
+	processes_free(all);
+	free(all);
+	l->names = NULL;
 }
 
 static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
@@ -495,6 +535,8 @@ const struct ipc_kind ipc_sig = {
 	.unlink = sig_unlink,
 	.chattr = sig_chattr,
 	.list = sig_list,
+	.find = sig_find,
+	.give = sig_give,
 	.open = sig_open,
 	.read = sig_read,
 	.write = sig_write,
