@@ -58,15 +58,24 @@ static const char *ctl_verb(const struct ipc_op *op)
 	return verbs[op->type];
 }
 
-static void ctl_show_waiters(const struct ipc_handle *h, FILE *out)
+void ipc_ctl_more(const char *keys, unsigned count, FILE *out)
+{
+	if (count > IPC_CTL_SHOWN)
+		fprintf(out, "%s_not_shown=%u\n", keys, count - IPC_CTL_SHOWN);
+}
+
+static void ctl_show_waiters(const struct ipc_handle *h, unsigned *count, FILE *out)
 {
 	struct ipc_list *pos, *next;
 
 	ipc_list_each(pos, next, &h->ops) {
 		const struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
-		pid_t pid = ipc_reader_pid(h->ipc, op->cred.pid);
 		char command[128];
+		pid_t pid;
 
+		if ((*count)++ >= IPC_CTL_SHOWN)
+			continue;
+		pid = ipc_reader_pid(h->ipc, op->cred.pid);
 		ipc_command(pid ? op->cred.pid : 0, command, sizeof(command));
 		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)pid, command, ctl_verb(op),
 			(double)(ipc_now() - op->since) / 1e9);
@@ -76,7 +85,7 @@ static void ctl_show_waiters(const struct ipc_handle *h, FILE *out)
 static void ctl_show_chan(struct ipc_chan *chan, FILE *out)
 {
 	struct ipc_list *pos, *next;
-	unsigned readers = 0, writers = 0;
+	unsigned readers = 0, writers = 0, shown = 0;
 
 	ipc_list_each(pos, next, &chan->handles) {
 		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
@@ -88,7 +97,8 @@ static void ctl_show_chan(struct ipc_chan *chan, FILE *out)
 	fprintf(out, "in_messages=%" PRIu64 "\nin_bytes=%" PRIu64 "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
 		chan->in_messages, chan->in_bytes, chan->out_messages, chan->out_bytes);
 	ipc_list_each(pos, next, &chan->handles)
-		ctl_show_waiters(ipc_container(pos, struct ipc_handle, link), out);
+		ctl_show_waiters(ipc_container(pos, struct ipc_handle, link), &shown, out);
+	ipc_ctl_more("waiters", shown, out);
 	ipc_settle_show(chan, out);
 }
 

@@ -280,6 +280,7 @@ static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc
 {
 	struct ipc_list *pos, *next;
 	const struct bcast_ring *ring;
+	unsigned count = 0;
 	size_t memory;
 
 	(void)ipc;
@@ -298,9 +299,10 @@ static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc
 	ipc_list_each(pos, next, &chan->handles) {
 		const struct bcast_handle *b = ipc_container(pos, struct bcast_handle, h.link);
 
-		if (b->h.readable)
+		if (b->h.readable && count++ < IPC_CTL_SHOWN)
 			bcast_ctl_reader(b, out);
 	}
+	ipc_ctl_more("readers", count, out);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  * listen.c @listen, io.c the data.
  */
 #include "net.h"
+#include "core/ctl.h"
 #include "core/abroad.h"
 #include "kinds/socket.h"
 #include "core/chan.h"
@@ -309,6 +310,7 @@ static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 {
 	struct net_chan *c = chan ? net_chan(chan) : NULL;
 	struct ipc_list *pos, *next;
+	unsigned count = 0;
 	const char *state = "closed";
 
 	(void)ipc;
@@ -327,7 +329,9 @@ static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 	if (!c)
 		return 0;
 	ipc_list_each(pos, next, &chan->handles)
-		net_show_handle(ipc_container(pos, struct net_handle, h.link), out);
+		if (count++ < IPC_CTL_SHOWN)
+			net_show_handle(ipc_container(pos, struct net_handle, h.link), out);
+	ipc_ctl_more("connections", count, out);
 	return 0;
 }
 

@@ -248,18 +248,21 @@ static int sem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dept
 static void show_holders(const struct ipc_chan *chan, FILE *out)
 {
 	struct ipc_list *pos, *next;
+	unsigned count = 0;
 
 	ipc_list_each(pos, next, &chan->handles) {
 		const struct sem_handle *s = ipc_container(pos, struct sem_handle, h.link);
-		pid_t pid = ipc_reader_pid(chan->ipc, s->h.cred.pid);
 		char command[128];
+		pid_t pid;
 
-		if (!s->holds)
+		if (!s->holds || count++ >= IPC_CTL_SHOWN)
 			continue;
+		pid = ipc_reader_pid(chan->ipc, s->h.cred.pid);
 		ipc_command(pid ? s->h.cred.pid : 0, command, sizeof(command));
 		fprintf(out, "holder=pid:%d command:%s since:%.3fs\n", (int)pid, command,
 			(double)(ipc_now() - s->since) / 1e9);
 	}
+	ipc_ctl_more("holders", count, out);
 }
 
 static int sem_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)

@@ -4,6 +4,7 @@
  */
 #include "core/abroad.h"
 #include "sock.h"
+#include "core/ctl.h"
 #include "kinds/socket.h"
 #include "core/chan.h"
 #include "core/handle.h"
@@ -331,6 +332,7 @@ static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_
 {
 	const struct sock_chan *c = chan ? sock_chan(chan) : NULL;
 	struct ipc_list *pos, *next;
+	unsigned count = 0;
 	char shown[4 * IPC_NAME_MAX + 1];
 
 	(void)ipc;
@@ -348,7 +350,9 @@ static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_
 		fprintf(out, "connect=%s\n", shown);
 	}
 	ipc_list_each(pos, next, &chan->handles)
-		sock_show_connection(ipc_container(pos, struct sock_handle, h.link), out);
+		if (count++ < IPC_CTL_SHOWN)
+			sock_show_connection(ipc_container(pos, struct sock_handle, h.link), out);
+	ipc_ctl_more("connections", count, out);
 	return 0;
 }
 
