@@ -100,7 +100,7 @@ struct fs {
 	struct ipc_list files, nodes;
 	struct ipc_list looks;	  /* LOOKUPs that helpers have */
 	struct ipc_list listings; /* OPENDIRs that helpers have */
-	struct ipc_list makings; /* CREATEs that helpers have */
+	struct ipc_list makings;  /* CREATEs that helpers have */
 	struct fs_closers closers;
 	struct fs_fifos *fifos; /* NULL until the first */
 	void *names;		/* tree of struct fs_name */
