@@ -55,6 +55,8 @@ void fs_file_free(struct fs_file *file)
 	if (file->node->type == FS_CHAN)
 		fs_node_release(file->node);
 	ipc_list_remove(&file->link);
+	if (file->charged)
+		ipc_uncharge(file->fs->ipc, file->charged_to, file->charged);
 	free(file->text.data);
 	free(file);
 }
@@ -138,6 +140,10 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		if (node->type == FS_CHAN)
 			fs_node_release(node);
 		fs_reply_err(req, -ENOMEM);
+		return;
+	}
+	if (node->type == FS_TEXT && fs_text_is_status(node->text)) {
+		fs_status_open(file, req);
 		return;
 	}
 	r = node->type == FS_TEXT ? fs_text_make(fs, node->text, &cred, &file->text)

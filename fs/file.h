@@ -18,6 +18,8 @@ struct fs_file {
 	bool told; /* a read through the page cache was explained */
 	struct fs_ring ring;
 	struct ipc_text text;
+	uid_t charged_to; /* who has the text's bytes */
+	size_t charged;
 };
 
 struct fs_file *fs_file_of(const struct fuse_file_info *);
@@ -27,6 +29,9 @@ void fs_file_free(struct fs_file *);
 bool fs_file_is_plain(const struct fs_file *);
 /* FOPEN_ of <linux/fuse.h>. */
 uint32_t fs_file_flags(const struct fs_file *);
+
+/* status.c: opens a text that is made in steps; answers the request. */
+void fs_status_open(struct fs_file *, fuse_req_t);
 
 /* Submits an operation of the file's handle, and answers the request when it is over. The answer of a failed open frees the file. */
 void fs_file_submit(fuse_req_t, struct fs_file *, struct ipc_op *);

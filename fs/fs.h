@@ -6,6 +6,7 @@
 
 #include "closer.h"
 #include "ipc.h"
+#include "steps.h"
 #include "passthrough.h"
 #include "retry.h"
 #include "service.h"
@@ -100,7 +101,8 @@ struct fs {
 	struct ipc_list files, nodes;
 	struct ipc_list looks;	  /* LOOKUPs that helpers have */
 	struct ipc_list listings; /* OPENDIRs that helpers have */
-	struct ipc_list makings;  /* CREATEs that helpers have */
+	struct fs_steps_all steps;
+	struct ipc_list makings; /* CREATEs that helpers have */
 	struct fs_closers closers;
 	struct fs_fifos *fifos; /* NULL until the first */
 	void *names;		/* tree of struct fs_name */

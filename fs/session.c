@@ -220,6 +220,7 @@ static int session_start(struct fs *fs)
 	r = session_watch_signals(fs);
 	if (r < 0)
 		return r;
+	fs_steps_start(&fs->steps, fs->loop);
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
 	if (!fs->ipc)
 		return -errno;
@@ -281,6 +282,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_fifo_shut_down(fs);
 	fs_create_shut_down(fs);
 	fs_opendir_shut_down(fs);
+	fs_steps_end(&fs->steps);
 	fs_closers_end(&fs->closers);
 	ipc_watch_remove(&fs->device);
 	fs_mounted_end(fs);

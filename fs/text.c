@@ -24,16 +24,22 @@ static const struct {
 	const char *name;
 	int (*write)(struct ipc *, const struct ipc_cred *, FILE *);
 	bool fixed; /* always the same, so that the kernel may keep it and its size is known */
+	enum fs_status status;
 } texts[] = {
-	{"README", text_readme, true},
-	{"status", ipc_text_status, false},
-	{"status@json", ipc_text_status_json, false},
-	{"errors", text_errors, false},
+	{"README", text_readme, true, FS_STATUS_NOT},
+	{"status", NULL, false, FS_STATUS_LINES},
+	{"status@json", NULL, false, FS_STATUS_JSON},
+	{"errors", text_errors, false, FS_STATUS_NOT},
 };
 
 const char *fs_text_name(unsigned index)
 {
 	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index].name : NULL;
+}
+
+enum fs_status fs_text_is_status(unsigned index)
+{
+	return texts[index].status;
 }
 
 void fs_text_init(struct fs *fs, struct fs_node *node, unsigned index)

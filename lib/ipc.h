@@ -21,6 +21,7 @@ struct ipc;
 struct ipc_chan;
 struct ipc_handle;
 struct ipc_kind;
+struct ipc_status;
 struct ipc_waitq;
 
 /* Who asks. pid is the calling thread's, 0 where it is not visible to us. */
@@ -190,6 +191,17 @@ void ipc_text_readme(struct ipc *, FILE *out);
 int ipc_text_status(struct ipc *, const struct ipc_cred *, FILE *out);
 int ipc_text_status_json(struct ipc *, const struct ipc_cred *, FILE *out);
 void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);
+
+/*
+ * The same in steps of a bounded number of channels, so that nobody waits for another user's long list. begin: NULL when out of
+ * memory. step: 1 when there is more to come, 0 at the end, or -errno; always the same out. end: accepts NULL.
+ */
+struct ipc_status *ipc_status_begin(struct ipc *, const struct ipc_cred *, bool json);
+int ipc_status_step(struct ipc_status *, FILE *out);
+void ipc_status_end(struct ipc_status *);
+/* Counts n more bytes as held for the user: 0, or -EDQUOT with a line for MNT/errors, or -ENOMEM. They are given back by uncharge. */
+int ipc_charge(struct ipc *, const struct ipc_cred *, size_t n, const char *path);
+void ipc_uncharge(struct ipc *, uid_t, size_t n);
 
 /* A stream into memory: text.c. open: NULL when out of memory. close: 0, and data to be freed; or -ENOMEM, and none. */
 struct ipc_text {

@@ -102,6 +102,16 @@ void ipc_quota_give(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)
 	free(user);
 }
 
+int ipc_charge(struct ipc *ipc, const struct ipc_cred *cred, size_t n, const char *path)
+{
+	return ipc_quota_take(ipc, cred, IPC_QUOTA_BYTES, n, path);
+}
+
+void ipc_uncharge(struct ipc *ipc, uid_t uid, size_t n)
+{
+	ipc_quota_give(ipc, uid, IPC_QUOTA_BYTES, n);
+}
+
 void ipc_quota_fini(struct ipc *ipc)
 {
 	tdestroy(ipc->users, free);

@@ -1,4 +1,5 @@
 /* MNT/status and MNT/status@json: the live channels. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +9,24 @@
 #include "kind.h"
 #include "cred.h"
 
-struct status {
+/* Names that are looked at in one step. */
+enum { STEP = 64 };
+
+struct ipc_status {
 	struct ipc *ipc;
-	const struct ipc_cred *cred;
-	const struct ipc_kind *kind;
+	struct ipc_cred cred;
+	unsigned next;		     /* index of the kind behind this one */
+	const struct ipc_kind *kind; /* NULL: not begun */
+	char *names;		     /* of this kind, each with its NUL */
+	size_t len, size, at;
 	FILE *out;
 	bool json, first;
+	int listed; /* -errno where a kind could not be listed whole */
 };
 
 struct status_line {
+	const char *name;
+	struct stat st;
 	struct ipc_depth depth;
 	unsigned openers, waiters;
 	bool mediated; /* openers and waiters are known: their operations come to us */
@@ -32,34 +42,34 @@ static bool status_may_read(const struct ipc_cred *cred, const struct stat *st)
 	return (mode & S_IROTH) || ipc_may_override(cred);
 }
 
-/* As the caller: how much is in an object is for those to know who may read it. */
-static void status_depth(const struct status *s, const struct ipc_ref *ref, const struct stat *st,
-			 struct ipc_depth *depth)
-{
-	bool kernel = !ref->kind->named;
-
-	depth->value = -1;
-	if (kernel ? ipc_cred_enter(s->cred) < 0 : !status_may_read(s->cred, st))
-		return;
-	ref->kind->depth(s->ipc, ref, depth);
-	if (kernel)
-		ipc_cred_leave(s->cred);
-}
-
-static void status_look(struct status *s, const struct ipc_ref *ref, struct status_line *line)
+static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct status_line *line)
 {
 	const struct ipc_chan *chan = ipc_chan_find(s->ipc, ref->kind, ref->base);
 	struct ipc_list *pos, *next;
-	struct stat st = {0};
 
-	memset(line, 0, sizeof(*line));
-	line->mediated = ref->kind->stat(s->ipc, ref, &st) == 0 && S_ISREG(st.st_mode);
-	status_depth(s, ref, &st, &line->depth);
+	line->mediated = ref->kind->stat(s->ipc, ref, &line->st) == 0 && S_ISREG(line->st.st_mode);
 	if (!chan)
 		return;
 	line->waiters = ipc_chan_waiters(chan);
 	ipc_list_each(pos, next, &chan->handles)
 		line->openers++;
+}
+
+/* As the caller: how much is in an object is for those to know who may read it. */
+static void status_depths(struct ipc_status *s, struct status_line *lines, unsigned n)
+{
+	bool kernel = !s->kind->named, entered = kernel && ipc_cred_enter(&s->cred) == 0;
+	struct ipc_ref ref = {.kind = s->kind};
+
+	for (unsigned i = 0; i < n; i++) {
+		lines[i].depth.value = -1;
+		if (kernel ? !entered : !status_may_read(&s->cred, &lines[i].st))
+			continue;
+		snprintf(ref.base, sizeof(ref.base), "%s", lines[i].name);
+		ref.kind->depth(s->ipc, &ref, &lines[i].depth);
+	}
+	if (entered)
+		ipc_cred_leave(&s->cred);
 }
 
 static const char *status_number(bool known, int64_t value, char *buf, size_t size)
@@ -70,7 +80,7 @@ static const char *status_number(bool known, int64_t value, char *buf, size_t si
 	return buf;
 }
 
-static void status_text(struct status *s, const char *name, const struct status_line *line)
+static void status_text(struct ipc_status *s, const char *name, const struct status_line *line)
 {
 	char a[24], b[24], c[24], shown[4 * IPC_NAME_MAX + 1];
 
@@ -104,7 +114,7 @@ static void json_number(FILE *out, const char *key, bool known, int64_t value)
 		fprintf(out, ", \"%s\": null", key);
 }
 
-static void status_json(struct status *s, const char *name, const struct status_line *line)
+static void status_json(struct ipc_status *s, const char *name, const struct status_line *line)
 {
 	fputs(s->first ? "\n  {\"kind\": " : ",\n  {\"kind\": ", s->out);
 	json_string(s->out, s->kind->name);
@@ -121,47 +131,111 @@ static void status_json(struct status *s, const char *name, const struct status_
 	fputc('}', s->out);
 }
 
-static void status_emit(void *arg, const char *name, mode_t type)
+static void status_add(void *arg, const char *name, mode_t type)
 {
-	struct status *s = arg;
-	struct ipc_ref ref = {.kind = s->kind};
-	struct status_line line;
+	struct ipc_status *s = arg;
+	size_t n = strlen(name) + 1;
 
-	if (S_ISDIR(type))
+	if (S_ISDIR(type) || s->listed == -ENOMEM)
 		return;
-	snprintf(ref.base, sizeof(ref.base), "%s", name);
-	status_look(s, &ref, &line);
-	(s->json ? status_json : status_text)(s, name, &line);
-	s->first = false;
+	if (s->size - s->len < n) {
+		size_t size = 2 * s->size + n + 512;
+		char *grown = realloc(s->names, size);
+
+		if (!grown) {
+			s->listed = -ENOMEM;
+			return;
+		}
+		s->names = grown;
+		s->size = size;
+	}
+	memcpy(s->names + s->len, name, n);
+	s->len += n;
 }
 
 /* What cannot be listed at all is left out; what could be at another time must not look as if it were not there. */
-static int status_all(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, bool json)
+static bool status_next_kind(struct ipc_status *s)
 {
-	struct status s = {.ipc = ipc, .cred = cred, .out = out, .json = json, .first = true};
-	int result = 0;
+	int r;
 
-	for (unsigned i = 0; (s.kind = ipc_kind_at(ipc, i)); i++) {
-		int r = s.kind->depth ? ipc_list(ipc, cred, s.kind, status_emit, &s) : 0;
+	s->len = s->at = 0;
+	s->kind = ipc_kind_at(s->ipc, s->next++);
+	if (!s->kind)
+		return false;
+	r = s->kind->depth ? ipc_list(s->ipc, &s->cred, s->kind, status_add, s) : 0;
+	if (ipc_is_shortage(r))
+		s->listed = r;
+	return true;
+}
 
-		if (ipc_is_shortage(r))
-			result = r;
+struct ipc_status *ipc_status_begin(struct ipc *ipc, const struct ipc_cred *cred, bool json)
+{
+	struct ipc_status *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->ipc = ipc;
+	s->cred = *cred;
+	s->json = json;
+	s->first = true;
+	return s;
+}
+
+int ipc_status_step(struct ipc_status *s, FILE *out)
+{
+	struct status_line lines[STEP];
+	unsigned n = 0;
+
+	s->out = out;
+	if (!s->next && s->json)
+		fputs("{\"channels\": [", out);
+	else if (!s->next)
+		fprintf(out, "%-6s %8s %8s %8s  %s\n", "KIND", "DEPTH", "OPENERS", "WAITERS", "NAME");
+	if (s->at == s->len && !status_next_kind(s)) {
+		if (s->json)
+			fputs("\n]}\n", out);
+		return s->listed;
 	}
-	return result;
+	for (; n < STEP && s->at < s->len; n++) {
+		struct ipc_ref ref = {.kind = s->kind};
+
+		lines[n] = (struct status_line){.name = s->names + s->at};
+		snprintf(ref.base, sizeof(ref.base), "%s", lines[n].name);
+		s->at += strlen(lines[n].name) + 1;
+		status_look(s, &ref, &lines[n]);
+	}
+	status_depths(s, lines, n);
+	for (unsigned i = 0; i < n; i++) {
+		(s->json ? status_json : status_text)(s, lines[i].name, &lines[i]);
+		s->first = false;
+	}
+	return 1;
+}
+
+void ipc_status_end(struct ipc_status *s)
+{
+	if (s)
+		free(s->names);
+	free(s);
+}
+
+static int status_whole(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, bool json)
+{
+	struct ipc_status *s = ipc_status_begin(ipc, cred, json);
+	int r = s ? 1 : -ENOMEM;
+
+	while (r > 0)
+		r = ipc_status_step(s, out);
+	ipc_status_end(s);
+	return r;
 }
 
 int ipc_text_status(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 {
-	fprintf(out, "%-6s %8s %8s %8s  %s\n", "KIND", "DEPTH", "OPENERS", "WAITERS", "NAME");
-	return status_all(ipc, cred, out, false);
+	return status_whole(ipc, cred, out, false);
 }
 
 int ipc_text_status_json(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 {
-	int r;
-
-	fputs("{\"channels\": [", out);
-	r = status_all(ipc, cred, out, true);
-	fputs("\n]}\n", out);
-	return r;
+	return status_whole(ipc, cred, out, true);
 }

@@ -1,4 +1,6 @@
-/* Acting as somebody else takes a child that he may stop: only he waits for it. */
+/*
+ * What one user has, or does, must not hold up another: children that act as somebody else, who may stop them, and long texts.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -156,4 +159,70 @@ static void list_processes(int fd)
 t_test_bare(stall, stopped_child_of_a_lister_delays_nobody_else)
 {
 	check_delay(list_processes);
+}
+
+/* --- texts --- */
+
+enum { OBJECTS = 10000, OPENS = 10 };
+
+static atomic_uint writes;
+
+static const char *object(int i)
+{
+	return t_format("/dev/shm/%s-%0100d", t_name("o"), i);
+}
+
+static void make_objects(void)
+{
+	for (int i = 0; i < OBJECTS; i++)
+		close(open(object(i), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static void remove_objects(void)
+{
+	for (int i = 0; i < OBJECTS; i++)
+		unlink(object(i));
+}
+
+static void *write_and_count(void *arg)
+{
+	int fd = *(int *)arg;
+
+	while (!atomic_load(&over) && write(fd, "x", 1) == 1)
+		atomic_fetch_add(&writes, 1);
+	return NULL;
+}
+
+t_test(stall, long_status_is_made_bit_by_bit)
+{
+	int other = open(t_path(M, "bcast/b"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	unsigned before;
+	pthread_t writer;
+
+	make_objects();
+	cr_assert_eq(pthread_create(&writer, NULL, write_and_count, &other), 0);
+	t_await(atomic_load(&writes));
+	before = atomic_load(&writes);
+	for (int i = 0; i < OPENS; i++)
+		close(open(t_path(M, "status@json"), O_RDONLY | O_CLOEXEC));
+	before = atomic_load(&writes) - before;
+	atomic_store(&over, 1);
+	pthread_join(writer, NULL);
+	remove_objects();
+	/* Made at one go, each would let one or two come in between. */
+	cr_expect_gt(before, OPENS * 10u, "%u writes of another, while a long status was read %d times", before, OPENS);
+}
+
+t_test_bare(stall, texts_are_counted_among_a_users_bytes)
+{
+	M = t_mount_start("-o", t_format("max_bytes=64K,prefix=%s", t_name("p")), NULL);
+	for (int i = 0; i < 500; i++)
+		cr_assert_eq(mkfifo(t_path(M, "pipe/%0200d", i), 0600), 0);
+	t_check_errno(open(t_path(M, "status"), O_RDONLY | O_CLOEXEC), EDQUOT);
+	cr_expect(t_refused("max_bytes"));
+	for (int i = 0; i < 500; i++)
+		cr_assert_eq(unlink(t_path(M, "pipe/%0200d", i)), 0);
+	/* Nothing of it is held any more. */
+	for (int i = 0; i < 10; i++)
+		t_read(t_path(M, "status"));
 }

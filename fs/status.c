@@ -1,0 +1,68 @@
+/* Opens of MNT/status and MNT/status@json. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "file.h"
+#include "text.h"
+
+/* An open of MNT/status. */
+struct file_text {
+	struct fs_steps making;
+	fuse_req_t req;
+	struct fs_file *file;
+	bool starting, interrupted;
+};
+
+static void text_done(struct fs_steps *making, int err)
+{
+	struct file_text *t = ipc_container(making, struct file_text, making);
+	struct fs_file *file = t->file;
+	fuse_req_t req = t->req;
+
+	file->text = making->text;
+	file->charged_to = making->cred.uid;
+	file->charged = making->charged;
+	free(t);
+	fuse_req_interrupt_func(req, NULL, NULL);
+	if (err < 0)
+		fs_reply_err(req, err);
+	if (err < 0 || fs_reply_open(req, file->node, (uintptr_t)file, fs_file_flags(file)) < 0)
+		fs_file_free(file);
+}
+
+static void text_interrupt(fuse_req_t req, void *arg)
+{
+	struct file_text *t = arg;
+
+	(void)req;
+	/* libfuse may call this from within the call that registers it. */
+	if (t->starting)
+		t->interrupted = true;
+	else
+		fs_steps_cancel(&t->making);
+}
+
+void fs_status_open(struct fs_file *file, fuse_req_t req)
+{
+	struct fs *fs = file->fs;
+	struct file_text *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		fs_file_free(file);
+		fs_reply_err(req, -ENOMEM);
+		return;
+	}
+	t->req = req;
+	t->file = file;
+	t->making.ipc = fs->ipc;
+	t->making.cred = fs_cred(req);
+	t->making.path = fs_text_name(file->node->text);
+	t->making.done = text_done;
+	t->starting = true;
+	fuse_req_interrupt_func(req, text_interrupt, t);
+	t->starting = false;
+	if (t->interrupted)
+		text_done(&t->making, -EINTR);
+	else
+		fs_steps_make(&fs->steps, &t->making, fs_text_is_status(file->node->text) == FS_STATUS_JSON);
+}
