@@ -1,0 +1,136 @@
+/* The daemon is killed at each of its system calls in turn, while it hands a job over or takes one back: it is never lost. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Behind <sys/ptrace.h>, with which it shares names. */
+#include <linux/ptrace.h>
+
+#include "queue.h"
+
+TestSuite(ack_kill, .timeout = 110);
+
+/* A tail of the byte that the journal is filled with must not matter unless it is killed right behind the receive. */
+#define JOB "a job"
+
+static struct queue q;
+
+static void check_job(int call)
+{
+	char *got, *out;
+
+	t_mount_crash(M);
+	M = t_mount_start(NULL);
+	cr_assert_eq(t_sh(M, "sh", "timeout 10 cat $M/mq/${P}q@lines,ack,drain", &out), 0);
+	cr_assert(strstr(out, JOB "\n"), "killed at call %d: '%s'", call, out);
+	cr_assert(strlen(out) <= 2 * strlen(JOB "\n"), "killed at call %d: '%s'", call, out);
+	while ((got = queue_take(&q, NULL)))
+		cr_assert_fail("killed at call %d: left '%s'", call, got);
+}
+
+/* The next stop of the daemon at a system call; false: it has none for the moment. */
+static bool step(struct ptrace_syscall_info *info)
+{
+	int status;
+
+	memset(info, 0, sizeof(*info));
+	cr_assert_eq(waitpid(M->daemon, &status, __WALL), M->daemon);
+	cr_assert(WIFSTOPPED(status));
+	if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+		ptrace(PTRACE_GET_SYSCALL_INFO, M->daemon, sizeof(*info), info);
+	return true;
+}
+
+static void trace(void)
+{
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, M->daemon, NULL, PTRACE_O_TRACESYSGOOD) < 0)
+		cr_skip_test("ptrace: %s", strerror(errno));
+	cr_assert_eq(ptrace(PTRACE_INTERRUPT, M->daemon, NULL, NULL), 0);
+	cr_assert_eq(waitpid(M->daemon, &status, __WALL), M->daemon);
+}
+
+/* Runs the daemon for so many stops of system calls (each has two), and stops it there. Returns the last. */
+static struct ptrace_syscall_info run_to(int stops)
+{
+	struct ptrace_syscall_info info = {0};
+
+	for (int i = 0; i < stops; i++) {
+		cr_assert_eq(ptrace(PTRACE_SYSCALL, M->daemon, NULL, NULL), 0);
+		step(&info);
+	}
+	return info;
+}
+
+/* The reader's request comes while the daemon stands still, so that each call behind belongs to it. */
+t_test(ack_kill, at_any_call_of_a_handover)
+{
+	enum { STOPS = 14 };
+
+	q = queue_make("q", 10, 64);
+	for (int stops = 1; stops <= STOPS; stops++) {
+		pid_t reader = t_spawn(M, "bash", "exec 3<$M/mq/${P}q@lines,ack; read -r -u3 job; kill -STOP $$");
+
+		queue_await_waiters(M, &q, 1);
+		trace();
+		queue_send(&q, JOB, 0);
+		run_to(stops);
+		kill(M->daemon, SIGKILL);
+		kill(reader, SIGKILL);
+		t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
+		check_job(stops);
+	}
+}
+
+t_test(ack_kill, right_behind_the_receive)
+{
+	struct ptrace_syscall_info info;
+	bool receives = false, received = false;
+
+	q = queue_make("q", 10, 64);
+	pid_t reader = t_spawn(M, "bash", "exec 3<$M/mq/${P}q@lines,ack; read -r -u3 job; kill -STOP $$");
+	queue_await_waiters(M, &q, 1);
+	trace();
+	queue_send(&q, JOB, 7);
+	while (!received) {
+		info = run_to(1);
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			receives = info.entry.nr == SYS_mq_timedreceive;
+		else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+			received = receives && info.exit.rval == (int)strlen(JOB);
+	}
+	cr_assert_eq(queue_depth(&q), 0);
+	kill(M->daemon, SIGKILL);
+	kill(reader, SIGKILL);
+	t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
+	t_mount_crash(M);
+	M = t_mount_start(NULL);
+	t_check("timeout 10 cat $M/mq/${P}q@lines,ack,meta,drain", "7\t1\t" JOB "\n");
+}
+
+t_test(ack_kill, at_any_call_of_giving_back)
+{
+	enum { STOPS = 16 };
+
+	q = queue_make("q", 10, 64);
+	for (int stops = 1; stops <= STOPS; stops++) {
+		pid_t reader = t_spawn(M, "bash", "exec 3<$M/mq/${P}q@lines,ack; read -r -u3 job; kill -STOP $$");
+
+		queue_send(&q, JOB, 0);
+		t_await(queue_ctl(M, &q, "owed") == 1);
+		trace();
+		kill(reader, SIGKILL);
+		run_to(stops);
+		kill(M->daemon, SIGKILL);
+		t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
+		check_job(stops);
+	}
+}
