@@ -94,7 +94,7 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	(void)ino;
 	if (file->handle && ipc_handle_owes(file->handle))
-		ipc_handle_ends(file->handle, flush_end(fs_cred(req).pid));
+		ipc_handle_ends(file->handle, fs_cred(req).pid, flush_end(fs_cred(req).pid));
 	if (file->handle && ipc_handle_has_unfinished(file->handle))
 		flush_ask(req, file);
 	else if (file->handle && ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS)

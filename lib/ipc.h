@@ -303,7 +303,7 @@ int ipc_handle_refuse_backing(struct ipc_handle *, const struct ipc_cred *);
 enum ipc_end { IPC_END_UNKNOWN, IPC_END_CLOSED, IPC_END_SUCCESS, IPC_END_FAILURE };
 /* Whether ipc_handle_ends() should be told. Each close(2) or exit may be the last one; what counts is what came before ipc_close(). */
 bool ipc_handle_owes(const struct ipc_handle *);
-void ipc_handle_ends(struct ipc_handle *, enum ipc_end);
+void ipc_handle_ends(struct ipc_handle *, pid_t closer, enum ipc_end);
 /* The size that stat should show, for handles that are plain files; 0 for channels. */
 int ipc_handle_stat(struct ipc_handle *, struct stat *);
 

@@ -20,7 +20,7 @@ M=$dir/mnt
 cleanup() {
 	trap - EXIT HUP INT TERM
 	[ -z "$server" ] || kill "$server" 2>/dev/null
-	rm -f "$M/mq/$id" "$M/shm/$id" "$M/sem/$id" "$M/sem/$id-full" "$M/sem/$id-empty"
+	rm -f "$M/mq/$id" "$M/mq/$id.dead" "$M/mq/$id.answers" "$M/shm/$id" "$M/sem/$id" "$M/sem/$id-full" "$M/sem/$id-empty"
 	fusermount3 -u "$M" || fusermount3 -u -z "$M"
 	# Never what is below a mount: that would be the whole system's channels.
 	rmdir "$M" && rm -rf "${dir:?}"
@@ -146,6 +146,14 @@ quit'
 done
 
 once job_queue.sh '1000 jobs done, 1000 of them right' examples/job_queue.sh "$M" 4 1000 "$id"
+once worker_pool.sh '100 jobs done, 10 workers killed' examples/worker_pool.sh "$M" 3 100 "$id"
+once dead_letters.sh 'cannot be done: 4
+cannot be done: 8' examples/dead_letters.sh "$M" 9 "$id"
+once tasks_answers.sh 'answer 1: 1*1=1
+answer 2: 2*2=4
+answer 3: 3*3=9
+answer 4: 4*4=16
+answer 5: 5*5=25' examples/tasks_answers.sh "$M" 5 "$id"
 once native_producer.sh '300 jobs done, 300 in their place' examples/native_producer.sh "$M" 300 "$id"
 once priority.sh '9	urgent, sent third
 5	soon, sent fourth

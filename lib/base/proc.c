@@ -86,6 +86,21 @@ int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
 	return 0;
 }
 
+pid_t ipc_proc_process(pid_t thread)
+{
+	char path[32], text[256];
+	const char *at;
+	int pid;
+
+	if (thread <= 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
+	if (proc_read(path, text, sizeof(text)) <= 0)
+		return -1;
+	at = strstr(text, "\nTgid:");
+	return at && sscanf(at, "\nTgid: %d", &pid) == 1 ? pid : -1;
+}
+
 int ipc_boot_id(char id[static IPC_BOOT_SIZE])
 {
 	ssize_t n;

@@ -17,6 +17,9 @@ struct ipc_proc {
 /* 0 or -errno; -ESRCH for none, and for pid 0. */
 int ipc_proc_look(pid_t thread, struct ipc_proc *);
 
+/* The process that a thread belongs to; -1 where it cannot be seen. */
+pid_t ipc_proc_process(pid_t thread);
+
 enum { IPC_BOOT_SIZE = 40 };
 /* A text that no two boots share, zeros behind it; all zeros where there is no /proc. 0 or -errno, for want of descriptors. */
 int ipc_boot_id(char id[static IPC_BOOT_SIZE]);

@@ -18,8 +18,11 @@ struct ipc_owing {
 	struct ipc_handle *handle;
 	struct ipc_list owed, fresh; /* of earlier reads; of the one that is being served */
 	struct ipc_timer lease;
-	enum ipc_end end; /* of who closed a descriptor last, since the last read */
-	bool at_end;	  /* the last read said that this is the end of the file */
+	enum ipc_end end;      /* of who closed a descriptor last, since the last read */
+	enum ipc_end exit_end; /* of who exited last with the file open, since the last read; UNKNOWN: nobody */
+	bool closed_by_reader;
+	pid_t reader_thread, reader; /* who read last; and his process, -1 if it cannot be seen */
+	bool at_end;		     /* the last read said that this is the end of the file */
 };
 
 int ipc_settle_open(struct ipc_handle *h)
@@ -113,7 +116,7 @@ ssize_t ipc_settle_read(struct ipc_op *op)
 	/* A read that failed has not been answered: whoever means it asks again. */
 	if (!over && (n >= 0 || n == -EAGAIN))
 		debts_end(h, &o->owed, h->kind->settled);
-	o->end = IPC_END_UNKNOWN;
+	o->end = o->exit_end = IPC_END_UNKNOWN;
 	o->at_end = n == 0;
 	while (debt_first(&o->fresh)) {
 		struct ipc_debt *debt = debt_first(&o->fresh);
@@ -130,6 +133,10 @@ void ipc_settle_took(struct ipc_op *op, struct ipc_debt *debt)
 {
 	struct ipc_handle *h = op->handle;
 
+	if (op->cred.pid != h->owing->reader_thread) {
+		h->owing->reader_thread = op->cred.pid;
+		h->owing->reader = ipc_proc_process(op->cred.pid);
+	}
 	debt->handle = h;
 	debt->pid = op->cred.pid;
 	debt->since = ipc_now();
@@ -153,21 +160,34 @@ bool ipc_handle_owes(const struct ipc_handle *h)
 	return h->owing && debt_first(&h->owing->owed);
 }
 
-void ipc_handle_ends(struct ipc_handle *h, enum ipc_end end)
+void ipc_handle_ends(struct ipc_handle *h, pid_t closer, enum ipc_end end)
 {
-	if (h->owing)
-		h->owing->end = end;
+	struct ipc_owing *o = h->owing;
+
+	if (!o)
+		return;
+	o->end = end;
+	if (end == IPC_END_CLOSED)
+		o->closed_by_reader = o->reader < 0 || ipc_proc_process(closer) == o->reader;
+	else
+		o->exit_end = end;
 }
 
-/* A close(2) says nothing about success, unless nothing was left to read: shells and exceptions close what they leave. */
+/*
+ * A close(2) says nothing about success, unless nothing was left to read: shells and exceptions close what they leave. And
+ * nothing at all where it was another process that read: dash and BusyBox sh open a command's files themselves, and close them
+ * behind it. Then the status of who exited last says it.
+ */
 void ipc_settle_close(struct ipc_handle *h)
 {
 	struct ipc_owing *o = h->owing;
+	enum ipc_end end;
 	bool done;
 
 	if (!o)
 		return;
-	done = o->end == IPC_END_SUCCESS || (o->end == IPC_END_CLOSED && o->at_end);
+	end = o->end == IPC_END_CLOSED && !o->closed_by_reader && o->exit_end ? o->exit_end : o->end;
+	done = end == IPC_END_SUCCESS || (end == IPC_END_CLOSED && o->at_end);
 	owing_end(o, done ? h->kind->settled : h->kind->given_back);
 }
 

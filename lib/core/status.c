@@ -28,7 +28,7 @@ struct status_line {
 	const char *name;
 	struct stat st;
 	struct ipc_depth depth;
-	unsigned openers, waiters;
+	unsigned openers, waiters, owed;
 	bool mediated; /* openers and waiters are known: their operations come to us */
 };
 
@@ -51,6 +51,7 @@ static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct status
 	if (!chan)
 		return;
 	line->waiters = ipc_chan_waiters(chan);
+	line->owed = chan->owed;
 	ipc_list_each(pos, next, &chan->handles)
 		line->openers++;
 }
@@ -82,13 +83,15 @@ static const char *status_number(bool known, int64_t value, char *buf, size_t si
 
 static void status_text(struct ipc_status *s, const char *name, const struct status_line *line)
 {
-	char a[24], b[24], c[24], shown[4 * IPC_NAME_MAX + 1];
+	char a[24], b[24], c[24], owed[32] = "", shown[4 * IPC_NAME_MAX + 1];
 
 	ipc_escape(shown, sizeof(shown), name, strlen(name));
-	fprintf(s->out, "%-6s %8s %8s %8s  %s\n", s->kind->name,
+	if (line->owed)
+		snprintf(owed, sizeof(owed), "  (%u owed)", line->owed);
+	fprintf(s->out, "%-6s %8s %8s %8s  %s%s\n", s->kind->name,
 		status_number(line->depth.value >= 0, line->depth.value, a, sizeof(a)),
 		status_number(line->mediated, line->openers, b, sizeof(b)),
-		status_number(line->mediated, line->waiters, c, sizeof(c)), shown);
+		status_number(line->mediated, line->waiters, c, sizeof(c)), shown, owed);
 }
 
 /* JSON has no bytes: what is not valid UTF-8 appears as ipc_escape() writes it. */
@@ -128,6 +131,7 @@ static void status_json(struct ipc_status *s, const char *name, const struct sta
 		fputs("null", s->out);
 	json_number(s->out, "openers", line->mediated, line->openers);
 	json_number(s->out, "waiters", line->mediated, line->waiters);
+	json_number(s->out, "owed", line->mediated, line->owed);
 	fputc('}', s->out);
 }
 

@@ -57,6 +57,36 @@ t_test(ack, exit_with_another_status_gives_back)
 	check_rest("2:job1 1:job2 ");
 }
 
+/* Some shells hold the file open themselves while the command runs, and close it then. */
+static void check_command_of(const char *shell)
+{
+	t_need(shell);
+	make_with(2);
+	setenv("SHELL_UNDER_TEST", shell, 1);
+	t_bash(0,
+	       "$SHELL_UNDER_TEST -c 'cat <$Q@lines,one,ack >/dev/null; sh -c \"read -r job; exit 1\" <$Q@lines,one,ack; true'");
+	t_bash(0, "$SHELL_UNDER_TEST -c 'sh -c \"cat; exit 1\" <$Q@lines,one,ack >/dev/null; true'");
+	t_bash(0, "$SHELL_UNDER_TEST -c 'sh -c \"read -r job; kill -9 \\$\\$\" <$Q@lines,one,ack; true' 2>/dev/null");
+	t_bash(0, "$SHELL_UNDER_TEST -c 'sh -c \"read -r job\" <$Q@lines,one,ack; true'");
+	check_rest("");
+	cr_assert_eq(queue_ctl(M, &q, "out_messages"), 5);
+}
+
+t_test(ack, exit_status_of_a_command_of_dash)
+{
+	check_command_of("dash");
+}
+
+t_test(ack, exit_status_of_a_command_of_bash)
+{
+	check_command_of("bash");
+}
+
+t_test(ack, exit_status_of_a_command_of_zsh)
+{
+	check_command_of("zsh");
+}
+
 t_test(ack, signal_gives_back)
 {
 	make_with(1);
@@ -334,7 +364,7 @@ t_test(ack, ctl_says_who_owes_what)
 	make_with(1);
 	t_bash(0,
 	       "exec 3<$Q@lines,ack; read -r -u3 job; grep -c \"^owed_by=pid:$$ command:bash since:.* deliveries:1$\" $Q@ctl; "
-	       "grep -c ^owed=1 $Q@ctl");
+	       "grep -c ^owed=1 $Q@ctl; grep -c '(1 owed)' $M/status; grep -c '\"owed\": 1' $M/status@json");
 	cr_assert_eq(queue_ctl(M, &q, "owed"), 0);
 }
 
