@@ -36,6 +36,11 @@ FS_LIBS = $(FUSE_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
 CRITERION_CFLAGS = $(shell pkg-config --cflags criterion)
 CRITERION_LIBS = $(shell pkg-config --libs criterion)
 
+# One short line for each file that is made; V=1 shows the commands.
+V ?=
+Q := $(if $(filter 1,$(V)),,@)
+say = @$(if $(Q),printf '  %-5s %s\n' '$(1)' '$(patsubst $(B)/%,%,$(2))',:)
+
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 LIB_SOURCES := $(wildcard lib/*/*.c lib/*/*/*.c)
 LIB_HEADERS := $(wildcard lib/*.h lib/*/*.h lib/*/*/*.h)
@@ -75,7 +80,8 @@ FORCE:
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
+	$(call say,cc,$<)
+	$(Q)$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
 
 $(LIB): KNOWS = -Ilib
 $(FS): KNOWS = -Ilib $(FS_CFLAGS)
@@ -86,7 +92,8 @@ $(MOUNT): KNOWS = $(CRITERION_CFLAGS)
 $(B)/libipc.a: $(LIB)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcsD $@ $(LIB)
+	$(call say,ar,$@)
+	$(Q)ar rcsD $@ $(LIB)
 
 # What is below knows nothing of what is above it: the build fails where it does.
 $(B)/layers: tests/layers.sh $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h)
@@ -94,34 +101,42 @@ $(B)/layers: tests/layers.sh $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h)
 	@touch $@
 
 $(B)/ipcfs: $(FS) $(B)/libipc.a
-	$(LINK) -o $@ $(FS) $(B)/libipc.a $(FS_LIBS) $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $(FS) $(B)/libipc.a $(FS_LIBS) $(LDLIBS)
 
 $(B)/examples/%: $(B)/examples/%.o
-	$(LINK) -o $@ $< $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $< $(LDLIBS)
 
 $(B)/tests/unit-tests: $(UNIT) $(B)/libipc.a
-	$(LINK) -o $@ $(UNIT) $(B)/libipc.a $(CRITERION_LIBS) $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $(UNIT) $(B)/libipc.a $(CRITERION_LIBS) $(LDLIBS)
 
 $(B)/tests/mount-tests: $(MOUNT)
-	$(LINK) -o $@ $(MOUNT) $(CRITERION_LIBS) $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $(MOUNT) $(CRITERION_LIBS) $(LDLIBS)
 
 # In the tests a fuzz target is a plain program that replays the corpus.
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libipc.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 $(B)/tests/fuzz/%.o: KNOWS = -Ilib
 # This one feeds the front end.
 $(B)/fuzz/request: $(B)/tests/fuzz/request.o $(B)/tests/fuzz/replay.o $(filter-out $(B)/fs/main.o,$(FS)) $(B)/libipc.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(FS_LIBS) $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $^ $(FS_LIBS) $(LDLIBS)
 $(B)/tests/fuzz/request.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 
 $(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o $(B)/libipc.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(FUSE_LIBS) $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $^ $(FUSE_LIBS) $(LDLIBS)
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $< $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $< $(LDLIBS)
 $(B)/tests/bench/%_fuse.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 
 .PRECIOUS: $(B)/%.o
@@ -211,7 +226,14 @@ check:
 		[ ! -d tests/fuzz/corpus/$$f ] || $(B)/fuzz/$$f tests/fuzz/corpus/$$f/* || { echo "fuzz/$$f: FAILED" >&2; rc=1; }; \
 	done; \
 	[ -n '$(T)' ] || sh tests/examples.sh || rc=1; \
-	for t in $(filter $(B)/tests/%,$(TESTS)); do timeout -k 10 600 $$t $(CRITERION_ARGS) || rc=1; done; \
+	for t in $(filter $(B)/tests/%,$(TESTS)); do \
+		rm -f $$t.failed; \
+		{ timeout -k 10 600 $$t --verbose=1 $(CRITERION_ARGS) 2>&1 || echo failed > $$t.failed; } | tee $$t.log | \
+			grep --line-buffered -v -e '^\[RUN' -e '^\[PASS' -e '^\[SKIP' -e 'Criterion v' -e '^\[====\]'; \
+		[ ! -e $$t.failed ] || rc=1; \
+	done; \
+	sed -n -e '/: Test is disabled$$/d' -e 's/^\[SKIP\]/skipped:/p' $(patsubst %,%.log,$(filter $(B)/tests/%,$(TESTS))); \
+	grep -h '^\[====\] Synthesis' $(patsubst %,%.log,$(filter $(B)/tests/%,$(TESTS))); \
 	exit $$rc
 
 SECONDS ?= 60
