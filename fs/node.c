@@ -208,7 +208,7 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 	 * What the kernel serves by itself any number may share.
 	 *
 	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up again.
-	 * Sharing the inode is better than an error.
+	 * Sharing the inode is better than an error. Of callers that are not visible to us (0) it may have been another.
 	 */
 	if (((node->live && !node->backed) || !fs_size_suits(node, flags)) &&
 	    !(before.pid && before.serial == node->serial)) {

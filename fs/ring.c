@@ -5,7 +5,8 @@
 
 unsigned fs_ring_poll(struct fs_ring *ring, pid_t thread, unsigned asked, unsigned events, bool notify)
 {
-	if (!(asked & POLLIN) || asked & POLLHUP)
+	/* Who is not visible (0) cannot be told from others. */
+	if (thread <= 0 || !(asked & POLLIN) || asked & POLLHUP)
 		return events;
 	if (ring->reader == thread)
 		events |= POLLIN | POLLRDNORM; /* the end of what it has read */
@@ -16,12 +17,12 @@ unsigned fs_ring_poll(struct fs_ring *ring, pid_t thread, unsigned asked, unsign
 
 bool fs_ring_continues(const struct fs_ring *ring, pid_t thread, size_t size)
 {
-	return ring->promised == thread && ring->reader == thread && ring->size - ring->got == size;
+	return thread > 0 && ring->promised == thread && ring->reader == thread && ring->size - ring->got == size;
 }
 
 bool fs_ring_takes_promise(struct fs_ring *ring, pid_t thread)
 {
-	bool promised = ring->promised == thread;
+	bool promised = thread > 0 && ring->promised == thread;
 
 	if (promised)
 		ring->promised = 0;

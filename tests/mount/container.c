@@ -240,6 +240,27 @@ t_test_bare(container, ctl_shows_pids_as_the_reader_counts_them)
 	t_wait_exit(outside, T_PATIENCE, NULL);
 }
 
+/* A daemon in a PID namespace of its own, and its callers outside: FUSE gives their pid as 0. */
+t_test_bare(container, callers_that_the_daemon_cannot_see_are_served)
+{
+	char *out;
+
+	container_mount("-pf", "");
+	t_write(t_format("%s/unseen.sh", t_scratch()),
+		t_format(
+			"d=%s/mnt; mkdir $d; unshare -pf --kill-child $IPCFS -f -o allow_other $d & trap 'kill $!; umount -l $d' EXIT\n"
+			"until mountpoint -q $d; do sleep .01; done; q=$d/mq/%s\n"
+			"for i in 1 2 3 4; do cat $q@one 2>&1 & p=\"$p $!\"; done > %s/got; touch $q\n"
+			"for i in 1 2 3 4; do echo $i; done > $q@lines; wait $p; sort %s/got | tr -d '\\n'; echo\n"
+			"mkfifo $d/pipe/p; cat $d/pipe/p & echo piped > $d/pipe/p; wait $!\n"
+			"echo 2 > $d/sem/%s; cat $d/sem/%s; echo TERM > $d/sig/1; tail -n1 $d/errors",
+			t_scratch(), t_name("q"), t_scratch(), t_scratch(), t_name("s"), t_name("s")));
+	t_sh(M, "sh",
+	     t_format("touch $M/mq/%s; exec timeout 30 unshare -m bash %s/unseen.sh", t_name("q"), t_scratch()), &out);
+	cr_expect(strncmp(out, "1234\npiped\n1\n", 13) == 0, "%s", out);
+	cr_expect(strstr(out, "sig/1: EOPNOTSUPP: your PID namespace is not to be seen"), "%s", out);
+}
+
 /* --- what is not lent --- */
 
 t_test_bare(container, connect_does_not_reach_the_daemons_sockets)
