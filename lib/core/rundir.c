@@ -11,14 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_LEN = 6, NUMBER_MAX = 20, CANDIDATES = 2, TRIES = 16 };
+enum { NAME_LEN = 6, BASE_MAX = 80, CANDIDATES = 2, TRIES = 16 };
 
 struct ipc_rundir {
 	char *mountpoint;
 	bool shared;
 	int base, fd; /* -1: not made yet */
-	unsigned long long next;
-	char base_path[IPC_RUNDIR_ADDRESS_MAX];
+	char base_path[BASE_MAX];
 	char name[NAME_LEN + 1];
 };
 
@@ -48,21 +47,20 @@ static bool is_below(const char *path, const char *dir)
 }
 
 /* The i-th directory to try; false if there is none. */
-static bool base_candidate(const struct ipc_rundir *rd, unsigned i, char out[static IPC_RUNDIR_ADDRESS_MAX])
+static bool base_candidate(const struct ipc_rundir *rd, unsigned i, char out[static BASE_MAX])
 {
-	const size_t room = IPC_RUNDIR_ADDRESS_MAX - (1 + NAME_LEN + 1 + NUMBER_MAX);
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 	size_t n;
 
 	if (i > 0)
-		n = (size_t)snprintf(out, room, "/tmp/ipcfs-%u", (unsigned)geteuid());
+		n = (size_t)snprintf(out, BASE_MAX, "/tmp/ipcfs-%u", (unsigned)geteuid());
 	else if (geteuid() == 0)
-		n = (size_t)snprintf(out, room, "/run/ipcfs");
+		n = (size_t)snprintf(out, BASE_MAX, "/run/ipcfs");
 	else if (!rd->shared && xdg_usable(xdg))
-		n = (size_t)snprintf(out, room, "%s/ipcfs", xdg);
+		n = (size_t)snprintf(out, BASE_MAX, "%s/ipcfs", xdg);
 	else
 		return false;
-	return n < room && !is_below(out, rd->mountpoint);
+	return n < BASE_MAX && !is_below(out, rd->mountpoint);
 }
 
 static int base_check(int fd, const char *path, char *why, size_t why_size)
@@ -170,7 +168,7 @@ struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared)
 
 void ipc_rundir_recover(const struct ipc_rundir *rd, bool (*recover)(void *arg, int dir), void *arg)
 {
-	char path[IPC_RUNDIR_ADDRESS_MAX], why[256];
+	char path[BASE_MAX], why[256];
 
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		int fd = base_candidate(rd, i, path) ? base_open(path, why, sizeof(why)) : -1;
@@ -297,27 +295,4 @@ int ipc_rundir_open(struct ipc_rundir *rd, char *why, size_t why_size)
 	int r = rd->fd < 0 ? rundir_make(rd, why, why_size) : 0;
 
 	return r < 0 ? r : rd->fd;
-}
-
-int ipc_rundir_address(struct ipc_rundir *rd, char address[static IPC_RUNDIR_ADDRESS_MAX], char *why, size_t why_size)
-{
-	int r = ipc_rundir_open(rd, why, why_size);
-
-	if (r < 0)
-		return r;
-	snprintf(address, IPC_RUNDIR_ADDRESS_MAX, "%.*s/%s/%llu", IPC_RUNDIR_ADDRESS_MAX - NAME_LEN - NUMBER_MAX - 3,
-		 rd->base_path, rd->name, ++rd->next);
-	return 0;
-}
-
-int ipc_rundir_fd(const struct ipc_rundir *rd)
-{
-	return rd->fd;
-}
-
-const char *ipc_rundir_name(const char *address)
-{
-	const char *slash = strrchr(address, '/');
-
-	return slash ? slash + 1 : address;
 }

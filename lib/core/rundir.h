@@ -1,8 +1,8 @@
 /*
- * The runtime directory: where the addresses of the sockets are that file users make, and what a crash must not lose. Root's
- * is /run/ipcfs, a user's $XDG_RUNTIME_DIR/ipcfs (not if `shared`: nobody else would get there) or else /tmp/ipcfs-UID.
+ * The runtime directory: what a crash must not lose. Root's is /run/ipcfs, a user's $XDG_RUNTIME_DIR/ipcfs (not if `shared`:
+ * nobody else would get there) or else /tmp/ipcfs-UID.
  *
- * In it each instance has a directory of its own, made when the first address is wanted, and locked by flock(2) for as long
+ * In it each instance has a directory of its own, made when it is first wanted, and locked by flock(2) for as long
  * as it is used: one that is not locked was left by a crash.
  */
 #ifndef IPC_RUNDIR_H
@@ -10,8 +10,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-enum { IPC_RUNDIR_ADDRESS_MAX = 108 }; /* sun_path of unix(7), with a NUL */
 
 struct ipc_rundir;
 
@@ -31,17 +29,8 @@ void ipc_rundir_recover(const struct ipc_rundir *, bool (*recover)(void *arg, in
 /* Removes the directory with all that is in it and not kept. Accepts NULL. */
 void ipc_rundir_free(struct ipc_rundir *);
 
-/*
- * Writes a path that was not used before; it always fits. Returns 0, or -errno with a line in why: no directory can be made,
- * or the one there belongs to somebody else (-EPERM).
- */
-int ipc_rundir_address(struct ipc_rundir *, char address[static IPC_RUNDIR_ADDRESS_MAX], char *why, size_t why_size);
-
-/* The instance's directory, made if there is none yet; errors as above. The descriptor stays the rundir's. */
+/* The instance's directory, made if there is none yet. The descriptor stays the rundir's. -errno with a line in why: none can be
+ * made, or the one there belongs to somebody else (-EPERM). */
 int ipc_rundir_open(struct ipc_rundir *, char *why, size_t why_size);
-
-/* The instance's directory, for the calls relative to it, and an address's name there. */
-int ipc_rundir_fd(const struct ipc_rundir *);
-const char *ipc_rundir_name(const char *address);
 
 #endif
