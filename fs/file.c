@@ -69,6 +69,14 @@ void fs_file_close_all(struct fs *fs)
 		fs_file_free(ipc_container(pos, struct fs_file, link));
 }
 
+/* Asked before anything is made or truncated. */
+static int check_backing(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	if (!ref->abroad || !ipc_ref_is_plain(ref) || fs_passthrough_works(fs))
+		return 0;
+	return ipc_refuse_backing(fs->ipc, cred, ref);
+}
+
 /* Where the kernel itself shall serve the open file. 0 or -errno. */
 static int file_back(struct fs_file *file, const struct ipc_cred *cred)
 {
@@ -78,7 +86,7 @@ static int file_back(struct fs_file *file, const struct ipc_cred *cred)
 		return 0;
 	r = fs_passthrough_attach(file->fs, file->node, fd);
 	file->backed = r == 0;
-	return r == -EOPNOTSUPP ? ipc_handle_refuse_backing(file->handle, cred) : r;
+	return r == -EOPNOTSUPP ? ipc_refuse_backing(file->fs->ipc, cred, &file->node->ref) : r;
 }
 
 static void file_serves(struct fs_file *file)
@@ -129,6 +137,11 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (node->type == FS_CHAN && fs_is_fifo(&node->ref) && !fs_fifo_is_back(fs, &cred, &node->ref)) {
 		fs_fifo_open(req, &node->ref, fi->flags, node->ino);
+		return;
+	}
+	r = node->type == FS_CHAN ? check_backing(fs, &cred, &node->ref) : 0;
+	if (r < 0) {
+		fs_reply_err(req, r);
 		return;
 	}
 	if (node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags)) {

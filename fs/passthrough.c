@@ -88,6 +88,14 @@ void fs_passthrough_start(struct fs *fs)
 		fuse_session_custom_io(fs->se, &io, fuse_session_fd(fs->se));
 }
 
+/* The kernel looks at the right first, and at the descriptor then. */
+bool fs_passthrough_works(const struct fs *fs)
+{
+	struct backing_map none = {.fd = -1};
+
+	return fs->passthrough.offered && ioctl(fuse_session_fd(fs->se), BACKING_OPEN, &none) < 0 && errno == EBADF;
+}
+
 int fs_passthrough_attach(struct fs *fs, struct fs_node *node, int fd)
 {
 	struct backing_map map = {.fd = fd};

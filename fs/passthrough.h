@@ -24,6 +24,8 @@ struct fs_passthrough {
 
 /* Behind fuse_session_mount(). Without it, or where the kernel does not offer it, nothing is served so. */
 void fs_passthrough_start(struct fs *);
+/* Whether this kernel and our rights suffice. */
+bool fs_passthrough_works(const struct fs *);
 /*
  * Lets fd's file stand behind the node, for one more open file; all of a node have the same. 0, or -errno: -EOPNOTSUPP where this
  * kernel or our rights do not suffice.

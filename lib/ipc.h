@@ -295,7 +295,7 @@ bool ipc_ref_is_plain(const struct ipc_ref *);
  * serve. refuse: the kernel will not; a line for MNT/errors, and -EOPNOTSUPP.
  */
 int ipc_handle_backing(const struct ipc_handle *);
-int ipc_handle_refuse_backing(struct ipc_handle *, const struct ipc_cred *);
+int ipc_refuse_backing(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 /*
  * How the process that closes a descriptor of a file does it, which decides what becomes of the messages that the reader owes:
  * settle.h. CLOSED: by close(2), and goes on. SUCCESS, FAILURE: it exits, with status 0 or otherwise. UNKNOWN: not to be seen.

@@ -6,6 +6,7 @@
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
+#include "ref.h"
 
 int ipc_abroad_paths(struct ipc *ipc, const struct ipc_cred *cred, const char *path)
 {
@@ -30,10 +31,10 @@ int ipc_handle_backing(const struct ipc_handle *h)
 	return h->kind->backing ? h->kind->backing(h) : -1;
 }
 
-int ipc_handle_refuse_backing(struct ipc_handle *h, const struct ipc_cred *cred)
+int ipc_refuse_backing(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	return ipc_refuse(
-		h->ipc, cred, EOPNOTSUPP, ipc_handle_path(h),
+		ipc, cred, EOPNOTSUPP, ipc_ref_path(ref),
 		"you are in another mount namespace or root directory than ipcfs, where /dev/shm is another; the object "
 		"itself can be had there if ipcfs runs as root of the host, on Linux 6.9 or newer");
 }

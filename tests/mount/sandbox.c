@@ -189,3 +189,25 @@ t_test_bare(sandbox, unknown_kinds_are_refused)
 		t_sh(NULL, "sh", t_format("mkdir %s/k; $IPCFS -o kinds=nope %s/k", t_scratch(), t_scratch()), &out), 1);
 	cr_expect(strstr(out, "the kinds are pipe, shm"), "%s", out);
 }
+
+/* --- a mount without root --- */
+
+t_test(sandbox, without_root_foreign_memory_is_refused_and_never_another)
+{
+	char *out;
+
+	if (geteuid() == 0)
+		cr_skip_test("root's ipcfs serves it");
+	if (t_sh(NULL, "sh", "unshare -Urm true 2>/dev/null", NULL) != 0)
+		cr_skip_test("the kernel forbids user namespaces");
+	t_write(t_path(M, "shm/%s", t_name("x")), "mine");
+	cr_expect_neq(
+		t_sh(M, "sh",
+		     "exec unshare -Urm sh -c 'mount -t tmpfs tmpfs /dev/shm; cat $M/shm/${P}x; echo > $M/shm/${P}x; echo > $M/shm/${P}y; ls -A /dev/shm; "
+		     "tail -n1 $M/errors; false'",
+		     &out),
+		0);
+	cr_expect(strstr(out, "shm/") && strstr(out, "EOPNOTSUPP: you are in another mount namespace"), "%s", out);
+	cr_expect_str_eq(t_read(t_format("/dev/shm/%s", t_name("x"))), "mine");
+	cr_expect_eq(access(t_format("/dev/shm/%s", t_name("y")), F_OK), -1, "what cannot be opened is not made");
+}
