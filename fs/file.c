@@ -408,6 +408,8 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	int r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
 
 	mode &= 07777;
+	if (r == 0)
+		r = check_backing(fs, &cred, &ref);
 	if (r < 0) {
 		fs_refusal_done(fs, cred.pid);
 		fs_reply_err(req, r);
