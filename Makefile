@@ -183,10 +183,10 @@ deps-bench:
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
-MNT ?= $(HOME)/ipcfs
+MNT ?= $(if $(filter 0,$(shell id -u)),/run/ipc,$(if $(XDG_RUNTIME_DIR),$(XDG_RUNTIME_DIR)/ipc,$(HOME)/ipcfs))
 
 .PHONY: run
-run: ## install, build, and mount at MNT (default ~/ipcfs); says what to try
+run: ## install, build, and mount at MNT (default: ipc in the runtime directory); says what to try
 	@$(SUBMAKE) deps-build
 	@$(SUBMAKE) all
 	@set -e; d='$(MNT)'; \

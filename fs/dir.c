@@ -273,6 +273,17 @@ void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	dir_refuse(req, name, "the directories of the kinds stay");
 }
 
+static int dir_refuse_walker(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	char path[2 * IPC_NAME_MAX];
+
+	fs_ref_path(fs, ref, path, sizeof(path));
+	return ipc_refuse(
+		fs->ipc, cred, EPERM, path,
+		"not removed by what walks through directories (rm -r, find -delete), as the machine's programs use "
+		"these: name it, or mount with -o walkers=allow");
+}
+
 void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
@@ -282,7 +293,10 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!dir_resolve(req, parent, name, &ref))
 		return;
-	r = ipc_unlink(fs->ipc, &cred, &ref);
+	if (fs_is_walker(&fs->listers, fs->opt.walkers, cred.pid))
+		r = dir_refuse_walker(fs, &cred, &ref);
+	else
+		r = ipc_unlink(fs->ipc, &cred, &ref);
 	if (r == 0)
 		fs_name_gone(fs, &ref);
 	if (r == 0 && ipc_ref_address(&ref, &address))
@@ -315,6 +329,9 @@ struct dir_list {
 	size_t len, size;
 	off_t count;
 	bool failed;
+	bool channels; /* in it, rather than their kinds' directories */
+	struct fs *fs;
+	pid_t lister; /* walker.h */
 };
 
 static void list_add(void *arg, const char *name, mode_t type)
@@ -350,6 +367,7 @@ static struct dir_list *list_new(fuse_req_t req)
 	if (!list)
 		return NULL;
 	list->req = req;
+	list->fs = fs_of(req);
 	list_add(list, ".", S_IFDIR);
 	list_add(list, "..", S_IFDIR);
 	return list;
@@ -357,6 +375,7 @@ static struct dir_list *list_new(fuse_req_t req)
 
 static void list_free(struct dir_list *list)
 {
+	fs_lister_close(&list->fs->listers, list->lister);
 	free(list->buf);
 	free(list);
 }
@@ -366,6 +385,8 @@ static void list_answer(fuse_req_t req, struct dir_list *list, struct fuse_file_
 {
 	if (r == 0 && list->failed)
 		r = -ENOMEM;
+	if (r == 0 && list->channels)
+		list->lister = fs_lister_open(&list->fs->listers, fs_cred(req).pid);
 	fi->fh = (uintptr_t)list;
 	if (r < 0)
 		fs_reply_err(req, r);
@@ -455,6 +476,7 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_err(req, -ENOMEM);
 		return;
 	}
+	list->channels = dir->type != FS_ROOT;
 	if (dir->type == FS_KIND) {
 		if (ipc_list_waits(fs->ipc, &cred, dir->kind) && dir_find(req, dir->kind, fi, list))
 			return;

@@ -119,6 +119,22 @@ uint32_t fs_file_flags(const struct fs_file *file)
 	return flags;
 }
 
+/* Reading a channel takes what is in it, or waits; a walker does not mean that. A facet he cannot have found in a listing. */
+static int open_refuse_walker(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, int flags)
+{
+	const struct ipc_ref *ref = &node->ref;
+	char path[2 * IPC_NAME_MAX];
+
+	if (node->type != FS_CHAN || ref->facet_at || (flags & O_ACCMODE) == O_WRONLY || ipc_ref_is_plain(ref) ||
+	    !fs_is_walker(&fs->listers, fs->opt.walkers, cred->pid))
+		return 0;
+	fs_ref_path(fs, ref, path, sizeof(path));
+	return ipc_refuse(
+		fs->ipc, cred, EPERM, path,
+		"not read by what walks through directories (grep -r, a backup), as it would take what is in it: open it "
+		"with a facet, or mount with -o walkers=allow");
+}
+
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -139,13 +155,13 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_fifo_open(req, &node->ref, fi->flags, node->ino);
 		return;
 	}
-	r = node->type == FS_CHAN ? check_backing(fs, &cred, &node->ref) : 0;
+	r = open_refuse_walker(fs, &cred, node, fi->flags);
+	if (r == 0 && node->type == FS_CHAN)
+		r = check_backing(fs, &cred, &node->ref);
+	if (r == 0 && node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags))
+		r = -ESTALE;
 	if (r < 0) {
 		fs_reply_err(req, r);
-		return;
-	}
-	if (node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags)) {
-		fs_reply_err(req, -ESTALE);
 		return;
 	}
 	file = file_new(fs, node, cred.pid, fi->flags);

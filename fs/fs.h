@@ -11,6 +11,7 @@
 #include "retry.h"
 #include "service.h"
 #include "text.h"
+#include "walker.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
 #define FS_TIMEOUT 1.0
@@ -31,6 +32,8 @@ struct fs_options {
 	unsigned kind_set; /* bits, by the order of ipc_kinds */
 	const struct ipc_kind *kind[FS_KINDS_MAX + 1];
 	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
+	char *walkers_text;
+	enum fs_walkers walkers;
 	int64_t spin_ns;
 	int64_t cpu_latency_ns; /* or FS_LATENCY_ */
 	struct ipc_options ipc;
@@ -94,11 +97,13 @@ struct fs {
 	struct fs_passthrough passthrough;
 	struct ipc_watch device, signals, mounts;
 	char mount_device[32]; /* ours, as mountinfo has it; "": not known */
+	bool place;	       /* where to mount is our own choice: place.c */
 	int ready_fd;	       /* told once the mount answers; -1: told already */
 	struct timespec started;
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
 	struct ipc_list files, nodes;
+	struct fs_listers listers;
 	struct ipc_list looks;	  /* LOOKUPs that helpers have */
 	struct ipc_list listings; /* OPENDIRs that helpers have */
 	struct fs_steps_all steps;
@@ -131,6 +136,8 @@ bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid, int flags);
 void fs_node_release(struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(struct fs *, const struct ipc_ref *, char *text, size_t size);
+/* With its kind in front: the path below the mount. */
+void fs_ref_path(struct fs *, const struct ipc_ref *, char *path, size_t size);
 void fs_name_gone(struct fs *, const struct ipc_ref *);
 void fs_name_moved(struct fs *, const struct ipc_ref *from, const struct ipc_ref *to);
 
@@ -225,6 +232,8 @@ double fs_attr_timeout(const struct fs_node *);
 
 /* session.c. Returns the process's exit status. */
 int fs_session_run(struct fs *, struct fuse_args *);
+/* place.c. Where to mount when nobody says so, and the directory for it; NULL: out of memory, or said why not. */
+char *fs_place_default(void);
 /* mount.c. Each prints one line and returns -1 when a mount cannot work. */
 int fs_mount_check(struct fs *);
 /* mounted.c. start: the mount is there. watch: once a socket is bound in it, which keeps it alive when it is unmounted. */

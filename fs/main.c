@@ -34,6 +34,7 @@ static const struct fuse_opt options[] = {
 	OPTION("mq_maxmsg=%s", mq_maxmsg),
 	OPTION("mq_msgsize=%s", mq_msgsize),
 	OPTION("mq_framing=%s", mq_framing),
+	OPTION("walkers=%s", walkers_text),
 	OPTION("spin=%s", spin),
 	OPTION("cpu_latency=%s", cpu_latency),
 	OPTION("max_handles=%s", quota[IPC_QUOTA_HANDLES]),
@@ -47,9 +48,10 @@ static const struct fuse_opt options[] = {
 };
 
 static const char usage[] =
-	"usage: ipcfs [options] MOUNTPOINT\n"
+	"usage: ipcfs [options] [MOUNTPOINT]\n"
 	"\n"
 	"Mounts a directory in which every IPC channel is a file: %s.\n"
+	"MOUNTPOINT is $XDG_RUNTIME_DIR/ipc (root's: /run/ipc; else ~/ipcfs) unless given, and printed then.\n"
 	"MOUNTPOINT/README shows how to use them, MOUNTPOINT/errors why something was refused.\n"
 	"\n"
 	"  -f                     stay in the foreground\n"
@@ -68,6 +70,8 @@ static const char usage[] =
 	"     max_parked=N        operations of one user that wait (default 65536)\n"
 	"     max_channels=N      pipes, sockets and broadcasts of one user (default 65536)\n"
 	"     max_bytes=BYTES     that the daemon holds for one user (default 1G)\n"
+	"     walkers=refuse      what lists channels and opens or removes what it finds is refused (the default);\n"
+	"                         strict: also for a minute after it has listed; allow: it may\n"
 	"     spin=TIME           keep polling for so long after a request (default " SPIN_DEFAULT "; 0: never)\n"
 	"     cpu_latency=TIME    as root: while many requests come, no processor may take longer to wake; 0: none sleeps\n"
 	"                         (the default on virtual machines of up to 4 processors); any: they may\n"
@@ -152,6 +156,22 @@ static int take_cpu_latency(struct fs_options *opt)
 	return -1;
 }
 
+static int take_walkers(struct fs_options *opt)
+{
+	static const char *const words[] = {
+		[FS_WALKERS_REFUSE] = "refuse", [FS_WALKERS_STRICT] = "strict", [FS_WALKERS_ALLOW] = "allow"};
+
+	for (unsigned i = 0; opt->walkers_text && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(opt->walkers_text, words[i]) == 0) {
+			opt->walkers = (enum fs_walkers)i;
+			return 0;
+		}
+	if (!opt->walkers_text)
+		return 0;
+	fs_complain("-o walkers=%s: it is refuse, strict or allow", opt->walkers_text);
+	return -1;
+}
+
 static int take_values(struct fs_options *opt)
 {
 	const char *spin = opt->spin ? opt->spin : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_DEFAULT : "0";
@@ -168,7 +188,7 @@ static int take_values(struct fs_options *opt)
 		fs_complain("-o spin=%s: a time from 0 to 1s is needed, such as 50us", spin);
 		return -1;
 	}
-	if (take_cpu_latency(opt) < 0 || fs_kinds_take(opt) < 0)
+	if (take_cpu_latency(opt) < 0 || take_walkers(opt) < 0 || fs_kinds_take(opt) < 0)
 		return -1;
 	if (opt->prefix && strchr(opt->prefix, '/')) {
 		fs_complain("-o prefix=%s: names of kernel objects hold no '/'", opt->prefix);
@@ -201,8 +221,12 @@ static int detach(struct fs *fs)
 		return chdir("/");
 	}
 	close(ready[1]);
-	if (read(ready[0], &ok, 1) == 1)
+	if (read(ready[0], &ok, 1) == 1) {
+		/* Who has not said where wants to know: M=$(ipcfs). */
+		if (fs->place && (puts(fs->opt.mountpoint) < 0 || fflush(stdout) != 0))
+			fs_complain("%s: %s", fs->opt.mountpoint, strerror(errno));
 		_exit(0);
+	}
 	waitpid(pid, &status, 0);
 	_exit(1);
 }
@@ -231,8 +255,10 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	if (!fs.opt.mountpoint) {
-		fs_complain("where to? usage: ipcfs [options] MOUNTPOINT (ipcfs --help tells more)");
-		goto out;
+		fs.opt.mountpoint = fs_place_default();
+		if (!fs.opt.mountpoint)
+			goto out;
+		fs.place = true;
 	}
 	if (take_values(&fs.opt) < 0 || fs_mount_check(&fs) < 0)
 		goto out;
@@ -253,6 +279,7 @@ out:
 	free(fs.opt.mq_msgsize);
 	free(fs.opt.mq_framing);
 	free(fs.opt.spin);
+	free(fs.opt.walkers_text);
 	free(fs.opt.cpu_latency);
 	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++)
 		free(fs.opt.quota[i]);

@@ -34,6 +34,13 @@ void fs_ref_text(struct fs *fs, const struct ipc_ref *ref, char *text, size_t si
 			 ref->facet_at ? ref->base + ref->facet_at : "");
 }
 
+void fs_ref_path(struct fs *fs, const struct ipc_ref *ref, char *path, size_t size)
+{
+	size_t n = (size_t)snprintf(path, size, "%s/", ipc_kind_name(ref->kind));
+
+	fs_ref_text(fs, ref, path + n, size - n);
+}
+
 static struct fs_name *name_find(struct fs *fs, const struct ipc_ref *ref)
 {
 	char text[2 * IPC_NAME_MAX];

@@ -4,7 +4,7 @@ _ipcfs()
 {
 	local cur prev
 	local options='allow_other net prefix= mq_maxmsg= mq_msgsize= mq_framing= max_handles= max_parked=
-		max_channels= max_bytes= spin= cpu_latency= ro nosuid nodev noexec noatime auto_unmount allow_root'
+		max_channels= max_bytes= spin= walkers= cpu_latency= ro nosuid nodev noexec noatime auto_unmount allow_root'
 
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}

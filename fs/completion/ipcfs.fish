@@ -17,5 +17,7 @@ complete -c ipcfs -s o -x -d 'mount option' -a '(__fish_append , \
 	max_channels=\t"channels of one user" \
 	max_bytes=\t"memory held for one user" \
 	spin=\t"how long to poll after a request" \
+	walkers=strict\t"refuse also who has listed a minute ago" \
+	walkers=allow\t"let grep -r and rm -r in" \
 	cpu_latency=0\t"no processor sleeps while requests come" \
 	cpu_latency=any\t"processors may sleep")'

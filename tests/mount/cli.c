@@ -51,11 +51,6 @@ t_test_bare(cli, version)
 	cr_assert(strstr(run(0, "$IPCFS -V"), "ipcfs "));
 }
 
-t_test_bare(cli, without_mount_point)
-{
-	check_refusal("$IPCFS", "usage");
-}
-
 t_test_bare(cli, two_mount_points)
 {
 	check_refusal("mkdir a b; $IPCFS a b", "one mount point");
