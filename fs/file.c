@@ -43,6 +43,7 @@ static struct fs_file *file_new(struct fs *fs, struct fs_node *node, pid_t opene
 
 void fs_file_free(struct fs_file *file)
 {
+	ipc_timer_stop(file->fs->loop, &file->settled);
 	if (file->waiting)
 		fuse_pollhandle_destroy(file->waiting);
 	if (file->backed)
@@ -114,9 +115,33 @@ uint32_t fs_file_flags(const struct fs_file *file)
 	/* Only readers look back. A writer without a position has none that a limit of files could end it at. */
 	if (ipc_handle_is_duplex(file->handle) || ((file->flags & O_ACCMODE) == O_WRONLY && !fs_file_is_plain(file)))
 		flags |= FOPEN_STREAM;
+	if (flags & FOPEN_STREAM)
+		flags |= FS_FOPEN_PARALLEL_WRITES;
 	if (ipc_handle_wants_flush(file->handle) == IPC_FLUSH_NEVER)
 		flags |= FOPEN_NOFLUSH;
 	return flags;
+}
+
+static void file_settled(struct ipc_timer *timer)
+{
+	struct fs_file *file = ipc_container(timer, struct fs_file, settled);
+
+	fs_size_settle(file->fs, file->node);
+}
+
+/*
+ * Writers that share a descriptor wait for each other, unkillably, unless they write within the size that the kernel believes in.
+ * O_TRUNC sets that to 0 behind our answer; and `echo x >` has closed the file again before it matters.
+ */
+enum { SETTLE_NS = 2000000 };
+
+void fs_file_opened(struct fs_file *file)
+{
+	if (file->backed || fs_file_is_plain(file))
+		return;
+	fs_size_open(file->fs, file->node, file->flags);
+	if ((file->flags & O_ACCMODE) == O_WRONLY && !(file->flags & O_APPEND))
+		ipc_timer_start(file->fs->loop, &file->settled, ipc_now() + SETTLE_NS, file_settled);
 }
 
 /* Reading a channel takes what is in it, or waits; a walker does not mean that. A facet he cannot have found in a listing. */
@@ -247,6 +272,8 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 		st->st_ino = node->ino;
 	else if (!file->backed)
 		fs_size_create(node, fi->flags);
+	if (!node->believed)
+		fs_file_opened(file);
 	*out = file;
 	return 0;
 }

@@ -17,6 +17,7 @@ struct fs_file {
 	int flags; /* open(2)'s */
 	bool told; /* a read through the page cache was explained */
 	struct fs_ring ring;
+	struct ipc_timer settled; /* some time after a writer's open */
 	struct ipc_text text;
 	uid_t charged_to; /* who has the text's bytes */
 	size_t charged;
@@ -27,6 +28,8 @@ struct fs_file *fs_file_of(const struct fuse_file_info *);
 void fs_file_free(struct fs_file *);
 /* It has a size of its own, and may be read at any offset. */
 bool fs_file_is_plain(const struct fs_file *);
+/* To be called before a successful open is answered. */
+void fs_file_opened(struct fs_file *);
 /* FOPEN_ of <linux/fuse.h>. */
 uint32_t fs_file_flags(const struct fs_file *);
 

@@ -18,6 +18,9 @@
 /* The same for what never changes: the directories, and the private FIFOs, of which the loop's thread must not be asked. */
 #define FS_TIMEOUT_FIXED 86400.0
 
+/* Of <linux/fuse.h>, 7.38. */
+enum { FS_FOPEN_PARALLEL_WRITES = 1 << 6 };
+
 /* For cpu_latency_ns: any is good; as the machine asks for it. */
 enum { FS_LATENCY_ANY = -1, FS_LATENCY_DEFAULT = -2 };
 
@@ -173,6 +176,8 @@ void fs_readlink(fuse_req_t, fuse_ino_t);
 void fs_size_init(struct fs_node *);
 void fs_size_open(struct fs *, struct fs_node *, int flags);
 void fs_size_create(struct fs_node *, int flags);
+/* Of a node that is open for writing alone, some time after its open was answered. */
+void fs_size_settle(struct fs *, struct fs_node *);
 bool fs_size_suits(const struct fs_node *, int flags);
 void fs_size_keep(struct fs *, const struct fs_node *);
 bool fs_size_is_cached(const struct fuse_file_info *);

@@ -35,8 +35,8 @@ static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, 
 	if (result == -EPIPE && op->type == IPC_WRITE)
 		raise_sigpipe(op);
 	if (op->type == IPC_OPEN) {
-		if (result >= 0 && !file->backed && !fs_file_is_plain(file))
-			fs_size_open(file->fs, file->node, file->flags);
+		if (result >= 0)
+			fs_file_opened(file);
 		r = result < 0 ? -1 : fs_reply_open(req, file->node, (uintptr_t)file, fs_file_flags(file));
 		if (r < 0)
 			fs_file_free(file);

@@ -45,6 +45,15 @@ void fs_size_open(struct fs *fs, struct fs_node *node, int flags)
 		node->believed = mode == O_RDWR && flags & O_APPEND ? 1 : SIZE_BEYOND;
 }
 
+void fs_size_settle(struct fs *fs, struct fs_node *node)
+{
+	/* Nobody reads this inode, so nobody holds its pages; what raising the size has put there is of no use. */
+	if (node->live != 1 || node->believed || !size_raise(fs, node, SIZE_BEYOND))
+		return;
+	node->believed = SIZE_BEYOND;
+	fuse_lowlevel_notify_inval_inode(fs->se, fs_nodeid(fs, node), 0, 0);
+}
+
 void fs_size_create(struct fs_node *node, int flags)
 {
 	if ((flags & O_ACCMODE) != O_WRONLY)
