@@ -156,9 +156,8 @@ t_test_bare(walker, without_any_place_it_says_so)
 	t_need("setpriv");
 	if (geteuid() != 0)
 		cr_skip_test("for root, to become a user");
-	cr_assert_neq(t_sh(NULL, "bash",
-			   "cp $IPCFS ipcfs; exec setpriv --reuid 65534 --clear-groups env -i ./ipcfs",
-			   &out),
-		      0);
+	cr_assert_neq(
+		t_sh(NULL, "bash", "cp $IPCFS ipcfs; exec setpriv --reuid 65534 --clear-groups env -i ./ipcfs", &out),
+		0);
 	cr_assert(strstr(out, "neither XDG_RUNTIME_DIR nor HOME"), "%s", out);
 }
