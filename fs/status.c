@@ -23,7 +23,6 @@ static void text_done(struct fs_steps *making, int err)
 	file->charged_to = making->cred.uid;
 	file->charged = making->charged;
 	free(t);
-	fuse_req_interrupt_func(req, NULL, NULL);
 	if (err < 0)
 		fs_reply_err(req, err);
 	if (err < 0 || fs_reply_open(req, file->node, (uintptr_t)file, fs_file_flags(file)) < 0)

@@ -577,8 +577,11 @@ static void session_start(void)
 	ipc_list_init(&fs.files);
 	ipc_list_init(&fs.nodes);
 	ipc_list_init(&fs.looks);
+	ipc_list_init(&fs.listings);
+	ipc_list_init(&fs.makings);
 	fs.loop = ipc_loop_new();
 	CHECK(fs.loop);
+	fs_steps_start(&fs.steps, fs.loop);
 	fs.ipc = ipc_new(fs.loop, &fs.opt.ipc, ipc_kinds);
 	CHECK(fs.ipc && fs_inode_init(&fs) == 0);
 	fs.se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), &fs);

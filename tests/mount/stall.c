@@ -109,6 +109,7 @@ static void check_delay(void (*act)(int fd))
 {
 	pthread_t writer;
 	unsigned hits;
+	struct stat st;
 	pid_t stopper;
 	int other, fd;
 
@@ -118,6 +119,8 @@ static void check_delay(void (*act)(int fd))
 	queue = t_path(M, "mq/%s", t_name("q"));
 	other = open_as(0, t_path(M, "bcast/b"), O_WRONLY | O_CREAT);
 	stopper = t_fork(stop_all, NULL);
+	/* Until it has become STOPPER he may not signal it. */
+	t_await(stat(t_format("/proc/%d", (int)stopper), &st) == 0 && st.st_uid == STOPPER);
 	fd = open_as(STOPPER, t_path(M, "sig/%d", (int)stopper), O_WRONLY);
 	cr_assert_eq(pthread_create(&writer, NULL, write_meanwhile, &other), 0);
 	hits = repeat(act, fd);

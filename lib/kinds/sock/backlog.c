@@ -1,5 +1,6 @@
 /* What file users of a channel that is ours send each other: no address is needed for it, and none is there until it is wanted. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,7 +12,8 @@ enum { PENDING_MAX = 4096 };
 
 struct pending {
 	struct ipc_list link;
-	int fd;
+	int fd;	  /* for who accepts */
+	int peer; /* the client's end, once more: sock_pending_close() */
 };
 
 /* Room for a packet, as much of that as we may. */
@@ -43,6 +45,15 @@ int sock_pending_add(struct sock_chan *c)
 	}
 	pair_outfit(fds, c->type);
 	p->fd = fds[0];
+	p->peer = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
+	if (p->peer < 0) {
+		int r = -errno;
+
+		close(fds[0]);
+		close(fds[1]);
+		free(p);
+		return r;
+	}
 	ipc_list_init(&p->link);
 	ipc_list_append(&c->pending, &p->link);
 	c->pending_count++;
@@ -50,27 +61,41 @@ int sock_pending_add(struct sock_chan *c)
 	return fds[1];
 }
 
+/* Takes the first one off the list. */
+static struct pending pending_pop(struct sock_chan *c)
+{
+	struct pending *first = ipc_container(c->pending.next, struct pending, link), p = *first;
+
+	ipc_list_remove(&first->link);
+	free(first);
+	c->pending_count--;
+	return p;
+}
+
 int sock_pending_take(struct sock_chan *c)
 {
-	struct pending *p;
-	int fd;
+	struct pending p;
 
 	if (ipc_list_empty(&c->pending))
 		return -EAGAIN;
-	p = ipc_container(c->pending.next, struct pending, link);
-	fd = p->fd;
-	ipc_list_remove(&p->link);
-	free(p);
-	c->pending_count--;
-	return fd;
+	p = pending_pop(c);
+	close(p.peer);
+	return p.fd;
 }
 
+/*
+ * Whoever was never accepted gets ECONNRESET, as from a listening socket that is closed. Of a pair, the kernel says so where the
+ * end that is closed has something unread.
+ */
 void sock_pending_close(struct sock_chan *c)
 {
-	int fd;
+	while (!ipc_list_empty(&c->pending)) {
+		struct pending p = pending_pop(c);
 
-	while ((fd = sock_pending_take(c)) >= 0)
-		close(fd);
+		send(p.peer, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		close(p.fd);
+		close(p.peer);
+	}
 }
 
 /* Of a pair, the receiving end gives up its peer, and so takes datagrams from everybody, and the other keeps it. */
