@@ -25,7 +25,6 @@ static void closing_done(struct fs_closer *closer, bool last)
 {
 	struct file_closing *c = ipc_container(closer, struct file_closing, closer);
 
-	fuse_req_interrupt_func(c->req, NULL, NULL);
 	if (last)
 		flush_submit(c->req, c->file);
 	else

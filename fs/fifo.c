@@ -311,8 +311,6 @@ static int fifo_op_complete(struct ipc_op *op, ssize_t result)
 {
 	struct fs_fifo *f = ipc_container(op, struct fs_fifo, op);
 
-	if (f->req)
-		fuse_req_interrupt_func(f->req, NULL, NULL);
 	if (result < 0)
 		fifo_fail(f, (int)result);
 	else
