@@ -139,7 +139,7 @@ static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const stru
 
 	if (r < 0 && (r != -ENOENT || f->set))
 		return r;
-	if (r < 0 && fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (r < 0 && fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 		return ipc_refuse(ipc, cred, ELOOP, ipc_ref_path(ref),
 				  SHM_DIR
 				  "/%s is a link or the like, and no shared memory: not followed, as by shm_open(3)",

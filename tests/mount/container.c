@@ -250,7 +250,7 @@ t_test_bare(container, callers_that_the_daemon_cannot_see_are_served)
 		t_format(
 			"d=%s/mnt; mkdir $d; unshare -pf --kill-child $IPCFS -f -o allow_other $d & trap 'kill $!; umount -l $d' EXIT\n"
 			"until mountpoint -q $d; do sleep .01; done; q=$d/mq/%s\n"
-			"for i in 1 2 3 4; do cat $q@one 2>&1 & p=\"$p $!\"; done > %s/got; touch $q\n"
+			"for i in 1 2 3 4; do cat $q@one,lines 2>&1 & p=\"$p $!\"; done > %s/got; touch $q\n"
 			"for i in 1 2 3 4; do echo $i; done > $q@lines; wait $p; sort %s/got | tr -d '\\n'; echo\n"
 			"mkfifo $d/pipe/p; cat $d/pipe/p & echo piped > $d/pipe/p; wait $!\n"
 			"echo 2 > $d/sem/%s; cat $d/sem/%s; echo TERM > $d/sig/1; tail -n1 $d/errors",
