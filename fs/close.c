@@ -5,13 +5,14 @@
 
 #include "base/proc.h"
 #include "file.h"
+#include "interrupt.h"
 
 /* A close that has a line to end if it is the process's last one. */
 struct file_closing {
 	struct fs_closer closer;
 	fuse_req_t req;
 	struct fs_file *file;
-	bool starting, interrupted;
+	struct fs_interrupt interrupt;
 };
 
 static void flush_submit(fuse_req_t req, struct fs_file *file)
@@ -33,16 +34,9 @@ static void closing_done(struct fs_closer *closer, bool last)
 }
 
 /* The kernel does not let even a killed process go before the answer. The line then ends in the background. */
-static void closing_interrupt(fuse_req_t req, void *arg)
+static void closing_interrupt(struct fs_interrupt *interrupt)
 {
-	struct file_closing *c = arg;
-
-	(void)req;
-	/* libfuse may call this from within the call that registers it. */
-	if (c->starting)
-		c->interrupted = true;
-	else
-		fs_closer_cancel(&c->closer);
+	fs_closer_cancel(&ipc_container(interrupt, struct file_closing, interrupt)->closer);
 }
 
 static void flush_ask(fuse_req_t req, struct fs_file *file)
@@ -64,13 +58,10 @@ static void flush_ask(fuse_req_t req, struct fs_file *file)
 	};
 	c->req = req;
 	c->file = file;
-	c->starting = true;
-	fuse_req_interrupt_func(req, closing_interrupt, c);
-	c->starting = false;
-	if (c->interrupted)
-		closing_done(&c->closer, false);
-	else
+	if (fs_interrupt_watch(&c->interrupt, req, closing_interrupt))
 		fs_closer_ask(&file->fs->closers, &c->closer);
+	else
+		closing_done(&c->closer, false);
 }
 
 /* The one moment at which the kernel shows how a process ends that has the file open: while it waits for our answer. */

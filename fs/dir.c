@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs.h"
+#include "interrupt.h"
 
 int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent, const char *name, bool change,
 		   struct ipc_ref *ref)
@@ -56,7 +57,7 @@ struct dir_look {
 	struct ipc_look look;
 	struct ipc_list link;
 	fuse_req_t req; /* NULL: it has its answer */
-	bool starting, interrupted;
+	struct fs_interrupt interrupt;
 };
 
 static void dir_look_give_up(struct dir_look *l, int err)
@@ -70,15 +71,9 @@ static void dir_look_give_up(struct dir_look *l, int err)
 	fs_reply_err(req, err);
 }
 
-static void dir_look_interrupt(fuse_req_t req, void *arg)
+static void dir_look_interrupt(struct fs_interrupt *interrupt)
 {
-	struct dir_look *l = arg;
-
-	(void)req;
-	if (l->starting)
-		l->interrupted = true;
-	else
-		dir_look_give_up(l, -EINTR);
+	dir_look_give_up(ipc_container(interrupt, struct dir_look, interrupt), -EINTR);
 }
 
 static void dir_look_done(struct ipc_look *look)
@@ -109,11 +104,7 @@ static void dir_look(fuse_req_t req, const struct ipc_ref *ref)
 	if (r < 0)
 		goto fail;
 	ipc_list_append(&fs->looks, &l->link);
-	/* libfuse may call it from within this call, where the request must not be answered. */
-	l->starting = true;
-	fuse_req_interrupt_func(req, dir_look_interrupt, l);
-	l->starting = false;
-	if (l->interrupted)
+	if (!fs_interrupt_watch(&l->interrupt, req, dir_look_interrupt))
 		dir_look_give_up(l, -EINTR);
 	return;
 fail:

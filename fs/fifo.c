@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "interrupt.h"
 
 /* How many helpers open FIFOs at once; each is through as soon as the loop has answered it. */
 enum { HELPERS_MAX = 8 };
@@ -45,8 +46,9 @@ struct fs_fifo {
 	struct ipc_cred cred;
 	int flags;
 	fuse_req_t req; /* NULL: it has its answer */
-	bool starting, interrupted, dead;
-	struct ipc_op op; /* IPC_OPEN */
+	bool dead;
+	struct fs_interrupt interrupt; /* while the channel is being opened */
+	struct ipc_op op;	       /* IPC_OPEN */
 	struct ipc_handle *handle;
 	struct ipc_pump *pump; /* has the handle and fd, once there is one */
 	struct fs_node *node;
@@ -318,16 +320,9 @@ static int fifo_op_complete(struct ipc_op *op, ssize_t result)
 	return 0;
 }
 
-static void fifo_interrupt(fuse_req_t req, void *arg)
+static void fifo_interrupt(struct fs_interrupt *interrupt)
 {
-	struct fs_fifo *f = arg;
-
-	(void)req;
-	/* libfuse may call this from within the call that registers it. */
-	if (f->starting)
-		f->interrupted = true;
-	else
-		ipc_interrupt(&f->op);
+	ipc_interrupt(&ipc_container(interrupt, struct fs_fifo, interrupt)->op);
 }
 
 static void fifo_park(struct fs_fifo *f)
@@ -336,10 +331,7 @@ static void fifo_park(struct fs_fifo *f)
 	/* It may be over, and f freed at the end of the loop's turn. */
 	if (!f->op.waitq)
 		return;
-	f->starting = true;
-	fuse_req_interrupt_func(f->req, fifo_interrupt, f);
-	f->starting = false;
-	if (f->interrupted)
+	if (!fs_interrupt_watch(&f->interrupt, f->req, fifo_interrupt))
 		ipc_interrupt(&f->op);
 }
 

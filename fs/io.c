@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "interrupt.h"
 
 /* A parked operation, and the request it answers. */
 struct fs_pending {
 	struct ipc_op op;
 	fuse_req_t req;
 	struct fs_file *file;
-	bool parking, interrupted;
+	struct fs_interrupt interrupt;
 	struct ipc_garbage garbage;
 	char data[];
 };
@@ -69,16 +70,9 @@ static int pending_complete(struct ipc_op *op, ssize_t result)
 	return file_answer(p->req, p->file, op, result);
 }
 
-static void pending_interrupt(fuse_req_t req, void *arg)
+static void pending_interrupt(struct fs_interrupt *interrupt)
 {
-	struct fs_pending *p = arg;
-
-	(void)req;
-	/* libfuse may call this from within the call that registers it, where the request must not be answered. */
-	if (p->parking)
-		p->interrupted = true;
-	else
-		ipc_interrupt(&p->op);
+	ipc_interrupt(&ipc_container(interrupt, struct fs_pending, interrupt)->op);
 }
 
 static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op *op)
@@ -98,13 +92,9 @@ static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op 
 	ipc_list_init(&p->op.link);
 	p->req = req;
 	p->file = file;
-	p->interrupted = false;
 	if (data)
 		p->op.data = memcpy(p->data, op->data, data);
-	p->parking = true;
-	fuse_req_interrupt_func(req, pending_interrupt, p);
-	p->parking = false;
-	if (p->interrupted) {
+	if (!fs_interrupt_watch(&p->interrupt, req, pending_interrupt)) {
 		file_answer(req, file, &p->op, ipc_op_outcome(&p->op, -EINTR));
 		ipc_loop_free_later(fs->loop, &p->garbage, p);
 		return;

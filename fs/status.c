@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "file.h"
+#include "interrupt.h"
 #include "text.h"
 
 /* An open of MNT/status. */
@@ -10,7 +11,7 @@ struct file_text {
 	struct fs_steps making;
 	fuse_req_t req;
 	struct fs_file *file;
-	bool starting, interrupted;
+	struct fs_interrupt interrupt;
 };
 
 static void text_done(struct fs_steps *making, int err)
@@ -29,16 +30,9 @@ static void text_done(struct fs_steps *making, int err)
 		fs_file_free(file);
 }
 
-static void text_interrupt(fuse_req_t req, void *arg)
+static void text_interrupt(struct fs_interrupt *interrupt)
 {
-	struct file_text *t = arg;
-
-	(void)req;
-	/* libfuse may call this from within the call that registers it. */
-	if (t->starting)
-		t->interrupted = true;
-	else
-		fs_steps_cancel(&t->making);
+	fs_steps_cancel(&ipc_container(interrupt, struct file_text, interrupt)->making);
 }
 
 void fs_status_open(struct fs_file *file, fuse_req_t req)
@@ -57,11 +51,8 @@ void fs_status_open(struct fs_file *file, fuse_req_t req)
 	t->making.cred = fs_cred(req);
 	t->making.path = fs_text_name(file->node->text);
 	t->making.done = text_done;
-	t->starting = true;
-	fuse_req_interrupt_func(req, text_interrupt, t);
-	t->starting = false;
-	if (t->interrupted)
-		text_done(&t->making, -EINTR);
-	else
+	if (fs_interrupt_watch(&t->interrupt, req, text_interrupt))
 		fs_steps_make(&fs->steps, &t->making, fs_text_is_status(file->node->text) == FS_STATUS_JSON);
+	else
+		text_done(&t->making, -EINTR);
 }
