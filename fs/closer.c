@@ -11,26 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/proc.h"
+
 /* Users whose closes are looked at at the same time; more of them wait. */
 enum { HELPERS_MAX = 4 };
-
-/* The process a thread belongs to; -1 where we may not know. */
-static pid_t process_of(pid_t thread)
-{
-	char path[32], line[128];
-	FILE *status;
-	int pid = -1;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	status = thread > 0 ? fopen(path, "re") : NULL;
-	if (!status)
-		return -1;
-	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "Tgid: %d", &pid) == 1)
-			break;
-	fclose(status);
-	return pid;
-}
 
 /* A descriptor as proc_pid_fdinfo(5) has it; ino is 0 where the kernel (before 5.14) does not tell. */
 struct fdinfo {
@@ -83,13 +67,13 @@ static bool fd_may_be(int dir, const char *fd, const struct fs_closer *c)
 
 static bool closer_is_last(const struct fs_closer *c)
 {
-	pid_t process = process_of(c->closer);
+	pid_t process = ipc_proc_process(c->closer);
 	struct dirent *e;
 	bool last = true;
 	char path[32];
 	DIR *fds;
 
-	if (process < 0 || process != process_of(c->opener))
+	if (process < 0 || process != ipc_proc_process(c->opener))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)c->closer);
 	fds = opendir(path);
@@ -202,23 +186,7 @@ void fs_closer_cancel(struct fs_closer *c)
 
 bool fs_closer_is_exiting(pid_t closer)
 {
-	enum { EXITING = 0x4 }; /* PF_EXITING: proc(5), "flags" of /proc/PID/stat */
-	char path[32], text[1024];
-	unsigned flags = EXITING;
-	const char *at;
-	FILE *stat;
-	size_t n;
+	struct ipc_proc proc;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)closer);
-	stat = closer > 0 ? fopen(path, "re") : NULL;
-	if (!stat)
-		return true;
-	n = fread(text, 1, sizeof(text) - 1, stat);
-	fclose(stat);
-	text[n] = '\0';
-	/* The command's name stands in parentheses and may hold any byte. */
-	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
-		return true;
-	return flags & EXITING;
+	return ipc_proc_look(closer, &proc) < 0 || proc.exiting;
 }

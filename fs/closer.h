@@ -49,7 +49,7 @@ void fs_closer_cancel(struct fs_closer *);
 
 /*
  * Whether the thread's process is on its way out, closing what it left open. Nothing can wake or kill it any more, so that
- * close must not wait.
+ * close must not wait. True where it cannot be looked at.
  */
 bool fs_closer_is_exiting(pid_t closer);
 

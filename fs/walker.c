@@ -1,32 +1,10 @@
 /* Who walks through the mount: walker.h. */
 #include "walker.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "base/loop.h"
+#include "base/proc.h"
 
 #define STRICT_NS INT64_C(60000000000)
-
-static pid_t process_of(pid_t thread)
-{
-	char path[32], text[512];
-	const char *at;
-	int pid = 0, fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	fd = thread > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	at = strstr(text, "\nTgid:");
-	return at && sscanf(at, " Tgid: %d", &pid) == 1 ? pid : 0;
-}
 
 static unsigned slot_of(pid_t process)
 {
@@ -35,10 +13,10 @@ static unsigned slot_of(pid_t process)
 
 pid_t fs_lister_open(struct fs_listers *listers, pid_t thread)
 {
-	pid_t process = process_of(thread);
+	pid_t process = ipc_proc_process(thread);
 	struct fs_lister *lister = &listers->lister[slot_of(process)];
 
-	if (!process || (lister->open && lister->process != process))
+	if (process < 0 || (lister->open && lister->process != process))
 		return 0;
 	if (lister->process != process)
 		*lister = (struct fs_lister){.process = process};
@@ -66,9 +44,9 @@ bool fs_is_walker(const struct fs_listers *listers, enum fs_walkers policy, pid_
 	if (policy == FS_WALKERS_ALLOW || (!listers->open && !recently))
 		return false;
 	lister = &listers->lister[slot_of(thread)];
-	process = lister->process == thread ? thread : process_of(thread);
+	process = lister->process == thread ? thread : ipc_proc_process(thread);
 	lister = &listers->lister[slot_of(process)];
-	if (!process || lister->process != process)
+	if (process < 0 || lister->process != process)
 		return false;
 	return lister->open || (policy == FS_WALKERS_STRICT && ipc_now() - lister->last < STRICT_NS);
 }

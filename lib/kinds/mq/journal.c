@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "base/sys.h"
 #include "core/rundir.h"
 
 #define LEAD IPC_RUNDIR_KEEP "mq-"
@@ -180,11 +181,8 @@ ssize_t mq_journal_receive(struct mq_journal *j, int i, mqd_t queue)
 	slot->prio = (unsigned)NO_PRIO;
 	slot->deliveries = 0;
 	atomic_store(&slot->state, MQ_RECEIVING);
-	do
-		n = mq_receive(queue, slot->body, j->map->msgsize, &slot->prio);
-	while (n < 0 && errno == EINTR);
+	n = IPC_RETRY(mq_receive(queue, slot->body, j->map->msgsize, &slot->prio));
 	if (n < 0) {
-		n = -errno;
 		atomic_store(&slot->state, MQ_FREE);
 		return n;
 	}

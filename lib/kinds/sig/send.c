@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "core/cred.h"
+#include "base/sys.h"
+#include "core/instance.h"
+#include "core/op.h"
 #include "sig.h"
 
 #define AGAIN_NS INT64_C(2000000)

@@ -4,7 +4,7 @@
 
 #include <signal.h>
 
-#include "core/core.h"
+#include "core/handle.h"
 #include "words.h"
 
 struct sig_sending;
