@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
+
 enum { NAME_LEN = 6, BASE_MAX = 80, CANDIDATES = 2, TRIES = 16 };
 
 struct ipc_rundir {
@@ -101,16 +103,14 @@ static int base_open(const char *path, char *why, size_t why_size)
 	return fd;
 }
 
-/* Takes `fd`. No directories are ever in there, so one level is all. */
+/* No directories are ever in there, so one level is all. */
 static void rundir_empty(int fd)
 {
-	DIR *dir = fdopendir(fd);
 	struct dirent *e;
+	DIR *dir;
 
-	if (!dir) {
-		close(fd);
+	if (ipc_directory_read(fd, &dir) < 0)
 		return;
-	}
 	while ((e = readdir(dir)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
 		    strncmp(e->d_name, IPC_RUNDIR_KEEP, strlen(IPC_RUNDIR_KEEP)) != 0)
@@ -122,14 +122,11 @@ static void rundir_empty(int fd)
 static void leftover_remove(int base, const char *name, bool (*recover)(void *arg, int dir), void *arg)
 {
 	int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int list;
 
 	if (fd < 0)
 		return;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && recover(arg, fd)) {
-		list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (list >= 0)
-			rundir_empty(list);
+		rundir_empty(fd);
 		unlinkat(base, name, AT_REMOVEDIR);
 	}
 	close(fd);
@@ -185,10 +182,7 @@ void ipc_rundir_free(struct ipc_rundir *rd)
 	if (!rd)
 		return;
 	if (rd->fd >= 0) {
-		int list = openat(rd->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (list >= 0)
-			rundir_empty(list);
+		rundir_empty(rd->fd);
 		unlinkat(rd->base, rd->name, AT_REMOVEDIR);
 		rmdir(rd->base_path);
 		close(rd->fd);

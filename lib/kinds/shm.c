@@ -2,6 +2,7 @@
  * /shm: POSIX shared memory. A name is a link to the object in /dev/shm and the kernel does the rest; only the open that
  * must make a new name (O_EXCL) cannot become a native one, so its handle is a plain file of ours.
  */
+#include "base/directory.h"
 #include "base/place.h"
 #include "base/sys.h"
 #include "core/chan.h"
@@ -294,18 +295,13 @@ static int shm_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(v
 	mode_t type = ipc_place_differs(cred->pid, ipc_shm.place) ? S_IFREG : S_IFLNK;
 	struct dirent *e;
 	DIR *dir;
-	int fd;
+	int r;
 
 	if (shm_dir(ipc) < 0)
 		return 0;
-	fd = openat(shm_dir(ipc), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = ipc_directory_read(shm_dir(ipc), &dir);
+	if (r < 0)
+		return r;
 	while ((e = readdir(dir))) {
 		const char *name = shm_listed(ipc, e);
 

@@ -182,13 +182,11 @@ static int back_keep(struct mq_chan *q, const struct ipc_cred *cred, const char 
 /* A reader's descriptor cannot send. */
 static int back_open(struct mq_chan *q, int fd)
 {
-	char path[32];
+	int r = q->back_fd >= 0 ? q->back_fd : mq_reopen(fd, O_WRONLY);
 
-	if (q->back_fd >= 0)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	q->back_fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	return q->back_fd < 0 ? -errno : 0;
+	if (r >= 0)
+		q->back_fd = r;
+	return r < 0 ? r : 0;
 }
 
 static int back_give(struct mq_chan *q, const struct ipc_cred *cred, int fd, const char *data,

@@ -62,15 +62,6 @@ ssize_t mq_front_first(const struct mq_chan *q, const char **data, unsigned *pri
 	return (ssize_t)q->front->len;
 }
 
-/* For both directions, which a reader's descriptor is not; and the queue's name may mean another one by now. */
-static int queue_reopen(mqd_t fd)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", (int)fd);
-	return (int)IPC_RETRY(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
-}
-
 static void front_lost(struct mq_handle *m, size_t len, int err)
 {
 	ipc_refuse(m->h.ipc, &m->h.cred, err, ipc_handle_path(&m->h),
@@ -108,7 +99,7 @@ static void front_collect(struct mq_chan *q, mqd_t fd, long count)
 void mq_front_settle(struct mq_handle *m)
 {
 	struct mq_chan *q = mq_chan(m->h.chan);
-	int fd = q->front ? queue_reopen(m->fd) : -1;
+	int fd = q->front ? mq_reopen(m->fd, O_RDWR) : -1;
 	struct mq_attr attr;
 
 	if (fd < 0)

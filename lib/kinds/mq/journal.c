@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "core/rundir.h"
@@ -280,16 +281,12 @@ bool mq_journal_recover(int dir,
 			int (*fn)(void *arg, const struct mq_queue_id *, struct mq_slot *const slots[], size_t count),
 			void *arg)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	bool all = true;
+	DIR *list;
 
-	if (!list) {
-		if (fd >= 0)
-			close(fd);
+	if (ipc_directory_read(dir, &list) < 0)
 		return false;
-	}
 	while ((e = readdir(list))) {
 		if (strncmp(e->d_name, LEAD, strlen(LEAD)) != 0)
 			continue;

@@ -17,6 +17,7 @@
 #include "front.h"
 #include "names.h"
 #include "owed.h"
+#include "base/directory.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/frame.h"
@@ -156,23 +157,26 @@ static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_hand
 	return mq_names_chattr(mq_dir(ipc), name, ipc_kind_ino(ref->ino), st, set);
 }
 
+int mq_reopen(mqd_t queue, int access)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", (int)queue);
+	return (int)IPC_RETRY(open(path, access | O_NONBLOCK | O_CLOEXEC));
+}
+
 static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
 	struct dirent *e;
 	DIR *dir;
-	int fd;
+	int r;
 
 	(void)cred;
 	if (mq_dir(ipc) < 0)
 		return ipc_chan_list_live(ipc, &ipc_mq, emit, arg);
-	fd = openat(mq_dir(ipc), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = ipc_directory_read(mq_dir(ipc), &dir);
+	if (r < 0)
+		return r;
 	while ((e = readdir(dir))) {
 		const char *name = e->d_type == DT_DIR ? NULL : ipc_unprefixed(ipc, e->d_name);
 

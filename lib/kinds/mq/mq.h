@@ -62,6 +62,12 @@ struct mq_kind *mq_kind(struct ipc *);
 int mq_make(const struct ipc_cred *, const char *name, mode_t mode, int64_t maxmsg, int64_t msgsize, char *why,
 	    size_t why_size);
 
+/*
+ * A descriptor of the same queue for O_WRONLY or O_RDWR, which a reader's is not; its name may mean another one by now. The caller
+ * closes it. Or -errno.
+ */
+int mq_reopen(mqd_t, int access);
+
 /* io.c */
 ssize_t mq_read(struct ipc_op *);
 ssize_t mq_write(struct ipc_op *);

@@ -8,6 +8,7 @@
  */
 #include "core/abroad.h"
 #include "sem.h"
+#include "base/directory.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/ctl.h"
@@ -206,18 +207,13 @@ static const char *sem_listed(struct ipc *ipc, const struct dirent *e)
 
 static int sem_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
-	int fd = openat(sem_kind(ipc)->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *e;
 	DIR *dir;
+	int r = ipc_directory_read(sem_kind(ipc)->dir, &dir);
 
 	(void)cred;
-	if (fd < 0)
-		return errno == EBADF ? 0 : -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r == -EBADF ? 0 : r;
 	while ((e = readdir(dir))) {
 		const char *name = sem_listed(ipc, e);
 
