@@ -5,7 +5,7 @@
 #include "mq.h"
 
 /* One of them, taken by h. */
-void mq_front_add(struct mq_handle *h, const char *data, size_t len, unsigned prio);
+void mq_front_add(struct mq_handle *m, const char *data, size_t len, unsigned prio);
 /* The next message of all, to `to`, while chan->front is not NULL. Returns its length. */
 ssize_t mq_front_take(struct mq_handle *, char *to, unsigned *prio);
 /* The first of them, which must be there: its length. drop: it has gone elsewhere. */

@@ -51,10 +51,10 @@ void mq_journal_free(struct mq_journal *);
 
 /* A free slot's number, or -errno with a line in why. The slots of earlier calls may move. */
 int mq_journal_reserve(struct mq_journal *, char *why, size_t why_size);
-void mq_journal_release(struct mq_journal *, int slot);
+void mq_journal_release(struct mq_journal *, int i);
 struct mq_slot *mq_journal_slot(const struct mq_journal *, int slot);
 /* Takes the next message into a reserved slot, which is RECEIVING then, len and prio set; -errno, and still reserved. */
-ssize_t mq_journal_receive(struct mq_journal *, int slot, mqd_t);
+ssize_t mq_journal_receive(struct mq_journal *, int i, mqd_t queue);
 
 /*
  * Calls fn for each journal of a directory that a crash left: 0: it has taken all, and the file goes. Returns whether all went.
