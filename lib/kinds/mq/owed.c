@@ -182,7 +182,7 @@ void mq_pushed_drop_all(struct mq_owed *o)
 		pushed_drop(ipc_container(o->pushed.next, struct mq_debt, debt.link));
 }
 
-/* A message has come out of the queue: if it is one that we pushed, it goes on counting its deliveries. */
+/* A message has come out of the queue: if it is one that we pushed, it goes on counting its deliveries, in its place. */
 static void pushed_match(struct mq_debt *d)
 {
 	struct mq_slot *slot = mq_owed_slot(d);
@@ -194,6 +194,7 @@ static void pushed_match(struct mq_debt *d)
 
 		if (had->prio == slot->prio && had->len == slot->len && memcmp(had->body, slot->body, slot->len) == 0) {
 			slot->deliveries = had->deliveries;
+			slot->seq = had->seq;
 			pushed_drop(p);
 			return;
 		}
