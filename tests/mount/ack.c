@@ -413,7 +413,8 @@ t_test(ack, killed_daemon_loses_nothing)
 {
 	make_with(3);
 	pid_t pid = t_spawn(M, "bash", "exec 3<$Q@lines,ack; read -r -u3 a; read -r -u3 b; kill -STOP $$");
-	t_await(queue_ctl(M, &q, "owed") == 1 && queue_depth(&q) == 1);
+	/* In this order: the daemon answers when it has done with the message that left the queue. */
+	t_await(queue_depth(&q) == 1 && queue_ctl(M, &q, "owed") == 1);
 	t_mount_crash(M);
 	kill(pid, SIGKILL);
 	t_wait_exit(pid, T_PATIENCE, &(char *){NULL});
