@@ -434,14 +434,15 @@ void fs_fifo_open(fuse_req_t req, const struct ipc_ref *ref, int flags, ino_t in
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
 	int r = fifo_check_open(fs, &cred, ref, flags);
-	struct fs_fifo *f = NULL;
+	struct fs_fifo *f;
 
-	if (r == 0) {
-		f = calloc(1, sizeof(*f) + strlen(fs->opt.mountpoint) + sizeof(helper_prefix) + 24);
-		r = f ? 0 : -ENOMEM;
-	}
 	if (r < 0) {
 		fs_reply_err(req, r);
+		return;
+	}
+	f = calloc(1, sizeof(*f) + strlen(fs->opt.mountpoint) + sizeof(helper_prefix) + 24);
+	if (!f) {
+		fs_reply_err(req, -ENOMEM);
 		return;
 	}
 	f->fs = fs;

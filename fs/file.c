@@ -335,7 +335,7 @@ static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, 
 	struct ipc_cred cred = fs_cred(req);
 	mode_t made = create_mode(mode);
 	int r = result ? *result : ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
-	struct stat st;
+	struct stat st = {0};
 
 	if (r == -EEXIST)
 		made = mode;

@@ -40,4 +40,15 @@ static inline void ipc_list_remove(struct ipc_list *node)
 	ipc_list_init(node);
 }
 
+/* Removes the first node of a list that is not empty, and returns it. */
+static inline struct ipc_list *ipc_list_pop(struct ipc_list *head)
+{
+	struct ipc_list *first = head->next;
+
+	head->next = first->next;
+	head->next->prev = head;
+	ipc_list_init(first);
+	return first;
+}
+
 #endif

@@ -160,7 +160,7 @@ void ipc_free(struct ipc *ipc)
 	ipc_pool_free(ipc->pool);
 	while (ipc->chans)
 		ipc_chan_forget(*(struct ipc_chan **)ipc->chans);
-	for (unsigned i = 0; ipc->kinds[i] && i < IPC_KINDS_MAX; i++)
+	for (unsigned i = 0; i < IPC_KINDS_MAX && ipc->kinds[i]; i++)
 		if (ipc->kinds[i]->stop)
 			ipc->kinds[i]->stop(ipc);
 	ipc_rundir_free(ipc->rundir);

@@ -138,7 +138,7 @@ static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, cons
 	bool first = true;
 
 	for (const char *at = ref_next_at(name); at; at = ref_next_at(at + 1), first = false) {
-		char other[256];
+		char other[256] = "";
 
 		if (ipc_facets_parse(kind->name, kind->facets | IPC_F_CORE, framed, at + 1, strlen(at + 1), facets,
 				     first ? why : other, first ? why_size : sizeof(other)) == 0)

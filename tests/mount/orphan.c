@@ -27,11 +27,11 @@ static char *path_of(int i)
 
 static char *plain(int i)
 {
-	char *path = strdup(path_of(i)), *at = strchr(path, '@');
+	char path[64];
 
-	if (at)
-		*at = '\0';
-	return path;
+	snprintf(path, sizeof(path), paths[i], t_name("o"));
+	path[strcspn(path, "@")] = '\0';
+	return t_path(M, "%s", path);
 }
 
 static int connect_later(void *path)

@@ -43,7 +43,6 @@ void mq_back_init(struct mq_chan *q)
 static void returned_free(struct mq_chan *q, struct returned *r)
 {
 	ipc_quota_give(q->chan.ipc, r->cred.uid, IPC_QUOTA_BYTES, r->size);
-	ipc_list_remove(&r->link);
 	free(r);
 }
 
@@ -57,12 +56,11 @@ static void back_done(struct mq_chan *q)
 
 void mq_back_fini(struct mq_chan *q)
 {
-	struct ipc_list *pos, *next;
 	unsigned lost = 0;
 
 	mq_back_flush(q);
-	ipc_list_each(pos, next, &q->returned) {
-		struct returned *r = ipc_container(pos, struct returned, link);
+	while (!ipc_list_empty(&q->returned)) {
+		struct returned *r = ipc_container(ipc_list_pop(&q->returned), struct returned, link);
 
 		if (!lost++)
 			ipc_refuse(q->chan.ipc, &r->cred, ENOSPC, q->chan.name,
@@ -141,6 +139,7 @@ bool mq_back_flush(struct mq_chan *q)
 		if (err < 0)
 			ipc_refuse(q->chan.ipc, &r->cred, -err, q->chan.name,
 				   "a message of %zu bytes could neither be delivered nor put back", r->size);
+		ipc_list_pop(&q->returned);
 		returned_free(q, r);
 		moved = true;
 	}

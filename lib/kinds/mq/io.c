@@ -134,7 +134,7 @@ static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, i
 {
 	struct ipc_handle *h = op->handle;
 	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
-	struct mq_debt *debt;
+	struct mq_debt *debt = NULL;
 	const struct mq_slot *slot;
 	ssize_t n = mq_back_reserve(mq_chan(h->chan));
 
@@ -165,7 +165,7 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 	struct mq_chan *q = mq_chan(h->chan);
 	struct mq_owed *owed = h->owing ? mq_owed_get(op) : q->owed;
 	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
-	unsigned prio;
+	unsigned prio = 0;
 	ssize_t n;
 
 	if (h->owing && !owed)

@@ -241,7 +241,7 @@ static int recover_map(struct head *head, size_t size,
 	if (r < 0 || memcmp(boot, head->boot, sizeof(boot)) != 0)
 		return r;
 	slots = (size - HEAD_SIZE) / head->slot_size;
-	used = calloc(slots + 1, sizeof(*used));
+	used = calloc(slots + 1, sizeof(struct mq_slot *));
 	if (!used)
 		return -ENOMEM;
 	for (size_t i = 0; i < slots; i++)

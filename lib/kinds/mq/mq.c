@@ -225,7 +225,7 @@ static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *a
 static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_mq, ref->base);
-	struct mq_attr attr;
+	struct mq_attr attr = {0};
 	int64_t bytes;
 	int r = mq_look(ipc, ref, &attr, &bytes);
 
@@ -236,11 +236,9 @@ static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth
 
 static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
-	struct mq_attr attr;
+	struct mq_attr attr = {0};
 	int64_t bytes;
-	int r;
-
-	r = mq_look(ipc, ref, &attr, &bytes);
+	int r = mq_look(ipc, ref, &attr, &bytes);
 	if (r < 0)
 		return ipc_is_shortage(r) || r == -ESTALE ? r : 0;
 	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize,

@@ -169,17 +169,11 @@ void mq_pushed_add(struct mq_debt *d)
 	o->pushed_count++;
 }
 
-static void pushed_drop(struct mq_debt *d)
-{
-	ipc_list_remove(&d->debt.link);
-	d->owed->pushed_count--;
-	mq_owed_drop(d);
-}
-
 void mq_pushed_drop_all(struct mq_owed *o)
 {
 	while (!ipc_list_empty(&o->pushed))
-		pushed_drop(ipc_container(o->pushed.next, struct mq_debt, debt.link));
+		mq_owed_drop(ipc_container(ipc_list_pop(&o->pushed), struct mq_debt, debt.link));
+	o->pushed_count = 0;
 }
 
 /* A message has come out of the queue: if it is one that we pushed, it goes on counting its deliveries, in its place. */
@@ -195,7 +189,9 @@ static void pushed_match(struct mq_debt *d)
 		if (had->prio == slot->prio && had->len == slot->len && memcmp(had->body, slot->body, slot->len) == 0) {
 			slot->deliveries = had->deliveries;
 			slot->seq = had->seq;
-			pushed_drop(p);
+			ipc_list_remove(pos);
+			d->owed->pushed_count--;
+			mq_owed_drop(p);
 			return;
 		}
 	}
@@ -460,10 +456,9 @@ void mq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
 	while (o->count)
 		mq_owed_drop(mq_back_take(o));
 	while (!ipc_list_empty(&o->dead.dying)) {
-		struct mq_debt *d = ipc_container(o->dead.dying.next, struct mq_debt, debt.link);
+		struct mq_debt *d = ipc_container(ipc_list_pop(&o->dead.dying), struct mq_debt, debt.link);
 
 		cred = (struct ipc_cred){.uid = d->uid, .pid = d->pid};
-		ipc_list_remove(&d->debt.link);
 		mq_owed_drop(d);
 		back++;
 	}
@@ -566,16 +561,10 @@ static void owed_leave(struct mq_owed *o)
 {
 	while (o->count)
 		free(mq_back_take(o));
-	for (struct ipc_list *list = &o->pushed;; list = &o->dead.dying) {
-		while (!ipc_list_empty(list)) {
-			struct mq_debt *d = ipc_container(list->next, struct mq_debt, debt.link);
-
-			ipc_list_remove(&d->debt.link);
-			free(d);
-		}
-		if (list == &o->dead.dying)
-			break;
-	}
+	while (!ipc_list_empty(&o->pushed))
+		free(ipc_container(ipc_list_pop(&o->pushed), struct mq_debt, debt.link));
+	while (!ipc_list_empty(&o->dead.dying))
+		free(ipc_container(ipc_list_pop(&o->dead.dying), struct mq_debt, debt.link));
 	o->pushed_count = 0;
 	mq_owed_keep_chan(o);
 }

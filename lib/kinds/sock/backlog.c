@@ -64,9 +64,8 @@ int sock_pending_add(struct sock_chan *c)
 /* Takes the first one off the list. */
 static struct pending pending_pop(struct sock_chan *c)
 {
-	struct pending *first = ipc_container(c->pending.next, struct pending, link), p = *first;
+	struct pending *first = ipc_container(ipc_list_pop(&c->pending), struct pending, link), p = *first;
 
-	ipc_list_remove(&first->link);
 	free(first);
 	c->pending_count--;
 	return p;

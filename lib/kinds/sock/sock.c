@@ -250,7 +250,7 @@ static void sock_collect_bound(struct ipc_chan *chan, void *arg)
 /* They keep the file system alive whose mount has gone. */
 static void sock_drop_addresses(struct ipc *ipc)
 {
-	struct sock_bound b = {.all = calloc(ipc->addresses + 1, sizeof(*b.all))};
+	struct sock_bound b = {.all = calloc(ipc->addresses + 1, sizeof(struct sock_chan *))};
 
 	if (b.all)
 		ipc_chan_each(ipc, &ipc_sock, sock_collect_bound, &b);
