@@ -58,7 +58,7 @@ PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
 
 DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev
 DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3
-DEPS_LINT := clang-format clang-tidy cppcheck shellcheck
+DEPS_LINT := clang-format clang-tidy cppcheck shellcheck mandoc man-db
 DEPS_FUZZ := clang
 # redis-server is compared with where there is one, but not installed: it would start a service.
 DEPS_BENCH := bash socat netcat-openbsd python3 gnuplot-nox
@@ -226,6 +226,7 @@ check:
 		[ ! -d tests/fuzz/corpus/$$f ] || $(B)/fuzz/$$f tests/fuzz/corpus/$$f/* || { echo "fuzz/$$f: FAILED" >&2; rc=1; }; \
 	done; \
 	[ -n '$(T)' ] || sh tests/examples.sh || rc=1; \
+	[ -n '$(T)' ] || python3 -B tests/readme.py || rc=1; \
 	for t in $(filter $(B)/tests/%,$(TESTS)); do \
 		rm -f $$t.failed; \
 		{ timeout -k 10 600 $$t --verbose=1 $(CRITERION_ARGS) 2>&1 || echo failed > $$t.failed; } | tee $$t.log | \
@@ -276,10 +277,10 @@ SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c tests/*.c tests/*/*.c examples/*.c)
 HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h tests/*.h tests/*/*.h examples/*.h)
 SCRIPTS = $(wildcard tests/*.sh tests/bench/*.sh examples/*.sh .ci/run)
 
-.PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts
-lint: ## clang-format, clang-tidy, cppcheck and shellcheck over everything
+.PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts lint-manual
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck and mandoc over everything
 	@$(SUBMAKE) deps-lint
-	@$(MAKE) --no-print-directory -k lint-format lint-tidy lint-cppcheck lint-scripts
+	@$(MAKE) --no-print-directory -k lint-format lint-tidy lint-cppcheck lint-scripts lint-manual
 lint-format:
 	@echo clang-format
 	@[ -z '$(SOURCES)$(HEADERS)' ] || clang-format --dry-run -Werror $(SOURCES) $(HEADERS)
@@ -296,6 +297,11 @@ lint-cppcheck:
 lint-scripts:
 	@echo shellcheck
 	@[ -z '$(SCRIPTS)' ] || shellcheck $(SCRIPTS)
+# Both renderers; which other pages this machine has is not our fault.
+lint-manual:
+	@echo mandoc, man
+	@! { mandoc -Tlint $(MAN) 2>&1 | grep -v -e 'referenced manual not found' -e 'outdated mandoc.db'; }
+	@! { for m in $(MAN); do man --warnings -E UTF-8 -l $$m 2>&1 >/dev/null; done | grep .; }
 
 # --- the rest --------------------------------------------------------------------------------------------------------
 
