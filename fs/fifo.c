@@ -411,8 +411,8 @@ static int fifo_check_open(struct fs *fs, const struct ipc_cred *cred, const str
 	int r;
 
 	if ((flags & O_ACCMODE) != O_RDONLY && (flags & O_ACCMODE) != O_WRONLY)
-		return fifo_refuse(fs, cred, ref, EINVAL,
-				   "a FIFO has one direction: open it for reading or for writing, not for both");
+		return ipc_refuse_facet(fs->ipc, cred, EINVAL, ref,
+					"a FIFO has one direction: open it for reading or for writing, not for both");
 	if (cred->pid <= 0)
 		return fifo_refuse(fs, cred, ref, EOPNOTSUPP,
 				   "your process is not visible to ipcfs, so it cannot be given a FIFO of its own; "

@@ -215,6 +215,9 @@ int ipc_text_close(struct ipc_text *);
 /* Remembers a refusal for MNT/errors; `path` as below the mount. Returns -err. */
 int ipc_refuse(struct ipc *, const struct ipc_cred *, int err, const char *path, const char *why, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The same where a facet is what is refused: names the help that explains it. */
+int ipc_refuse_facet(struct ipc *, const struct ipc_cred *, int err, const struct ipc_ref *, const char *why, ...)
+	__attribute__((format(printf, 5, 6)));
 
 /* Operations on handles. */
 enum ipc_op_type { IPC_OPEN, IPC_READ, IPC_WRITE, IPC_FLUSH };

@@ -2,6 +2,7 @@
 #include "help.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,38 +20,37 @@ static const struct help {
 	const char *what, *example;
 } rows[] = {
 	{IPC_F_LINES, "each written line is a message; a message that is read ends in a newline",
-	 "seq 10 > M/%s/NAME@lines"},
-	{IPC_F_NUL, "the same with a NUL byte in place of the newline", "find . -print0 > M/%s/NAME@nul"},
-	{IPC_F_PRIO, "send with this priority; higher ones are received first", "echo now > M/%s/NAME@lines,prio=9"},
-	{IPC_F_DRAIN, "end of file when it is empty, instead of waiting", "cat M/%s/NAME@lines,drain"},
-	{IPC_F_ONE, "end of file after one message", "./work < M/%s/NAME@one"},
-	{IPC_F_N, "end of file after so many messages", "cat M/%s/NAME@lines,n=3"},
+	 "seq 10 > M/%s@lines"},
+	{IPC_F_NUL, "the same with a NUL byte in place of the newline", "find . -print0 > M/%s@nul"},
+	{IPC_F_PRIO, "send with this priority; higher ones are received first", "echo now > M/%s@lines,prio=9"},
+	{IPC_F_DRAIN, "end of file when it is empty, instead of waiting", "cat M/%s@lines,drain"},
+	{IPC_F_ONE, "end of file after one message", "./work < M/%s@one"},
+	{IPC_F_N, "end of file after so many messages", "cat M/%s@lines,n=3"},
 	{IPC_F_IDLE, "end of file when no message has come for so long",
-	 "while read -r line; do echo \"$line\"; done < M/%s/NAME@lines,idle=2s"},
-	{IPC_F_TIMEOUT, "what has waited for so long fails with ETIMEDOUT", "head -n1 M/%s/NAME@timeout=5s"},
-	{IPC_F_BATCH, "a read returns as many whole lines as fit", "cat M/%s/NAME@lines,batch"},
-	{IPC_F_META, "what is known of a message, and a tab, stand in front of it", "cat M/%s/NAME@lines,meta"},
+	 "while read -r line; do echo \"$line\"; done < M/%s@lines,idle=2s"},
+	{IPC_F_TIMEOUT, "what has waited for so long fails with ETIMEDOUT", "cat M/%s@timeout=5s"},
+	{IPC_F_BATCH, "a read returns as many whole lines as fit", "cat M/%s@lines,batch"},
+	{IPC_F_META, "what is known of a message, and a tab, stand in front of it", "cat M/%s@lines,meta"},
 	{IPC_F_ACK, "done when its reader asks for more or exits with 0; otherwise the next reader gets it",
-	 "./work < M/%s/NAME@lines,one,ack"},
-	{IPC_F_LEASE, "who has not done it within so long loses it to another", "cat M/%s/NAME@lines,ack,lease=30s"},
-	{IPC_F_TRIES, "what came back so often goes to NAME.dead", "./work < M/%s/NAME@lines,one,ack,tries=3"},
-	{IPC_F_LISTEN, "opening accepts a client, and waits for one", "exec 3<> M/%s/NAME@listen"},
-	{IPC_F_IO, "opening connects, also to a socket that a server bound", "exec 3<> M/%s/NAME@io"},
-	{IPC_F_HOLD, "opening takes a permit, and the last close gives it back", "exec 9< M/%s/NAME@hold"},
-	{IPC_F_FIFO, "a FIFO of your own, for programs that know pipes and take a file for a disk",
-	 "cat M/%s/NAME@fifo"},
-	{IPC_F_LAST, "start so many messages back", "cat M/%s/NAME@last=5,drain"},
-	{IPC_F_MAXMSG, "a new one holds so many messages", "touch M/%s/NAME@maxmsg=10"},
-	{IPC_F_MSGSIZE, "the longest message of a new one", "touch M/%s/NAME@msgsize=4K"},
-	{IPC_F_SIZE, "the size of a new one", "touch M/%s/NAME@size=1M"},
-	{IPC_F_VALUE, "the permits of a new one", "touch M/%s/NAME@value=4"},
-	{IPC_F_STREAM, "a new one carries bytes (this is what it is unless told)", "touch M/%s/NAME@stream"},
-	{IPC_F_DGRAM, "a new one carries datagrams", "touch M/%s/NAME@dgram"},
-	{IPC_F_SEQPACKET, "a new one carries packets over connections", "touch M/%s/NAME@seqpacket"},
-	{IPC_F_CONNECT, "a new one leads to a socket elsewhere", "touch M/%s/NAME@connect=/run/server.sock"},
-	{IPC_F_ADDR, "the address, for connect() and sendto()", "socat - UNIX-CONNECT:M/%s/NAME@addr"},
-	{IPC_F_CTL, "the state as key=value lines", "cat M/%s/NAME@ctl"},
-	{IPC_F_HELP, "this list", "cat M/%s/NAME@help"},
+	 "./work < M/%s@lines,one,ack"},
+	{IPC_F_LEASE, "who has not done it within so long loses it to another", "cat M/%s@lines,ack,lease=30s"},
+	{IPC_F_TRIES, "what came back so often goes to NAME.dead", "./work < M/%s@lines,one,ack,tries=3"},
+	{IPC_F_LISTEN, "opening accepts a client, and waits for one", "exec 3<> M/%s@listen"},
+	{IPC_F_IO, "opening connects, also to a socket that a server bound", "exec 3<> M/%s@io"},
+	{IPC_F_HOLD, "opening takes a permit, and the last close gives it back", "exec 9< M/%s@hold"},
+	{IPC_F_FIFO, "a FIFO of your own, for programs that know pipes and take a file for a disk", "cat M/%s@fifo"},
+	{IPC_F_LAST, "start so many messages back", "cat M/%s@last=5,drain"},
+	{IPC_F_MAXMSG, "a new one holds so many messages", "touch M/%s@maxmsg=10"},
+	{IPC_F_MSGSIZE, "the longest message of a new one", "touch M/%s@msgsize=4K"},
+	{IPC_F_SIZE, "the size of a new one", "touch M/%s@size=1M"},
+	{IPC_F_VALUE, "the permits of a new one", "touch M/%s@value=4"},
+	{IPC_F_STREAM, "a new one carries bytes (this is what it is unless told)", "touch M/%s@stream"},
+	{IPC_F_DGRAM, "a new one carries datagrams", "touch M/%s@dgram"},
+	{IPC_F_SEQPACKET, "a new one carries packets over connections", "touch M/%s@seqpacket"},
+	{IPC_F_CONNECT, "a new one leads to a socket elsewhere", "touch M/%s@connect=/run/server.sock"},
+	{IPC_F_ADDR, "the address, for connect() and sendto()", "socat - UNIX-CONNECT:M/%s@addr"},
+	{IPC_F_CTL, "the state as key=value lines", "cat M/%s@ctl"},
+	{IPC_F_HELP, "this list", "cat M/%s@help"},
 };
 
 void ipc_help_of(uint32_t facet, const char **what, const char **example)
@@ -61,6 +61,24 @@ void ipc_help_of(uint32_t facet, const char **what, const char **example)
 			*what = rows[i].what;
 			*example = rows[i].example;
 		}
+}
+
+static const char *help_names(const struct ipc_kind *kind)
+{
+	return kind->names ? kind->names : "NAME";
+}
+
+int ipc_refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, int err, const struct ipc_ref *ref, const char *why,
+		     ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, why);
+	vsnprintf(text, sizeof(text), why, args);
+	va_end(args);
+	return ipc_refuse(ipc, cred, err, ipc_ref_path(ref), "%s (%s/%s@help explains it)", text, ref->kind->name,
+			  help_names(ref->kind));
 }
 
 struct help_handle {
@@ -75,15 +93,15 @@ static struct help_handle *help_handle(struct ipc_handle *h)
 
 struct help_writer {
 	FILE *out;
-	const char *kind;
+	const struct ipc_kind *kind;
 };
 
-/* The example with the kind's directory in it. Not printf(): the format is a variable. */
-static void help_example(FILE *out, const char *example, const char *kind)
+/* The example with a name of the kind in it. Not printf(): the format is a variable. */
+static void help_example(FILE *out, const char *example, const struct ipc_kind *kind)
 {
 	const char *at = strstr(example, "%s");
 
-	fprintf(out, "%.*s%s%s\n", (int)(at - example), example, kind, at + 2);
+	fprintf(out, "%.*s%s/%s%s\n", (int)(at - example), example, kind->name, help_names(kind), at + 2);
 }
 
 static void help_line(void *arg, uint32_t facet, const char *usage)
@@ -108,7 +126,7 @@ void ipc_help_stat(struct stat *st)
 static int help_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
 	struct help_handle *help = help_handle(h);
-	struct help_writer w = {.kind = ref->kind->name};
+	struct help_writer w = {.kind = ref->kind};
 
 	(void)flags;
 	(void)ino;
@@ -117,7 +135,7 @@ static int help_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	w.out = ipc_text_open(&help->text);
 	if (!w.out)
 		return -ENOMEM;
-	fprintf(w.out, "/%s takes these facets: NAME@FACET[,FACET...]\n\n", ref->kind->name);
+	fprintf(w.out, "/%s takes these facets: %s@FACET[,FACET...]\n\n", ref->kind->name, help_names(ref->kind));
 	ipc_facets_each(ref->kind->facets | IPC_F_CORE, help_line, &w);
 	h->flushes = IPC_FLUSH_NEVER;
 	return ipc_text_close(&help->text);

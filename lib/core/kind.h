@@ -21,6 +21,7 @@ struct ipc_depth {
  */
 struct ipc_kind {
 	char name[IPC_KIND_NAME_MAX + 1];
+	const char *names; /* what stands for a name in texts: "tcp/HOST/PORT". Or NULL: "NAME". */
 	uint32_t facets;
 	bool named;		       /* its names live in the channel table and nowhere else */
 	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */

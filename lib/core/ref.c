@@ -179,8 +179,7 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 	}
 	ref_unescape(ref->base, name, len);
 	return kind->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
-					      : ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref),
-							   "%s (%s/NAME@help explains them)", why, kind->name);
+					      : ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
 }
 
 void ipc_name_show(struct ipc *ipc, const struct ipc_kind *kind, const char *base, char *text, size_t size)

@@ -126,9 +126,10 @@ static int shm_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 
 static int shm_refuse_size(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, off_t size)
 {
-	return ipc_refuse(ipc, cred, EEXIST, ipc_ref_path(ref),
-			  "the object exists and has %" PRId64 " bytes; size= is for a new one, truncate(1) resizes",
-			  (int64_t)size);
+	return ipc_refuse_facet(ipc, cred, EEXIST, ref,
+				"the object exists and has %" PRId64
+				" bytes; size= is for a new one, truncate(1) resizes",
+				(int64_t)size);
 }
 
 static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf, size_t size)

@@ -39,4 +39,19 @@ t_test(help, is_named_where_a_facet_is_refused)
 {
 	t_check_errno(open(t_path(M, "mq/x@linse"), O_RDONLY), EINVAL);
 	cr_assert(t_refused("mq/NAME@help"));
+	t_check_errno(open(t_path(M, "net/tcp/h/80@linse"), O_RDONLY), EINVAL);
+	cr_assert(t_refused("net/tcp/HOST/PORT@help"));
+}
+
+t_test(help, is_named_where_an_object_contradicts_a_facet)
+{
+	t_check("touch $M/sock/${P}s $M/shm/${P}s; for f in mq/${P}q@fifo sock/${P}s@dgram shm/${P}s@size=9; do "
+		"touch $M/mq/${P}q; : 2>/dev/null <>$M/$f; tail -n1 $M/errors | grep -o '([a-z]*/.*)'; done",
+		"(mq/NAME@help explains it)\n(sock/NAME@help explains it)\n(shm/NAME@help explains it)\n");
+}
+
+t_test(help, has_examples_with_names_as_the_kind_has_them)
+{
+	t_check("grep -o 'M/sig/PID@timeout=5s' $M/sig/$$@help; grep -o 'M/net/tcp/HOST/PORT@listen' $M/net/tcp/h/80@help",
+		"M/sig/PID@timeout=5s\nM/net/tcp/HOST/PORT@listen\n");
 }

@@ -16,7 +16,7 @@ static void explained(void *arg, uint32_t facet, const char *usage)
 	(*(unsigned *)arg)++;
 	ipc_help_of(facet, &what, &example);
 	cr_assert(what && *what, "%s is not explained", usage);
-	cr_assert(example && strstr(example, "M/%s/NAME@"), "%s: an example is needed: %s", usage, example);
+	cr_assert(example && strstr(example, "M/%s@"), "%s: an example is needed: %s", usage, example);
 	snprintf(written, sizeof(written), "%.*s", (int)name, usage);
 	cr_expect(strstr(example, written), "the example of %s does not use it: %s", usage, example);
 }

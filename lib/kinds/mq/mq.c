@@ -256,11 +256,11 @@ static int mq_check_facets(struct ipc_handle *h, const struct ipc_ref *ref, cons
 	const struct ipc_facets *f = &ref->facets;
 
 	if ((f->set & IPC_F_MAXMSG) && f->maxmsg != q->maxmsg)
-		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
-				  "the queue exists with maxmsg=%ld, which is fixed at creation", q->maxmsg);
+		return ipc_refuse_facet(h->ipc, &h->cred, EEXIST, ref,
+					"the queue exists with maxmsg=%ld, which is fixed at creation", q->maxmsg);
 	if ((f->set & IPC_F_MSGSIZE) && f->msgsize != q->msgsize)
-		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
-				  "the queue exists with msgsize=%ld, which is fixed at creation", q->msgsize);
+		return ipc_refuse_facet(h->ipc, &h->cred, EEXIST, ref,
+					"the queue exists with msgsize=%ld, which is fixed at creation", q->msgsize);
 	return 0;
 }
 

@@ -337,6 +337,7 @@ static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 
 const struct ipc_kind ipc_net = {
 	.name = "net",
+	.names = "tcp/HOST/PORT",
 	.facets = IPC_F_LISTEN | IPC_F_TIMEOUT | IPC_F_FIFO,
 	.named = true,
 	.transient = true,

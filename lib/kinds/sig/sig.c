@@ -526,6 +526,7 @@ static int sig_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 
 const struct ipc_kind ipc_sig = {
 	.name = "sig",
+	.names = "PID",
 	.facets = IPC_F_TIMEOUT,
 	.handle_size = sizeof(struct sig_handle),
 	.place = IPC_PLACE_PID,

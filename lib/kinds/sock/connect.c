@@ -28,12 +28,12 @@ static int sock_check_facets(const struct ipc_handle *h, const struct ipc_ref *r
 	const char *target = ref->base + ref->facet_at + ref->facets.connect;
 
 	if (asked && asked != has)
-		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
-				  "the socket exists with the type %s, which is fixed at creation",
-				  sock_type_name(c->type));
+		return ipc_refuse_facet(h->ipc, &h->cred, EEXIST, ref,
+					"the socket exists with the type %s, which is fixed at creation",
+					sock_type_name(c->type));
 	if ((ref->facets.set & IPC_F_CONNECT) && (!c->target || strcmp(c->target, target) != 0))
-		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref), "the channel exists and stands for %s",
-				  c->target ? c->target : "a socket of its own");
+		return ipc_refuse_facet(h->ipc, &h->cred, EEXIST, ref, "the channel exists and stands for %s",
+					c->target ? c->target : "a socket of its own");
 	return 0;
 }
 
@@ -44,7 +44,7 @@ static int sock_refuse_listen(const struct ipc_handle *h, const struct ipc_ref *
 				  ? "a server has bound it, and only that can accept"
 				  : "datagrams come without connections; open the plain name to read";
 
-	return ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref), "nothing to accept here: %s", why);
+	return ipc_refuse_facet(h->ipc, &h->cred, EOPNOTSUPP, ref, "nothing to accept here: %s", why);
 }
 
 int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)

@@ -118,8 +118,8 @@ static int sock_create_face(struct ipc *ipc, const struct ipc_cred *cred, const 
 	const char *target = ref->base + ref->facet_at + ref->facets.connect;
 
 	if (target[0] != '/' && (target[0] != '@' || !target[1]))
-		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref),
-				  "connect= takes an absolute path or @ and an abstract name");
+		return ipc_refuse_facet(ipc, cred, EINVAL, ref,
+					"connect= takes an absolute path or @ and an abstract name");
 	c->target = strdup(target);
 	return c->target ? 0 : -ENOMEM;
 }
@@ -138,12 +138,12 @@ static int sock_create_check(struct ipc *ipc, const struct ipc_cred *cred, const
 	if (!S_ISREG(mode) && !S_ISSOCK(mode))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/sock holds sockets only");
 	if (S_ISSOCK(mode) && ref->facet_at)
-		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref),
-				  "a server binds a plain name, and chooses the type by socket(2)");
+		return ipc_refuse_facet(ipc, cred, EINVAL, ref,
+					"a server binds a plain name, and chooses the type by socket(2)");
 	/* `exec 3<>srv@io` before the server is up must not take the name away from it. */
 	if (ref->facets.set & IPC_F_IO)
-		return ipc_refuse(ipc, cred, ENOENT, ipc_ref_path(ref),
-				  "no server has bound '%s' yet, and io makes no socket", ref->base);
+		return ipc_refuse_facet(ipc, cred, ENOENT, ref, "no server has bound '%s' yet, and io makes no socket",
+					ref->base);
 	return 0;
 }
 
