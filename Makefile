@@ -206,7 +206,6 @@ check: export ASAN_OPTIONS ?= exitcode=99:abort_on_error=0:detect_stack_use_afte
 check: export UBSAN_OPTIONS ?= print_stacktrace=1
 check: export TSAN_OPTIONS ?= exitcode=99
 check: export IPCFS = $(abspath $(B)/ipcfs)
-CRITERION_ARGS = -j2 --timeout 60 $(if $(T),--filter '$(T)')
 
 .PHONY: test
 test: ## install, build, run all tests; T='suite/name' selects; SANITIZE=address,undefined sanitises
@@ -218,24 +217,9 @@ test: ## install, build, run all tests; T='suite/name' selects; SANITIZE=address
 tests: all $(TESTS)
 	@:
 
-# The corpora and the examples come first, so that the last lines are Criterion's summaries.
 .PHONY: check
 check:
-	@rc=0; \
-	for f in $(FUZZ); do \
-		[ ! -d tests/fuzz/corpus/$$f ] || $(B)/fuzz/$$f tests/fuzz/corpus/$$f/* || { echo "fuzz/$$f: FAILED" >&2; rc=1; }; \
-	done; \
-	[ -n '$(T)' ] || sh tests/examples.sh || rc=1; \
-	[ -n '$(T)' ] || python3 -B tests/readme.py || rc=1; \
-	for t in $(filter $(B)/tests/%,$(TESTS)); do \
-		rm -f $$t.failed; \
-		{ timeout -k 10 600 $$t --verbose=1 $(CRITERION_ARGS) 2>&1 || echo failed > $$t.failed; } | tee $$t.log | \
-			grep --line-buffered -v -e '^\[RUN' -e '^\[PASS' -e '^\[SKIP' -e 'Criterion v' -e '^\[====\]'; \
-		[ ! -e $$t.failed ] || rc=1; \
-	done; \
-	sed -n -e '/: Test is disabled$$/d' -e 's/^\[SKIP\]/skipped:/p' $(patsubst %,%.log,$(filter $(B)/tests/%,$(TESTS))); \
-	grep -h '^\[====\] Synthesis' $(patsubst %,%.log,$(filter $(B)/tests/%,$(TESTS))); \
-	exit $$rc
+	@sh tests/check.sh $(B) '$(T)'
 
 SECONDS ?= 60
 

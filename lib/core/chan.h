@@ -17,7 +17,7 @@ struct ipc_chan {
 	uid_t idle_of;
 	struct ipc_list handles;
 	struct ipc_waitq waitq;
-	unsigned owed;	/* messages that were handed over and are not settled: settle.h */
+	unsigned debts; /* messages that were handed over and are not settled: settle.h */
 	struct stat st; /* kinds whose names live here: all of it; others: st_ino */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes; /* from and to the files of this mount */
 	struct ipc_garbage garbage;

@@ -51,7 +51,7 @@ static unsigned debts_end(struct ipc_handle *h, struct ipc_list *debts, void (*b
 
 	while ((debt = debt_first(debts))) {
 		ipc_list_remove(&debt->link);
-		h->chan->owed--;
+		h->chan->debts--;
 		become(debt);
 		count++;
 	}
@@ -140,7 +140,7 @@ void ipc_settle_took(struct ipc_op *op, struct ipc_debt *debt)
 	debt->handle = h;
 	debt->pid = op->cred.pid;
 	debt->since = ipc_now();
-	h->chan->owed++;
+	h->chan->debts++;
 	ipc_list_append(&h->owing->fresh, &debt->link);
 }
 

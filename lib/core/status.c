@@ -51,7 +51,7 @@ static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct status
 	if (!chan)
 		return;
 	line->waiters = ipc_chan_waiters(chan);
-	line->owed = chan->owed;
+	line->owed = chan->debts;
 	ipc_list_each(pos, next, &chan->handles)
 		line->openers++;
 }

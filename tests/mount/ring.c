@@ -5,7 +5,6 @@
 #include <linux/io_uring.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -22,7 +21,8 @@ struct ring {
 
 struct ring *ring_start(void)
 {
-	struct ring *r = calloc(1, sizeof(*r));
+	static struct ring ring; /* a test is a process of its own */
+	struct ring *r = &ring;
 	struct io_uring_params *p = &r->params;
 	size_t sq, cq;
 

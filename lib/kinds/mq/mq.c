@@ -245,7 +245,7 @@ static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ch
 		attr.mq_curmsgs + (chan ? mq_chan(chan)->front_count : 0));
 	if (bytes >= 0)
 		fprintf(out, "bytes=%" PRId64 "\n", bytes);
-	fprintf(out, "owed=%u\ngiven_back=%zu\n", chan ? chan->owed : 0,
+	fprintf(out, "owed=%u\ngiven_back=%zu\n", chan ? chan->debts : 0,
 		chan && mq_chan(chan)->owed ? mq_chan(chan)->owed->count : 0);
 	return 0;
 }

@@ -463,10 +463,10 @@ void mq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
 		back++;
 	}
 	mq_pushed_drop_all(o);
-	if (back || chan->owed)
+	if (back || chan->debts)
 		ipc_refuse(chan->ipc, by ? by : &cred, ENOENT, ipc_chan_path(chan),
 			   "the queue was removed, and with it %zu that had been given back; %u are still owed", back,
-			   chan->owed);
+			   chan->debts);
 	mq_owed_keep_chan(o);
 }
 
