@@ -134,3 +134,48 @@ t_test(ack_kill, at_any_call_of_giving_back)
 		check_job(stops);
 	}
 }
+
+/* What is left behind a kill while the reader of "one" asks for "two": as `deliveries:message` words. */
+static const char *const between[] = {"2:one 1:two 1:three ", "2:one 2:two 1:three ", "2:two 1:three "};
+enum { BETWEEN_COUNT = sizeof(between) / sizeof(between[0]) };
+
+static int kill_between(int stops)
+{
+	static const char *const jobs[] = {"one", "two", "three"};
+	pid_t reader;
+	int status, i = 0;
+	char *out;
+
+	for (size_t job = 0; job < sizeof(jobs) / sizeof(jobs[0]); job++)
+		queue_send(&q, jobs[job], 0);
+	reader = t_spawn(M, "bash",
+			 "exec 3<$M/mq/${P}q@lines,ack; read -r -u3 a; kill -STOP $$; read -r -u3 b; sleep 60");
+	cr_assert_eq(waitpid(reader, &status, WUNTRACED), reader);
+	cr_assert(WIFSTOPPED(status));
+	trace();
+	kill(reader, SIGCONT);
+	run_to(stops);
+	kill(M->daemon, SIGKILL);
+	kill(reader, SIGKILL);
+	t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
+	t_mount_crash(M);
+	M = t_mount_start(NULL);
+	t_sh(M, "sh", "timeout 10 cat $M/mq/${P}q@lines,ack,meta,drain | awk -F '\\t' '{printf \"%s:%s \", $2, $3}'",
+	     &out);
+	while (i < BETWEEN_COUNT && strcmp(out, between[i]) != 0)
+		i++;
+	cr_assert(i < BETWEEN_COUNT, "killed at stop %d: '%s'", stops, out);
+	return i;
+}
+
+/* The first is done, or still owed, and a delivery that its reader can have seen is counted. */
+t_test(ack_kill, at_any_call_between_two_jobs)
+{
+	enum { STOPS = 12 };
+	int seen = 0;
+
+	q = queue_make("q", 10, 64);
+	for (int stops = 1; stops <= STOPS; stops++)
+		seen |= 1 << kill_between(stops);
+	cr_assert(seen & 1 << (BETWEEN_COUNT - 1), "no kill came late enough");
+}
