@@ -26,7 +26,6 @@ static void check_job(int call)
 {
 	char *got, *out;
 
-	t_mount_crash(M);
 	M = t_mount_start(NULL);
 	cr_assert_eq(t_sh(M, "sh", "timeout 10 cat $M/mq/${P}q@lines,ack,drain", &out), 0);
 	cr_assert(strstr(out, JOB "\n"), "killed at call %d: '%s'", call, out);
@@ -83,7 +82,7 @@ t_test(ack_kill, at_any_call_of_a_handover)
 		trace();
 		queue_send(&q, JOB, 0);
 		run_to(stops);
-		kill(M->daemon, SIGKILL);
+		t_mount_crash(M);
 		kill(reader, SIGKILL);
 		t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
 		check_job(stops);
@@ -108,10 +107,9 @@ t_test(ack_kill, right_behind_the_receive)
 			received = receives && info.exit.rval == (int)strlen(JOB);
 	}
 	cr_assert_eq(queue_depth(&q), 0);
-	kill(M->daemon, SIGKILL);
+	t_mount_crash(M);
 	kill(reader, SIGKILL);
 	t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
-	t_mount_crash(M);
 	M = t_mount_start(NULL);
 	t_check("timeout 10 cat $M/mq/${P}q@lines,ack,meta,drain", "7\t1\t" JOB "\n");
 }
@@ -129,7 +127,7 @@ t_test(ack_kill, at_any_call_of_giving_back)
 		trace();
 		kill(reader, SIGKILL);
 		run_to(stops);
-		kill(M->daemon, SIGKILL);
+		t_mount_crash(M);
 		t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
 		check_job(stops);
 	}
@@ -155,10 +153,9 @@ static int kill_between(int stops)
 	trace();
 	kill(reader, SIGCONT);
 	run_to(stops);
-	kill(M->daemon, SIGKILL);
+	t_mount_crash(M);
 	kill(reader, SIGKILL);
 	t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
-	t_mount_crash(M);
 	M = t_mount_start(NULL);
 	t_sh(M, "sh", "timeout 10 cat $M/mq/${P}q@lines,ack,meta,drain | awk -F '\\t' '{printf \"%s:%s \", $2, $3}'",
 	     &out);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,6 +27,8 @@ static struct {
 	char scratch[PATH_MAX], prefix[32];
 	struct t_mount *mounts;
 	unsigned count;
+	int starts; /* lock_starts() */
+	bool crashed;
 } test;
 
 /* --- strings, failure, time --- */
@@ -163,6 +166,7 @@ static void begin(void)
 	test.janitor = janitor_start(test.scratch, test.prefix);
 	if (test.janitor < 0)
 		t_fail("no janitor: %s", strerror(errno));
+	test.starts = t_open("/proc/self/exe", O_RDONLY);
 	test.owner = getpid();
 }
 
@@ -171,12 +175,25 @@ void t_setup(void)
 	M = t_mount_start(NULL);
 }
 
+/*
+ * What a crash leaves is given back by the next daemon that starts, and that must be the test's own and not the one of a test
+ * beside it. So nobody starts one from a crash until the next start. The lock is on this program, so that no file is left.
+ */
+static void lock_starts(int how)
+{
+	while (flock(test.starts, how) < 0)
+		if (errno != EINTR)
+			t_fail("flock: %s", strerror(errno));
+	test.crashed = how == LOCK_EX;
+}
+
 void t_finish(void)
 {
 	if (test.owner != getpid())
 		return;
 	for (struct t_mount *m = test.mounts; m; m = m->next)
 		t_mount_stop(m);
+	lock_starts(LOCK_UN);
 	janitor_finish(test.janitor, true);
 	test.owner = 0;
 }
@@ -186,6 +203,7 @@ void t_teardown(void)
 	if (test.owner != getpid())
 		return;
 	janitor_finish(test.janitor, false);
+	lock_starts(LOCK_UN);
 	test.owner = 0;
 }
 
@@ -603,6 +621,8 @@ struct t_mount *t_mount_start(const char *option, ...)
 	m->next = test.mounts;
 	test.mounts = m;
 
+	if (!test.crashed)
+		lock_starts(LOCK_SH);
 	mountinfo = mountinfo_open();
 	m->daemon = fork_or_fail();
 	if (m->daemon == 0)
@@ -613,6 +633,7 @@ struct t_mount *t_mount_start(const char *option, ...)
 	status = t_wait_exit(t_fork(stat_readme, m), T_PATIENCE, NULL);
 	if (status)
 		t_fail("README: %s", strerror(status));
+	lock_starts(LOCK_UN);
 	return m;
 }
 
@@ -644,6 +665,7 @@ void t_mount_stop(struct t_mount *m)
 
 void t_mount_crash(struct t_mount *m)
 {
+	lock_starts(LOCK_EX);
 	kill(m->daemon, SIGKILL);
 	if (wait_status(m->daemon, T_PATIENCE) == -1)
 		t_fail("ipcfs does not end on SIGKILL");
