@@ -57,7 +57,7 @@ TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-test
 PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
 
 DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev
-DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3
+DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish
 DEPS_LINT := clang-format clang-tidy cppcheck shellcheck mandoc man-db
 DEPS_FUZZ := clang
 # redis-server is compared with where there is one, but not installed: it would start a service.
@@ -259,7 +259,7 @@ bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock fo
 
 SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c tests/*.c tests/*/*.c examples/*.c)
 HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h tests/*.h tests/*/*.h examples/*.h)
-SCRIPTS = $(wildcard tests/*.sh tests/bench/*.sh examples/*.sh .ci/run)
+SCRIPTS = $(wildcard tests/*.sh tests/bench/*.sh examples/*.sh fs/completion/*.bash .ci/run)
 
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts lint-manual
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and mandoc over everything
@@ -299,6 +299,7 @@ docdir ?= $(datadir)/doc/ipcfs
 bashcompdir ?= $(datadir)/bash-completion/completions
 zshcompdir ?= $(datadir)/zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)
 fishcompdir ?= $(datadir)/fish/vendor_completions.d
+fishfunctiondir ?= $(datadir)/fish/vendor_functions.d
 systemdsystemunitdir ?= $(prefix)/lib/systemd/system
 systemduserunitdir ?= $(prefix)/lib/systemd/user
 sysconfdir ?= $(prefix)/etc
@@ -310,8 +311,9 @@ define INSTALLED
 $(B)/ipcfs $(bindir) 755
 $(foreach m,$(MAN),$(m) $(mandir)/man$(patsubst .%,%,$(suffix $(m))) 644
 )fs/completion/ipcfs.bash $(bashcompdir) 644 ipcfs
-fs/completion/_ipcfs $(zshcompdir) 644
-fs/completion/ipcfs.fish $(fishcompdir) 644
+$(foreach z,$(wildcard fs/completion/_*),$(z) $(zshcompdir) 644
+)fs/completion/ipcfs.fish $(fishcompdir) 644
+fs/completion/ipcfs_facets.fish $(fishfunctiondir) 644
 $(B)/ipcfs.service $(systemdsystemunitdir) 644
 $(B)/user/ipcfs.service $(systemduserunitdir) 644
 $(foreach e,$(wildcard examples/*.* examples/etc/*),$(e) $(docdir)/$(dir $(e)) 644
