@@ -224,10 +224,11 @@ check:
 SECONDS ?= 60
 
 .PHONY: soak
-soak: ## all kinds at once among signals and kills for SECONDS (60); every message is counted
+soak: ## all kinds at once among signals and kills for SECONDS (60), and JOBS (100000) with ack; every message is counted
 	@$(SUBMAKE) deps-test
 	@$(SUBMAKE) all
 	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak.py $(SECONDS)
+	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak_jobs.py $(JOBS)
 
 SECONDS_EACH ?= 60
 
