@@ -56,8 +56,8 @@ TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-test
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
 PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
 
-DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev
-DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish
+DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev libncurses-dev
+DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish graphviz tmux
 DEPS_LINT := clang-format clang-tidy cppcheck shellcheck mandoc man-db
 DEPS_FUZZ := clang
 # redis-server is compared with where there is one, but not installed: it would start a service.

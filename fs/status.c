@@ -1,4 +1,4 @@
-/* Opens of MNT/status and MNT/status@json. */
+/* Opens of MNT/status and its other forms. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -52,7 +52,7 @@ void fs_status_open(struct fs_file *file, fuse_req_t req)
 	t->making.path = fs_text_name(file->node->text);
 	t->making.done = text_done;
 	if (fs_interrupt_watch(&t->interrupt, req, text_interrupt))
-		fs_steps_make(&fs->steps, &t->making, fs_text_is_status(file->node->text) == FS_STATUS_JSON);
+		fs_steps_make(&fs->steps, &t->making, fs_text_form(file->node->text));
 	else
 		text_done(&t->making, -EINTR);
 }

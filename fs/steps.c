@@ -9,6 +9,10 @@ static void text_finish(struct fs_steps *t, int err)
 
 	ipc_list_remove(&t->link);
 	ipc_status_end(t->status);
+	if (t->charged > t->text.size) {
+		ipc_uncharge(t->ipc, t->cred.uid, t->charged - t->text.size);
+		t->charged = t->text.size;
+	}
 	err = err ? err : whole;
 	if (err) {
 		free(t->text.data);
@@ -23,11 +27,13 @@ static void text_finish(struct fs_steps *t, int err)
 static bool text_step(struct fs_steps *t)
 {
 	int r = ipc_status_step(t->status, t->text.stream), charged;
+	size_t size;
 
 	fflush(t->text.stream);
-	charged = t->text.size > t->charged ? ipc_charge(t->ipc, &t->cred, t->text.size - t->charged, t->path) : 0;
-	if (charged == 0)
-		t->charged = t->text.size;
+	size = t->text.size + ipc_status_memory(t->status);
+	charged = size > t->charged ? ipc_charge(t->ipc, &t->cred, size - t->charged, t->path) : 0;
+	if (charged == 0 && size > t->charged)
+		t->charged = size;
 	if (r > 0 && charged == 0)
 		return true;
 	text_finish(t, charged < 0 ? charged : r);
@@ -64,12 +70,12 @@ void fs_steps_end(struct fs_steps_all *all)
 	ipc_task_cancel(&all->task);
 }
 
-void fs_steps_make(struct fs_steps_all *all, struct fs_steps *t, bool json)
+void fs_steps_make(struct fs_steps_all *all, struct fs_steps *t, enum ipc_status_form form)
 {
 	t->all = all;
 	t->charged = 0;
 	ipc_list_init(&t->link);
-	t->status = ipc_status_begin(t->ipc, &t->cred, json);
+	t->status = ipc_status_begin(t->ipc, &t->cred, form);
 	if (!t->status || !ipc_text_open(&t->text)) {
 		text_finish(t, -ENOMEM);
 		return;

@@ -33,7 +33,7 @@ void fs_steps_start(struct fs_steps_all *, struct ipc_loop *);
 /* Ends those that are being made with -ENOTCONN. */
 void fs_steps_end(struct fs_steps_all *);
 /* done() runs once, perhaps from within. */
-void fs_steps_make(struct fs_steps_all *, struct fs_steps *, bool json);
+void fs_steps_make(struct fs_steps_all *, struct fs_steps *, enum ipc_status_form);
 /* done() says -EINTR. */
 void fs_steps_cancel(struct fs_steps *);
 

@@ -1,4 +1,4 @@
-/* The texts in MNT itself: README, status, status@json, errors. */
+/* The texts in MNT itself: README, status and its other forms, errors. */
 #include "text.h"
 
 #include <errno.h>
@@ -22,14 +22,16 @@ static int text_readme(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 
 static const struct {
 	const char *name;
-	int (*write)(struct ipc *, const struct ipc_cred *, FILE *);
+	int (*write)(struct ipc *, const struct ipc_cred *, FILE *); /* NULL: one of status's forms */
 	bool fixed; /* always the same, so that the kernel may keep it and its size is known */
-	enum fs_status status;
+	enum ipc_status_form form;
 } texts[] = {
-	{"README", text_readme, true, FS_STATUS_NOT},
-	{"status", NULL, false, FS_STATUS_LINES},
-	{"status@json", NULL, false, FS_STATUS_JSON},
-	{"errors", text_errors, false, FS_STATUS_NOT},
+	{"README", text_readme, true, 0},
+	{"status", NULL, false, IPC_STATUS_LINES},
+	{"status@json", NULL, false, IPC_STATUS_JSON},
+	{"status@metrics", NULL, false, IPC_STATUS_METRICS},
+	{"status@dot", NULL, false, IPC_STATUS_DOT},
+	{"errors", text_errors, false, 0},
 };
 
 const char *fs_text_name(unsigned index)
@@ -37,9 +39,14 @@ const char *fs_text_name(unsigned index)
 	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index].name : NULL;
 }
 
-enum fs_status fs_text_is_status(unsigned index)
+bool fs_text_is_status(unsigned index)
 {
-	return texts[index].status;
+	return !texts[index].write;
+}
+
+enum ipc_status_form fs_text_form(unsigned index)
+{
+	return texts[index].form;
 }
 
 void fs_text_init(struct fs *fs, struct fs_node *node, unsigned index)

@@ -11,9 +11,9 @@ struct fs_node;
 const char *fs_text_name(unsigned index);
 /* Makes the node that of a text. */
 void fs_text_init(struct fs *, struct fs_node *, unsigned index);
-/* Whether it is made in steps, and which way: steps.h. */
-enum fs_status { FS_STATUS_NOT, FS_STATUS_LINES, FS_STATUS_JSON };
-enum fs_status fs_text_is_status(unsigned index);
+/* Whether it is made in steps, and as what: steps.h. */
+bool fs_text_is_status(unsigned index);
+enum ipc_status_form fs_text_form(unsigned index);
 /* Another text as it is now, for that reader. 0, and the text to be freed; or -errno. */
 int fs_text_make(struct fs *, unsigned index, const struct ipc_cred *, struct ipc_text *);
 

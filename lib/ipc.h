@@ -184,20 +184,22 @@ int ipc_list_dir(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
 		 void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 
 /*
- * The texts of MNT/README, MNT/status, MNT/status@json, MNT/errors (for that uid), written to out. status: 0, or -errno where
+ * The texts of MNT/README, MNT/status and its other forms, MNT/errors (for that uid), written to out. status: 0, or -errno where
  * memory or descriptors were too few to see all that there is.
  */
+enum ipc_status_form { IPC_STATUS_LINES, IPC_STATUS_JSON, IPC_STATUS_METRICS, IPC_STATUS_DOT };
 void ipc_text_readme(struct ipc *, FILE *out);
-int ipc_text_status(struct ipc *, const struct ipc_cred *, FILE *out);
-int ipc_text_status_json(struct ipc *, const struct ipc_cred *, FILE *out);
+int ipc_text_status(struct ipc *, const struct ipc_cred *, enum ipc_status_form, FILE *out);
 void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);
 
 /*
  * The same in steps of a bounded number of channels, so that nobody waits for another user's long list. begin: NULL when out of
- * memory. step: 1 when there is more to come, 0 at the end, or -errno; always the same out. end: accepts NULL.
+ * memory. step: 1 when there is more to come, 0 at the end, or -errno; always the same out. memory: bytes that it has taken, what it
+ * wrote not included. end: accepts NULL.
  */
-struct ipc_status *ipc_status_begin(struct ipc *, const struct ipc_cred *, bool json);
+struct ipc_status *ipc_status_begin(struct ipc *, const struct ipc_cred *, enum ipc_status_form);
 int ipc_status_step(struct ipc_status *, FILE *out);
+size_t ipc_status_memory(const struct ipc_status *);
 void ipc_status_end(struct ipc_status *);
 /* Counts n more bytes as held for the user: 0, or -EDQUOT with a line for MNT/errors, or -ENOMEM. They are given back by uncharge. */
 int ipc_charge(struct ipc *, const struct ipc_cred *, size_t n, const char *path);

@@ -76,6 +76,12 @@ struct ipc_chan *ipc_chan_get(struct ipc *ipc, const struct ipc_kind *kind, cons
 	return chan;
 }
 
+void ipc_chan_went_back(struct ipc_chan *chan, size_t bytes)
+{
+	chan->back_messages++;
+	chan->back_bytes += bytes;
+}
+
 void ipc_chan_hold(struct ipc_chan *chan)
 {
 	chan->refs++;

@@ -17,9 +17,16 @@ struct ipc_chan {
 	uid_t idle_of;
 	struct ipc_list handles;
 	struct ipc_waitq waitq;
-	unsigned debts; /* messages that were handed over and are not settled: settle.h */
-	struct stat st; /* kinds whose names live here: all of it; others: st_ino */
-	uint64_t in_messages, in_bytes, out_messages, out_bytes; /* from and to the files of this mount */
+	unsigned openers, readers, writers; /* of the handles */
+	unsigned waiters;		    /* operations parked on them */
+	unsigned holders; /* of them, those that hold something until they are closed: the kind's holds() */
+	unsigned debts;	  /* messages that were handed over and are not settled: settle.h */
+	struct stat st;	  /* kinds whose names live here: all of it; others: st_ino */
+	/*
+	 * From and to the files of this mount; and of those that were taken, what went back since, because it did not reach its reader.
+	 * None of them ever becomes less.
+	 */
+	uint64_t in_messages, in_bytes, out_messages, out_bytes, back_messages, back_bytes;
 	struct ipc_garbage garbage;
 };
 
@@ -49,7 +56,7 @@ int ipc_chan_list(struct ipc *, const struct ipc_kind *, void (*emit)(void *, co
 /* The recorded names of a kind whose own namespace cannot be listed; those that are gone are forgotten. */
 int ipc_chan_list_live(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
 int ipc_chan_rename_ref(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
-/* Operations parked on its handles. */
-unsigned ipc_chan_waiters(const struct ipc_chan *);
+/* A message that was counted as taken is back in the channel. */
+void ipc_chan_went_back(struct ipc_chan *, size_t bytes);
 
 #endif

@@ -50,14 +50,6 @@ void ipc_command(pid_t pid, char *out, size_t size)
 	ipc_escape(out, size, name, strlen(name));
 }
 
-static const char *ctl_verb(const struct ipc_op *op)
-{
-	static const char *const verbs[] = {
-		[IPC_OPEN] = "open", [IPC_READ] = "read", [IPC_WRITE] = "write", [IPC_FLUSH] = "flush"};
-
-	return verbs[op->type];
-}
-
 void ipc_ctl_more(const char *keys, unsigned count, FILE *out)
 {
 	if (count > IPC_CTL_SHOWN)
@@ -77,40 +69,31 @@ static void ctl_show_waiters(const struct ipc_handle *h, unsigned *count, FILE *
 			continue;
 		pid = ipc_reader_pid(h->ipc, op->cred.pid);
 		ipc_command(pid ? op->cred.pid : 0, command, sizeof(command));
-		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)pid, command, ctl_verb(op),
-			(double)(ipc_now() - op->since) / 1e9);
+		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)pid, command,
+			ipc_op_verb(op->type), (double)(ipc_now() - op->since) / 1e9);
 	}
 }
 
-static void ctl_show_chan(struct ipc_chan *chan, FILE *out)
+/* chan is NULL where nobody has used it yet. */
+static void ctl_show_counters(const struct ipc_chan *chan, FILE *out)
+{
+	static const struct ipc_chan unused;
+	const struct ipc_chan *c = chan ? chan : &unused;
+
+	fprintf(out, "readers=%u\nwriters=%u\nwaiters=%u\n", c->readers, c->writers, c->waiters);
+	fprintf(out, "in_messages=%" PRIu64 "\nin_bytes=%" PRIu64 "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
+		c->in_messages, c->in_bytes, c->out_messages - c->back_messages, c->out_bytes - c->back_bytes);
+}
+
+static void ctl_show_people(const struct ipc_chan *chan, FILE *out)
 {
 	struct ipc_list *pos, *next;
-	unsigned readers = 0, writers = 0, shown = 0;
+	unsigned shown = 0;
 
-	ipc_list_each(pos, next, &chan->handles) {
-		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
-
-		readers += h->readable;
-		writers += h->writable;
-	}
-	fprintf(out, "readers=%u\nwriters=%u\nwaiters=%u\n", readers, writers, ipc_chan_waiters(chan));
-	fprintf(out, "in_messages=%" PRIu64 "\nin_bytes=%" PRIu64 "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
-		chan->in_messages, chan->in_bytes, chan->out_messages, chan->out_bytes);
 	ipc_list_each(pos, next, &chan->handles)
 		ctl_show_waiters(ipc_container(pos, struct ipc_handle, link), &shown, out);
 	ipc_ctl_more("waiters", shown, out);
 	ipc_settle_show(chan, out);
-}
-
-unsigned ipc_chan_waiters(const struct ipc_chan *chan)
-{
-	struct ipc_list *pos, *next, *op, *after;
-	unsigned waiters = 0;
-
-	ipc_list_each(pos, next, &chan->handles)
-		ipc_list_each(op, after, &ipc_container(pos, struct ipc_handle, link)->ops)
-			waiters++;
-	return waiters;
 }
 
 /*
@@ -151,14 +134,11 @@ static int ctl_make(struct ctl_handle *c)
 	if (kind->ctl_show)
 		r = kind->ctl_show(ipc, &c->ref, chan, out);
 	/* The kernel serves what has no read(): who opens it never reaches us. */
-	if (chan && !ipc_list_empty(&chan->handles))
-		ctl_show_chan(chan, out);
-	else if (kind->watch_fd || kind->connect || (kind->stat(ipc, &c->ref, &st) == 0 && S_ISREG(st.st_mode)))
-		fprintf(out,
-			"readers=0\nwriters=0\nwaiters=0\nin_messages=%" PRIu64 "\nin_bytes=%" PRIu64
-			"\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
-			chan ? chan->in_messages : 0, chan ? chan->in_bytes : 0, chan ? chan->out_messages : 0,
-			chan ? chan->out_bytes : 0);
+	if ((chan && chan->openers) || kind->watch_fd || kind->connect ||
+	    (kind->stat(ipc, &c->ref, &st) == 0 && S_ISREG(st.st_mode)))
+		ctl_show_counters(chan, out);
+	if (chan)
+		ctl_show_people(chan, out);
 	whole = ipc_text_close(&c->text);
 	if (r == 0)
 		return whole;

@@ -97,6 +97,24 @@ static int handle_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 	return r;
 }
 
+static void handle_join(struct ipc_handle *h)
+{
+	ipc_list_append(&h->chan->handles, &h->link);
+	h->chan->openers++;
+	h->chan->readers += h->readable;
+	h->chan->writers += h->writable;
+}
+
+static void handle_leave(struct ipc_handle *h)
+{
+	ipc_list_remove(&h->link);
+	if (!h->chan)
+		return;
+	h->chan->openers--;
+	h->chan->readers -= h->readable;
+	h->chan->writers -= h->writable;
+}
+
 int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags, ino_t ino,
 		   struct ipc_handle **out)
 {
@@ -129,7 +147,7 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 		return r;
 	}
 	if (h->chan) {
-		ipc_list_append(&h->chan->handles, &h->link);
+		handle_join(h);
 		ipc_idle_end(h->chan);
 	}
 	ipc_list_append(&ipc->handles, &h->all_link);
@@ -150,7 +168,7 @@ static void handle_close_watch(struct ipc_chan *chan)
 static void handle_destroy(struct ipc_handle *h)
 {
 	ipc_list_remove(&h->poll_link);
-	ipc_list_remove(&h->link);
+	handle_leave(h);
 	ipc_list_remove(&h->all_link);
 	ipc_timer_stop(h->ipc->loop, &h->patience);
 	h->kind->close(h);

@@ -12,6 +12,7 @@ struct ipc_debt;
 /* What ipc_stat() and MNT/status show of a channel's state. */
 struct ipc_depth {
 	int64_t value; /* -1: not known to us */
+	int64_t limit; /* writers wait, or the oldest goes, above it; 0: there is none */
 	const char *unit;
 };
 
@@ -130,6 +131,11 @@ struct ipc_kind {
 	void (*listen_leave)(struct ipc_chan *);
 	/* In words, what an operation waits for that ran out of time; leaves text empty for the usual ones. Or NULL. */
 	void (*waits_for)(const struct ipc_op *, char *text, size_t size);
+	/*
+	 * Since when (ipc_now()) a handle has something that others wait for and that closing it gives back; 0: it has not. The kind
+	 * counts such handles in chan->holders. Or NULL: none.
+	 */
+	int64_t (*holds)(const struct ipc_handle *);
 	struct ipc_waitq *(*polled)(struct ipc_handle *); /* where pollers wait; NULL: h->waitq */
 	/* A descriptor to watch for h->waitq, a new one that the caller closes, or -errno. NULL: waitq.fd is the kind's. */
 	int (*watch_fd)(struct ipc_handle *);

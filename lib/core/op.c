@@ -2,6 +2,7 @@
  * Operations: tried at once, parked when they would wait, and completed exactly once. Being on a waitq's list is what decides
  * who completes one: whoever takes it off.
  */
+#include "chan.h"
 #include "handle.h"
 #include "instance.h"
 #include "keep.h"
@@ -33,6 +34,14 @@ int ipc_op_side(const struct ipc_op *op)
 	default:
 		return IPC_OUT;
 	}
+}
+
+const char *ipc_op_verb(enum ipc_op_type type)
+{
+	static const char *const verbs[] = {
+		[IPC_OPEN] = "open", [IPC_READ] = "read", [IPC_WRITE] = "write", [IPC_FLUSH] = "flush"};
+
+	return verbs[type];
 }
 
 ssize_t ipc_op_try(struct ipc_op *op)
@@ -177,6 +186,8 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	ipc_timer_stop(h->ipc->loop, &op->timer);
 	op->waitq = NULL;
 	ipc_list_remove(&op->handle_link);
+	if (h->chan)
+		h->chan->waiters--;
 	op_give(op);
 	if (result != -EINTR)
 		ipc_patience_stop(op);
@@ -311,6 +322,8 @@ void ipc_waitq_park(struct ipc_waitq *wq, struct ipc_op *op, int side)
 {
 	op->waitq = wq;
 	ipc_list_append(&op->handle->ops, &op->handle_link);
+	if (op->handle->chan)
+		op->handle->chan->waiters++;
 	ipc_list_append(&wq->ops[side], &op->link);
 }
 

@@ -31,6 +31,8 @@ int ipc_waitq_arm(struct ipc_waitq *, struct ipc_handle *);
 int ipc_waitq_switch(struct ipc_handle *, struct ipc_waitq *to);
 
 int ipc_op_side(const struct ipc_op *);
+/* "read" and so on, for those who are told of an operation. */
+const char *ipc_op_verb(enum ipc_op_type);
 ssize_t ipc_op_try(struct ipc_op *);
 void ipc_op_finish(struct ipc_op *, ssize_t result);
 /* Answers what a handle has parked. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "instance.h"
 
@@ -82,6 +83,18 @@ int ipc_quota_refuse(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_quot
 			  "user %u has %zu %s, and %zu more would exceed the limit of %zu (mount option %s=N)",
 			  (unsigned)cred->uid, user->used[what], resources[what].name, n, ipc->opt.quota[what],
 			  resources[what].option);
+}
+
+const char *ipc_quota_name(enum ipc_quota what)
+{
+	return resources[what].option + strlen("max_");
+}
+
+size_t ipc_quota_used(struct ipc *ipc, uid_t uid, enum ipc_quota what)
+{
+	const struct user *user = user_find(ipc, uid);
+
+	return user ? user->used[what] : 0;
 }
 
 void ipc_quota_give(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)

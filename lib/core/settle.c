@@ -17,6 +17,7 @@
 struct ipc_owing {
 	struct ipc_handle *handle;
 	struct ipc_list owed, fresh; /* of earlier reads; of the one that is being served */
+	unsigned count;		     /* of both */
 	struct ipc_timer lease;
 	enum ipc_end end;      /* of who closed a descriptor last, since the last read */
 	enum ipc_end exit_end; /* of who exited last with the file open, since the last read; UNKNOWN: nobody */
@@ -51,6 +52,7 @@ static unsigned debts_end(struct ipc_handle *h, struct ipc_list *debts, void (*b
 
 	while ((debt = debt_first(debts))) {
 		ipc_list_remove(&debt->link);
+		h->owing->count--;
 		h->chan->debts--;
 		become(debt);
 		count++;
@@ -140,6 +142,7 @@ void ipc_settle_took(struct ipc_op *op, struct ipc_debt *debt)
 	debt->handle = h;
 	debt->pid = op->cred.pid;
 	debt->since = ipc_now();
+	h->owing->count++;
 	h->chan->debts++;
 	ipc_list_append(&h->owing->fresh, &debt->link);
 }
@@ -189,6 +192,14 @@ void ipc_settle_close(struct ipc_handle *h)
 	end = o->end == IPC_END_CLOSED && !o->closed_by_reader && o->exit_end ? o->exit_end : o->end;
 	done = end == IPC_END_SUCCESS || (end == IPC_END_CLOSED && o->at_end);
 	owing_end(o, done ? h->kind->settled : h->kind->given_back);
+}
+
+const struct ipc_debt *ipc_settle_oldest(const struct ipc_handle *h, unsigned *count)
+{
+	if (!ipc_handle_owes(h))
+		return NULL;
+	*count = h->owing->count;
+	return debt_first(&h->owing->owed);
 }
 
 static void show_debt(const struct ipc_debt *debt, FILE *out)

@@ -1,35 +1,24 @@
-/* MNT/status and MNT/status@json: the live channels. */
+/* MNT/status: walks the live channels for whichever form it is to have. */
+#include "status.h"
+
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "abroad.h"
 #include "base/sys.h"
 #include "chan.h"
-#include "kind.h"
 #include "cred.h"
+#include "ctl.h"
 
-/* Names that are looked at in one step. */
-enum { STEP = 64 };
+/* Of one step: names that are looked at, and open files that may have to be. */
+enum { STEP = 64, STEP_HANDLES = 256 };
 
-struct ipc_status {
-	struct ipc *ipc;
-	struct ipc_cred cred;
-	unsigned next;		     /* index of the kind behind this one */
-	const struct ipc_kind *kind; /* NULL: not begun */
-	char *names;		     /* of this kind, each with its NUL */
-	size_t len, size, at;
-	FILE *out;
-	bool json, first;
-	int listed; /* -errno where a kind could not be listed whole */
-};
-
-struct status_line {
-	const char *name;
-	struct stat st;
-	struct ipc_depth depth;
-	unsigned openers, waiters, owed;
-	bool mediated; /* openers and waiters are known: their operations come to us */
+static const struct ipc_status_writer *const writers[] = {
+	[IPC_STATUS_LINES] = &ipc_status_lines,
+	[IPC_STATUS_JSON] = &ipc_status_json,
+	[IPC_STATUS_METRICS] = &ipc_status_metrics,
+	[IPC_STATUS_DOT] = &ipc_status_dot,
 };
 
 /* Of names in our table; no laxer than the VFS would be, for want of the caller's other groups. */
@@ -42,97 +31,35 @@ static bool status_may_read(const struct ipc_cred *cred, const struct stat *st)
 	return (mode & S_IROTH) || ipc_may_override(cred);
 }
 
-static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct status_line *line)
+static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct ipc_status_row *row)
 {
-	const struct ipc_chan *chan = ipc_chan_find(s->ipc, ref->kind, ref->base);
-	struct ipc_list *pos, *next;
-
-	line->mediated = ref->kind->stat(s->ipc, ref, &line->st) == 0 && S_ISREG(line->st.st_mode);
-	if (!chan)
-		return;
-	line->waiters = ipc_chan_waiters(chan);
-	line->owed = chan->debts;
-	ipc_list_each(pos, next, &chan->handles)
-		line->openers++;
+	row->mediated = ref->kind->stat(s->ipc, ref, &row->st) == 0 && S_ISREG(row->st.st_mode);
+	row->chan = ipc_chan_find(s->ipc, ref->kind, ref->base);
 }
 
-/* As the caller: how much is in an object is for those to know who may read it. */
-static void status_depths(struct ipc_status *s, struct status_line *lines, unsigned n)
+/*
+ * As the caller: how much is in an object, and who is at it, is for those to know who may read it. The kernel says so when the depth
+ * is looked up, but not where a plain file's size is all there is to it.
+ */
+static void status_depths(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
 {
 	bool kernel = !s->kind->named, entered = kernel && ipc_cred_enter(&s->cred) == 0;
 	struct ipc_ref ref = {.kind = s->kind};
 
 	for (unsigned i = 0; i < n; i++) {
-		lines[i].depth.value = -1;
-		if (kernel ? !entered : !status_may_read(&s->cred, &lines[i].st))
+		struct ipc_status_row *row = &rows[i];
+
+		row->depth.value = -1;
+		row->readable = status_may_read(&s->cred, &row->st);
+		if (kernel ? !entered : !row->readable)
 			continue;
-		snprintf(ref.base, sizeof(ref.base), "%s", lines[i].name);
-		ref.kind->depth(s->ipc, &ref, &lines[i].depth);
+		snprintf(ref.base, sizeof(ref.base), "%s", row->name);
+		s->kind->depth(s->ipc, &ref, &row->depth);
+		if (kernel && !s->kind->plain && row->depth.value >= 0)
+			row->readable = true;
 	}
 	if (entered)
 		ipc_cred_leave(&s->cred);
-}
-
-static const char *status_number(bool known, int64_t value, char *buf, size_t size)
-{
-	if (!known)
-		return "-";
-	snprintf(buf, size, "%" PRId64, value);
-	return buf;
-}
-
-static void status_text(struct ipc_status *s, const char *name, const struct status_line *line)
-{
-	char a[24], b[24], c[24], owed[32] = "", shown[4 * IPC_NAME_MAX + 1];
-
-	ipc_escape(shown, sizeof(shown), name, strlen(name));
-	if (line->owed)
-		snprintf(owed, sizeof(owed), "  (%u owed)", line->owed);
-	fprintf(s->out, "%-6s %8s %8s %8s  %s%s\n", s->kind->name,
-		status_number(line->depth.value >= 0, line->depth.value, a, sizeof(a)),
-		status_number(line->mediated, line->openers, b, sizeof(b)),
-		status_number(line->mediated, line->waiters, c, sizeof(c)), shown, owed);
-}
-
-/* JSON has no bytes: what is not valid UTF-8 appears as ipc_escape() writes it. */
-static void json_string(FILE *out, const char *text)
-{
-	char shown[4 * IPC_NAME_MAX + 1];
-
-	ipc_escape(shown, sizeof(shown), text, strlen(text));
-	fputc('"', out);
-	for (const char *p = shown; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			fputc('\\', out);
-		fputc(*p, out);
-	}
-	fputc('"', out);
-}
-
-static void json_number(FILE *out, const char *key, bool known, int64_t value)
-{
-	if (known)
-		fprintf(out, ", \"%s\": %" PRId64, key, value);
-	else
-		fprintf(out, ", \"%s\": null", key);
-}
-
-static void status_json(struct ipc_status *s, const char *name, const struct status_line *line)
-{
-	fputs(s->first ? "\n  {\"kind\": " : ",\n  {\"kind\": ", s->out);
-	json_string(s->out, s->kind->name);
-	fputs(", \"name\": ", s->out);
-	json_string(s->out, name);
-	json_number(s->out, "depth", line->depth.value >= 0, line->depth.value);
-	fputs(", \"unit\": ", s->out);
-	if (line->depth.unit)
-		json_string(s->out, line->depth.unit);
-	else
-		fputs("null", s->out);
-	json_number(s->out, "openers", line->mediated, line->openers);
-	json_number(s->out, "waiters", line->mediated, line->waiters);
-	json_number(s->out, "owed", line->mediated, line->owed);
-	fputc('}', s->out);
 }
 
 static void status_add(void *arg, const char *name, mode_t type)
@@ -172,7 +99,7 @@ static bool status_next_kind(struct ipc_status *s)
 	return true;
 }
 
-struct ipc_status *ipc_status_begin(struct ipc *ipc, const struct ipc_cred *cred, bool json)
+struct ipc_status *ipc_status_begin(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_status_form form)
 {
 	struct ipc_status *s = calloc(1, sizeof(*s));
 
@@ -180,66 +107,85 @@ struct ipc_status *ipc_status_begin(struct ipc *ipc, const struct ipc_cred *cred
 		return NULL;
 	s->ipc = ipc;
 	s->cred = *cred;
-	s->json = json;
+	s->writer = writers[form];
 	s->first = true;
 	return s;
 }
 
-int ipc_status_step(struct ipc_status *s, FILE *out)
+/* Returns how many rows were gathered. */
+static unsigned status_gather(struct ipc_status *s, struct ipc_status_row rows[static STEP])
 {
-	struct status_line lines[STEP];
-	unsigned n = 0;
+	unsigned n = 0, handles = 0;
 
-	s->out = out;
-	if (!s->next && s->json)
-		fputs("{\"channels\": [", out);
-	else if (!s->next)
-		fprintf(out, "%-6s %8s %8s %8s  %s\n", "KIND", "DEPTH", "OPENERS", "WAITERS", "NAME");
-	if (s->at == s->len && !status_next_kind(s)) {
-		if (s->json)
-			fputs("\n]}\n", out);
-		return s->listed;
-	}
-	for (; n < STEP && s->at < s->len; n++) {
+	for (; n < STEP && handles < STEP_HANDLES && s->at < s->len; n++) {
 		struct ipc_ref ref = {.kind = s->kind};
 
-		lines[n] = (struct status_line){.name = s->names + s->at};
-		snprintf(ref.base, sizeof(ref.base), "%s", lines[n].name);
-		s->at += strlen(lines[n].name) + 1;
-		status_look(s, &ref, &lines[n]);
+		rows[n] = (struct ipc_status_row){.kind = s->kind, .name = s->names + s->at};
+		snprintf(ref.base, sizeof(ref.base), "%s", rows[n].name);
+		s->at += strlen(rows[n].name) + 1;
+		status_look(s, &ref, &rows[n]);
+		handles += rows[n].chan ? rows[n].chan->openers : 0;
 	}
-	status_depths(s, lines, n);
-	for (unsigned i = 0; i < n; i++) {
-		(s->json ? status_json : status_text)(s, lines[i].name, &lines[i]);
+	status_depths(s, rows, n);
+	return n;
+}
+
+static int status_rows(struct ipc_status *s)
+{
+	struct ipc_status_row rows[STEP];
+	unsigned n;
+	int r = 0;
+
+	if (!s->next && s->writer->begin)
+		s->writer->begin(s);
+	if (s->at == s->len && !status_next_kind(s)) {
+		s->over = true;
+		return 1;
+	}
+	n = status_gather(s, rows);
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		r = s->writer->row(s, &rows[i]);
 		s->first = false;
 	}
-	return 1;
+	return r < 0 ? r : 1;
+}
+
+int ipc_status_step(struct ipc_status *s, FILE *out)
+{
+	int r;
+
+	s->out = out;
+	ipc_reader_enter(s->ipc, &s->cred);
+	if (!s->over)
+		r = status_rows(s);
+	else
+		r = s->writer->end ? s->writer->end(s) : 0;
+	ipc_reader_leave(s->ipc);
+	return r == 0 ? s->listed : r;
+}
+
+size_t ipc_status_memory(const struct ipc_status *s)
+{
+	return sizeof(*s) + s->size + (s->writer->memory ? s->writer->memory(s) : 0);
 }
 
 void ipc_status_end(struct ipc_status *s)
 {
-	if (s)
-		free(s->names);
+	if (!s)
+		return;
+	if (s->writer->free)
+		s->writer->free(s);
+	free(s->names);
 	free(s);
 }
 
-static int status_whole(struct ipc *ipc, const struct ipc_cred *cred, FILE *out, bool json)
+int ipc_text_status(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_status_form form, FILE *out)
 {
-	struct ipc_status *s = ipc_status_begin(ipc, cred, json);
+	struct ipc_status *s = ipc_status_begin(ipc, cred, form);
 	int r = s ? 1 : -ENOMEM;
 
 	while (r > 0)
 		r = ipc_status_step(s, out);
 	ipc_status_end(s);
 	return r;
-}
-
-int ipc_text_status(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
-{
-	return status_whole(ipc, cred, out, false);
-}
-
-int ipc_text_status_json(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
-{
-	return status_whole(ipc, cred, out, true);
 }

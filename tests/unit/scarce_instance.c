@@ -27,12 +27,12 @@ static int text_of(int (*write)(FILE *), char **text)
 
 static int write_status(FILE *out)
 {
-	return ipc_text_status(ipc, &me, out);
+	return ipc_text_status(ipc, &me, IPC_STATUS_LINES, out);
 }
 
 static int write_json(FILE *out)
 {
-	return ipc_text_status_json(ipc, &me, out);
+	return ipc_text_status(ipc, &me, IPC_STATUS_JSON, out);
 }
 
 static int write_errors(FILE *out)

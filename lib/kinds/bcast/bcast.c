@@ -45,6 +45,7 @@ static int bcast_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_de
 
 	depth->unit = "messages";
 	depth->value = chan ? (int64_t)(bcast_chan(chan)->ring.next - bcast_chan(chan)->ring.first) : -1;
+	depth->limit = chan ? (int64_t)(bcast_chan(chan)->ring.size / BCAST_RING_AVERAGE) : 0;
 	return 0;
 }
 

@@ -215,8 +215,7 @@ void mq_back_give(struct ipc_op *op, const char *at)
 				   "a message of %zu bytes could neither be delivered nor put back: %s", note->size,
 				   strerror(-r));
 		h->taken--;
-		h->chan->out_messages--;
-		h->chan->out_bytes -= note->size;
+		ipc_chan_went_back(h->chan, note->size);
 		at += note->framed;
 	}
 	q->noted = 0;

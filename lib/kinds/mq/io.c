@@ -273,8 +273,7 @@ void mq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned p
 {
 	const char *body = mq_unframe(h, data, &len);
 
-	h->chan->out_messages--;
-	h->chan->out_bytes -= len;
+	ipc_chan_went_back(h->chan, len);
 	mq_front_add(mq_handle(h), body, len, prio);
 }
 

@@ -231,6 +231,7 @@ static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth
 
 	depth->unit = "messages";
 	depth->value = r < 0 ? -1 : attr.mq_curmsgs + (chan ? mq_chan(chan)->front_count : 0);
+	depth->limit = attr.mq_maxmsg;
 	return 0;
 }
 

@@ -117,7 +117,15 @@ int sem_connect(struct ipc_op *op)
 		return r;
 	s->holds = true;
 	s->since = ipc_now();
+	s->h.chan->holders++;
 	return 0;
+}
+
+int64_t sem_holds(const struct ipc_handle *h)
+{
+	const struct sem_handle *s = ipc_container(h, const struct sem_handle, h);
+
+	return s->holds ? s->since : 0;
 }
 
 ssize_t sem_read(struct ipc_op *op)
@@ -159,9 +167,9 @@ bool sem_put_back(struct ipc_op *op, const char *line, size_t len)
 	struct sem_handle *s = sem_handle(op->handle);
 
 	(void)line;
-	(void)len;
 	if (!s->spent || s->holds)
 		return false;
+	ipc_chan_went_back(s->h.chan, len);
 	sem_give(s, 1);
 	s->spent = false;
 	return true;
@@ -175,6 +183,7 @@ void sem_close_handle(struct ipc_handle *h)
 	if (s->holds) {
 		int r;
 
+		h->chan->holders--;
 		atomic_store(sem_held_mark(held, s->place), 0);
 		r = sem_give(s, 1);
 		if (r < 0)

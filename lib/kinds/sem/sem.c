@@ -301,5 +301,6 @@ const struct ipc_kind ipc_sem = {
 	.close = sem_close_handle,
 	.poll = sem_poll,
 	.waits_for = sem_waits_for,
+	.holds = sem_holds,
 	.ctl_show = sem_ctl_show,
 };

@@ -73,6 +73,7 @@ bool sem_put_back(struct ipc_op *, const char *line, size_t len);
 unsigned sem_poll(struct ipc_handle *);
 void sem_waits_for(const struct ipc_op *, char *text, size_t size);
 void sem_close_handle(struct ipc_handle *);
+int64_t sem_holds(const struct ipc_handle *);
 
 /* What the kernel's object is called, and the refusal of one that is damaged. */
 int sem_file_name(struct ipc *, const struct ipc_ref *, char name[static NAME_MAX + 1]);

@@ -109,8 +109,7 @@ bool sock_put_back(struct ipc_op *op, const char *packet, size_t len)
 
 	if (sock_handle(h)->role != SOCK_RECEIVES || !sock_give_back(sock_chan(h->chan), packet, len))
 		return false;
-	h->chan->out_messages--;
-	h->chan->out_bytes -= len;
+	ipc_chan_went_back(h->chan, len);
 	return true;
 }
 

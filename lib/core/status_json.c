@@ -1,0 +1,115 @@
+/* MNT/status@json: an object for each channel. Numbers that are not known are null. */
+#include <inttypes.h>
+
+#include "people.h"
+#include "quote.h"
+#include "status.h"
+
+/* Of those who wait, hold and owe, so many of each are named. */
+enum { JSON_SHOWN = 16 };
+
+static void json_begin(struct ipc_status *s)
+{
+	fputs("{\"channels\": [", s->out);
+}
+
+static void json_number(FILE *out, const char *key, bool known, uint64_t value)
+{
+	if (known)
+		fprintf(out, ", \"%s\": %" PRIu64, key, value);
+	else
+		fprintf(out, ", \"%s\": null", key);
+}
+
+struct json_people {
+	struct ipc_status *s;
+	enum ipc_role role;
+	unsigned shown;
+};
+
+static bool json_person(void *arg, const struct ipc_person *person)
+{
+	struct json_people *people = arg;
+	FILE *out = people->s->out;
+	char command[128];
+	pid_t pid;
+
+	if (person->role != people->role)
+		return true;
+	pid = ipc_person_show(people->s->ipc, person, command, sizeof(command));
+	fprintf(out, "%s{\"pid\": %d, \"command\": ", people->shown ? ", " : "", (int)pid);
+	ipc_quote_shown(out, command);
+	if (person->role == IPC_ROLE_WAITS)
+		fprintf(out, ", \"operation\": \"%s\"", ipc_op_verb(person->op));
+	if (person->role == IPC_ROLE_OWES)
+		fprintf(out, ", \"messages\": %u, \"deliveries\": %u", person->count, person->deliveries);
+	fprintf(out, ", \"since\": %.3f}", (double)(ipc_now() - person->since) / 1e9);
+	return ++people->shown < JSON_SHOWN;
+}
+
+static void json_list(struct ipc_status *s, const struct ipc_chan *chan, const char *key, enum ipc_role role)
+{
+	struct json_people people = {s, role, 0};
+
+	fprintf(s->out, ", \"%s\": [", key);
+	ipc_people_each(chan, json_person, &people);
+	fputc(']', s->out);
+}
+
+/* What is empty for most is left out. */
+static void json_people(struct ipc_status *s, const struct ipc_chan *chan)
+{
+	if (chan->waiters)
+		json_list(s, chan, "waiting", IPC_ROLE_WAITS);
+	if (chan->holders)
+		json_list(s, chan, "holding", IPC_ROLE_HOLDS);
+	if (chan->debts)
+		json_list(s, chan, "owing", IPC_ROLE_OWES);
+}
+
+static void json_counters(FILE *out, bool known, const struct ipc_chan *chan)
+{
+	json_number(out, "openers", known, chan->openers);
+	json_number(out, "readers", known, chan->readers);
+	json_number(out, "writers", known, chan->writers);
+	json_number(out, "waiters", known, chan->waiters);
+	json_number(out, "holders", known, chan->holders);
+	json_number(out, "owed", known, chan->debts);
+	json_number(out, "in_messages", known, chan->in_messages);
+	json_number(out, "in_bytes", known, chan->in_bytes);
+	json_number(out, "out_messages", known, chan->out_messages);
+	json_number(out, "out_bytes", known, chan->out_bytes);
+	json_number(out, "back_messages", known, chan->back_messages);
+	json_number(out, "back_bytes", known, chan->back_bytes);
+}
+
+static int json_row(struct ipc_status *s, const struct ipc_status_row *row)
+{
+	static const struct ipc_chan unused;
+	FILE *out = s->out;
+
+	fputs(s->first ? "\n  {\"kind\": " : ",\n  {\"kind\": ", out);
+	ipc_quote(out, row->kind->name);
+	fputs(", \"name\": ", out);
+	ipc_quote(out, row->name);
+	json_number(out, "depth", row->depth.value >= 0, (uint64_t)row->depth.value);
+	json_number(out, "limit", row->depth.value >= 0 && row->depth.limit, (uint64_t)row->depth.limit);
+	fputs(", \"unit\": ", out);
+	if (row->depth.unit)
+		ipc_quote(out, row->depth.unit);
+	else
+		fputs("null", out);
+	json_counters(out, row->mediated, row->chan ? row->chan : &unused);
+	if (row->chan && row->readable)
+		json_people(s, row->chan);
+	fputc('}', out);
+	return 0;
+}
+
+static int json_end(struct ipc_status *s)
+{
+	fputs("\n]}\n", s->out);
+	return 0;
+}
+
+const struct ipc_status_writer ipc_status_json = {.begin = json_begin, .row = json_row, .end = json_end};

@@ -1,0 +1,35 @@
+/* MNT/status: a line for each channel. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "status.h"
+
+static const char *lines_number(bool known, int64_t value, char *buf, size_t size)
+{
+	if (!known)
+		return "-";
+	snprintf(buf, size, "%" PRId64, value);
+	return buf;
+}
+
+static void lines_begin(struct ipc_status *s)
+{
+	fprintf(s->out, "%-6s %8s %8s %8s  %s\n", "KIND", "DEPTH", "OPENERS", "WAITERS", "NAME");
+}
+
+static int lines_row(struct ipc_status *s, const struct ipc_status_row *row)
+{
+	char a[24], b[24], c[24], owed[32] = "", shown[4 * IPC_NAME_MAX + 1];
+	const struct ipc_chan *chan = row->chan;
+
+	ipc_escape(shown, sizeof(shown), row->name, strlen(row->name));
+	if (chan && chan->debts)
+		snprintf(owed, sizeof(owed), "  (%u owed)", chan->debts);
+	fprintf(s->out, "%-6s %8s %8s %8s  %s%s\n", row->kind->name,
+		lines_number(row->depth.value >= 0, row->depth.value, a, sizeof(a)),
+		lines_number(row->mediated, chan ? chan->openers : 0, b, sizeof(b)),
+		lines_number(row->mediated, chan ? chan->waiters : 0, c, sizeof(c)), shown, owed);
+	return 0;
+}
+
+const struct ipc_status_writer ipc_status_lines = {.begin = lines_begin, .row = lines_row};
