@@ -14,6 +14,7 @@ struct pending {
 	struct ipc_list link;
 	int fd;	  /* for who accepts */
 	int peer; /* the client's end, once more: sock_pending_close() */
+	struct sock_pair *pair;
 };
 
 /* Room for a packet, as much of that as we may. */
@@ -25,7 +26,14 @@ static void pair_outfit(const int fds[static 2], int type)
 		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-int sock_pending_add(struct sock_chan *c)
+static int pending_refuse(struct pending *p, int err)
+{
+	sock_pair_abandon(p->pair);
+	free(p);
+	return err;
+}
+
+int sock_pending_add(struct sock_chan *c, struct sock_handle *s)
 {
 	struct pending *p;
 	int fds[2];
@@ -34,15 +42,14 @@ int sock_pending_add(struct sock_chan *c)
 		return -ENOENT;
 	if (c->pending_count >= PENDING_MAX)
 		return -EAGAIN;
-	p = malloc(sizeof(*p));
+	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, c->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
-		int r = -errno;
-
-		free(p);
-		return r;
-	}
+	p->pair = sock_pair_new();
+	if (!p->pair)
+		return pending_refuse(p, -ENOMEM);
+	if (socketpair(AF_UNIX, c->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+		return pending_refuse(p, -errno);
 	pair_outfit(fds, c->type);
 	p->fd = fds[0];
 	p->peer = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
@@ -51,9 +58,9 @@ int sock_pending_add(struct sock_chan *c)
 
 		close(fds[0]);
 		close(fds[1]);
-		free(p);
-		return r;
+		return pending_refuse(p, r);
 	}
+	sock_pair_join(p->pair, s, 0);
 	ipc_list_init(&p->link);
 	ipc_list_append(&c->pending, &p->link);
 	c->pending_count++;
@@ -71,7 +78,7 @@ static struct pending pending_pop(struct sock_chan *c)
 	return p;
 }
 
-int sock_pending_take(struct sock_chan *c)
+int sock_pending_take(struct sock_chan *c, struct sock_handle *s)
 {
 	struct pending p;
 
@@ -79,6 +86,7 @@ int sock_pending_take(struct sock_chan *c)
 		return -EAGAIN;
 	p = pending_pop(c);
 	close(p.peer);
+	sock_pair_join(p.pair, s, 1);
 	return p.fd;
 }
 
@@ -91,6 +99,7 @@ void sock_pending_close(struct sock_chan *c)
 	while (!ipc_list_empty(&c->pending)) {
 		struct pending p = pending_pop(c);
 
+		sock_pair_abandon(p.pair);
 		send(p.peer, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(p.fd);
 		close(p.peer);

@@ -111,7 +111,7 @@ static void sock_leave_acceptors(struct sock_handle *s)
 int sock_accept(struct sock_handle *s)
 {
 	struct sock_chan *c = sock_chan(s->h.chan);
-	int fd = sock_pending_take(c);
+	int fd = sock_pending_take(c, s);
 	int r;
 
 	if (fd == -EAGAIN && c->fd >= 0)
@@ -138,7 +138,7 @@ static int sock_connect_own(struct sock_handle *s)
 
 	if (!c->chan.listed)
 		return -ENOENT;
-	fd = c->type == SOCK_DGRAM ? (int)IPC_RETRY(fcntl(c->tx, F_DUPFD_CLOEXEC, 0)) : sock_pending_add(c);
+	fd = c->type == SOCK_DGRAM ? (int)IPC_RETRY(fcntl(c->tx, F_DUPFD_CLOEXEC, 0)) : sock_pending_add(c, s);
 	return fd < 0 ? fd : sock_attach(s, fd, c->type);
 }
 
@@ -185,6 +185,7 @@ void sock_close(struct ipc_handle *h)
 	sock_dial_cancel(s);
 	sock_leave_acceptors(s);
 	ipc_waitq_close(&s->own, -EBADF);
+	sock_pair_leave(s);
 	if (s->fd >= 0)
 		close(s->fd);
 }

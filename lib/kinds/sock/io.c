@@ -80,8 +80,7 @@ ssize_t sock_read(struct ipc_op *op)
 		return 0;
 	if (r < 0)
 		return r;
-	return sock_result(op,
-			   s->type == SOCK_STREAM ? ipc_socket_read_stream(op, s->fd) : sock_read_packet(op, s->fd));
+	return sock_result(op, s->type == SOCK_STREAM ? sock_pair_read(op) : sock_read_packet(op, s->fd));
 }
 
 /* Before the next message, or instead of one that nobody can look at any more. */
@@ -151,8 +150,7 @@ ssize_t sock_write(struct ipc_op *op)
 
 	if (r < 0)
 		return r;
-	return sock_result(op,
-			   s->type == SOCK_STREAM ? ipc_socket_write_stream(op, s->fd) : sock_write_packet(op, s->fd));
+	return sock_result(op, s->type == SOCK_STREAM ? sock_pair_write(op) : sock_write_packet(op, s->fd));
 }
 
 unsigned sock_poll(struct ipc_handle *h)

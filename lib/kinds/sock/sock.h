@@ -11,6 +11,7 @@
 
 struct sock_dial;
 struct sock_binding;
+struct sock_pair;
 
 /*
  * A name in /sock. st_mode S_IFSOCK: a server bound it through the mount, and the socket is the server's. Else a file user
@@ -48,6 +49,8 @@ struct sock_handle {
 	bool late;    /* connects when it is used first */
 	int fd;	      /* the connection; -1: none yet */
 	int type;
+	struct sock_pair *pair; /* with another handle of ours; NULL */
+	int side;		/* which end of it is s */
 	struct sock_dial *dial; /* under way */
 	int error;		/* of the dial; 0 */
 };
@@ -76,12 +79,26 @@ int sock_address_use(struct sock_chan *, int fd);
 void sock_address_end(struct sock_chan *);
 
 /* backlog.c. Connections between two file users never leave us: a pair of sockets, one end of which waits here to be accepted. */
-/* The other end, or -errno; -EAGAIN: too many wait. */
-int sock_pending_add(struct sock_chan *);
-int sock_pending_take(struct sock_chan *); /* or -EAGAIN */
+/* The descriptor of the end that s has then, or -errno; -EAGAIN: too many wait. */
+int sock_pending_add(struct sock_chan *, struct sock_handle *s);
+/* The same of the other end; -EAGAIN: nobody waits. */
+int sock_pending_take(struct sock_chan *, struct sock_handle *s);
 void sock_pending_close(struct sock_chan *);
 /* fd and tx for datagrams: 0 or -errno. */
 int sock_make_datagrams(struct sock_chan *);
+
+/*
+ * pair.c. The two ends of a connection between file users know each other, so that what one writes can go to a read of the
+ * other's that waits, without a way through the kernel's socket. NULL when out of memory; freed by the last who leaves.
+ */
+struct sock_pair *sock_pair_new(void);
+void sock_pair_join(struct sock_pair *, struct sock_handle *, int side);
+void sock_pair_leave(struct sock_handle *);
+/* Nobody will take the end that waits to be accepted. */
+void sock_pair_abandon(struct sock_pair *);
+/* A stream's, whether it is one of a pair or not. */
+ssize_t sock_pair_read(struct ipc_op *);
+ssize_t sock_pair_write(struct ipc_op *);
 
 /* connect.c */
 int sock_open(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);

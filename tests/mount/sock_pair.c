@@ -1,0 +1,101 @@
+/* Two file users of one stream: what one writes goes to a read that waits, or through the kernel's socket. Nobody can tell which. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+TestSuite(sock_pair, .timeout = 60);
+
+enum { STREAM = 6 << 20, PIECE_MAX = 300000 };
+
+struct talk {
+	int fd;
+	unsigned seed;	/* of the pieces' sizes */
+	unsigned first; /* of the bytes */
+};
+
+/* Any two places within reach of a swap differ. */
+static unsigned char byte_at(const struct talk *t, size_t at)
+{
+	return (unsigned char)(t->first + at * 7 + (at >> 8) * 31 + (at >> 16) * 101);
+}
+
+/* Now and then a few bytes, else some pages or more than the socket holds. */
+static size_t piece(unsigned *seed)
+{
+	int r = rand_r(seed);
+
+	return 1 + (size_t)rand_r(seed) % (r % 4 ? PIECE_MAX : 100);
+}
+
+static int say(void *arg)
+{
+	struct talk *t = arg;
+	static unsigned char buf[PIECE_MAX + 1];
+	ssize_t n;
+
+	for (size_t at = 0; at < STREAM; at += (size_t)n) {
+		size_t size = piece(&t->seed);
+
+		if (size > STREAM - at)
+			size = STREAM - at;
+		for (size_t i = 0; i < size; i++)
+			buf[i] = byte_at(t, at + i);
+		n = write(t->fd, buf, size);
+		if (n <= 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int hear(void *arg)
+{
+	struct talk *t = arg;
+	static unsigned char buf[PIECE_MAX + 1];
+	ssize_t n;
+
+	for (size_t at = 0; at < STREAM; at += (size_t)n) {
+		n = read(t->fd, buf, piece(&t->seed));
+		if (n <= 0)
+			return 1;
+		for (size_t i = 0; i < (size_t)n; i++)
+			if (buf[i] != byte_at(t, at + i))
+				return 2;
+	}
+	return 0;
+}
+
+static void expect_done(pid_t pid)
+{
+	char *out;
+
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0);
+}
+
+t_test(sock_pair, bytes_keep_their_order_in_both_directions_at_once)
+{
+	char *name = t_path(M, "sock/%s", t_name("pair"));
+	int client = t_open(name, O_RDWR | O_CREAT),
+	    server = t_open(t_path(M, "sock/%s@listen", t_name("pair")), O_RDWR);
+	struct talk to_server = {client, 1, 3}, at_server = {server, 2, 3}, to_client = {server, 3, 5},
+		    at_client = {client, 4, 5};
+	pid_t pids[] = {t_fork(say, &to_server), t_fork(hear, &at_server), t_fork(say, &to_client),
+			t_fork(hear, &at_client)};
+
+	for (unsigned i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
+		expect_done(pids[i]);
+}
+
+t_test(sock_pair, a_waiting_read_that_is_short_leaves_the_rest_to_the_next)
+{
+	char *name = t_path(M, "sock/%s", t_name("pair"));
+	int client = t_open(name, O_RDWR | O_CREAT);
+	pid_t pid = t_spawn(M, "bash", t_format("exec 3<'%s'; head -c 3 <&3; echo; head -c 4 <&3", name));
+	char *out;
+
+	t_await_waiters(M, t_format("sock/%s", t_name("pair")), 1);
+	cr_assert_eq(write(client, "onetwo!", 7), 7);
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0);
+	cr_assert_str_eq(out, "one\ntwo!");
+}
