@@ -60,7 +60,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev lib
 DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish graphviz tmux
 DEPS_LINT := clang-format clang-tidy cppcheck shellcheck mandoc man-db
 DEPS_FUZZ := clang
-# redis-server is compared with where there is one, but not installed: it would start a service.
+# redis-server and beanstalkd are compared with where they are, but not installed: they would start services.
 DEPS_BENCH := bash socat netcat-openbsd python3 gnuplot-nox
 
 .PHONY: all

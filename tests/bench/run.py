@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import bench_ack
 import bench_bcast
 import bench_fifo
 import bench_growth
@@ -32,6 +33,7 @@ from sampling import Sampler, Skip, WrongData
 # Each is a module with TITLE, and run(bench).
 SECTIONS = {
     "mq": bench_mq,
+    "ack": bench_ack,
     "pipe": bench_pipe,
     "shm": bench_shm,
     "sock": bench_sock,
