@@ -92,7 +92,9 @@ static int file_back(struct fs_file *file, const struct ipc_cred *cred)
 
 static void file_serves(struct fs_file *file)
 {
-	file->node->served = file->handle;
+	/* A text has any number of handles. */
+	if (file->node->type == FS_CHAN)
+		file->node->served = file->handle;
 	ipc_handle_on_ready(file->handle, file_ready, file);
 }
 
@@ -137,7 +139,7 @@ enum { SETTLE_NS = 2000000 };
 
 void fs_file_opened(struct fs_file *file)
 {
-	if (file->backed || fs_file_is_plain(file))
+	if (file->node->type == FS_TEXT || file->backed || fs_file_is_plain(file))
 		return;
 	fs_size_open(file->fs, file->node, file->flags);
 	if ((file->flags & O_ACCMODE) == O_WRONLY && !(file->flags & O_APPEND))
@@ -150,6 +152,10 @@ static int open_refuse_walker(struct fs *fs, const struct ipc_cred *cred, const 
 	const struct ipc_ref *ref = &node->ref;
 	char path[2 * IPC_NAME_MAX];
 
+	if (node->type == FS_TEXT && fs_text_is_events(node->text) &&
+	    fs_is_walker(&fs->listers, fs->opt.walkers, cred->pid))
+		return ipc_refuse(fs->ipc, cred, EPERM, fs_text_name(node->text),
+				  "not read by what walks through directories (grep -r, a backup): it has no end");
 	if (node->type != FS_CHAN || ref->facet_at || (flags & O_ACCMODE) == O_WRONLY || ipc_ref_is_plain(ref) ||
 	    !fs_is_walker(&fs->listers, fs->opt.walkers, cred->pid))
 		return 0;
@@ -158,6 +164,20 @@ static int open_refuse_walker(struct fs *fs, const struct ipc_cred *cred, const 
 		fs->ipc, cred, EPERM, path,
 		"not read by what walks through directories (grep -r, a backup), as it would take what is in it: open it "
 		"with a facet, or mount with -o walkers=allow");
+}
+
+/* What the file is read from: a text that is made now, or a handle. 0 or -errno. */
+static int open_handle(struct fs_file *file, const struct ipc_cred *cred)
+{
+	const struct fs_node *node = file->node;
+	struct fs *fs = file->fs;
+	enum fs_events events;
+
+	if (node->type != FS_TEXT)
+		return ipc_handle_new(fs->ipc, cred, &node->ref, file->flags, node->ino, &file->handle);
+	events = fs_text_is_events(node->text);
+	return events ? ipc_events_open(fs->ipc, cred, events == FS_EVENTS_JSON, file->flags, &file->handle)
+		      : fs_text_make(fs, node->text, cred, &file->text);
 }
 
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -200,8 +220,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_status_open(file, req);
 		return;
 	}
-	r = node->type == FS_TEXT ? fs_text_make(fs, node->text, &cred, &file->text)
-				  : ipc_handle_new(fs->ipc, &cred, &node->ref, fi->flags, node->ino, &file->handle);
+	r = open_handle(file, &cred);
 	if (r == -ESTALE && before.pid && node->private && node->live == 1)
 		r = fs_open_anew(fs, &cred, node, fi->flags, &before, &file->handle);
 	if (r == 0 && file->handle)

@@ -135,11 +135,12 @@ static int file_refuse_cached(fuse_req_t req, struct fs_file *file)
 	if (file->told)
 		return -EINVAL;
 	file->told = true;
-	if (file->handle) {
+	if (file->node->type != FS_TEXT) {
 		fs_ref_text(file->fs, ref, text, sizeof(text));
 		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(ref->kind), text);
 	}
-	return ipc_refuse(file->fs->ipc, &cred, EINVAL, file->handle ? path : fs_text_name(file->node->text),
+	return ipc_refuse(file->fs->ipc, &cred, EINVAL,
+			  file->node->type != FS_TEXT ? path : fs_text_name(file->node->text),
 			  "splice, sendfile, copy_file_range and mmap take pages, and a channel has none: use read");
 }
 

@@ -1,4 +1,4 @@
-/* The texts in MNT itself: README, status and its other forms, errors. */
+/* The texts in MNT itself: README, status and its other forms, errors, events. */
 #include "text.h"
 
 #include <errno.h>
@@ -22,16 +22,15 @@ static int text_readme(struct ipc *ipc, const struct ipc_cred *cred, FILE *out)
 
 static const struct {
 	const char *name;
-	int (*write)(struct ipc *, const struct ipc_cred *, FILE *); /* NULL: one of status's forms */
+	int (*write)(struct ipc *, const struct ipc_cred *, FILE *); /* NULL: one of status's forms, or events */
 	bool fixed; /* always the same, so that the kernel may keep it and its size is known */
 	enum ipc_status_form form;
+	enum fs_events events;
 } texts[] = {
-	{"README", text_readme, true, 0},
-	{"status", NULL, false, IPC_STATUS_LINES},
-	{"status@json", NULL, false, IPC_STATUS_JSON},
-	{"status@metrics", NULL, false, IPC_STATUS_METRICS},
-	{"status@dot", NULL, false, IPC_STATUS_DOT},
-	{"errors", text_errors, false, 0},
+	{"README", .write = text_readme, .fixed = true}, {"status", .form = IPC_STATUS_LINES},
+	{"status@json", .form = IPC_STATUS_JSON},	 {"status@metrics", .form = IPC_STATUS_METRICS},
+	{"status@dot", .form = IPC_STATUS_DOT},		 {"errors", .write = text_errors},
+	{"events", .events = FS_EVENTS_LINES},		 {"events@json", .events = FS_EVENTS_JSON},
 };
 
 const char *fs_text_name(unsigned index)
@@ -41,12 +40,17 @@ const char *fs_text_name(unsigned index)
 
 bool fs_text_is_status(unsigned index)
 {
-	return !texts[index].write;
+	return !texts[index].write && !texts[index].events;
 }
 
 enum ipc_status_form fs_text_form(unsigned index)
 {
 	return texts[index].form;
+}
+
+enum fs_events fs_text_is_events(unsigned index)
+{
+	return texts[index].events;
 }
 
 void fs_text_init(struct fs *fs, struct fs_node *node, unsigned index)

@@ -192,6 +192,9 @@ void ipc_text_readme(struct ipc *, FILE *out);
 int ipc_text_status(struct ipc *, const struct ipc_cred *, enum ipc_status_form, FILE *out);
 void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);
 
+/* MNT/events and MNT/events@json, which are read as channels are: ipc_handle_new(). */
+int ipc_events_open(struct ipc *, const struct ipc_cred *, bool json, int flags, struct ipc_handle **out);
+
 /*
  * The same in steps of a bounded number of channels, so that nobody waits for another user's long list. begin: NULL when out of
  * memory. step: 1 when there is more to come, 0 at the end, or -errno; always the same out. memory: bytes that it has taken, what it
@@ -232,7 +235,7 @@ enum ipc_op_type { IPC_OPEN, IPC_READ, IPC_WRITE, IPC_FLUSH };
 struct ipc_op {
 	struct ipc_list link, handle_link; /* of those who wait for the same, of the handle's */
 	struct ipc_waitq *waitq;
-	struct ipc_timer timer;
+	struct ipc_timer timer, telling; /* telling: of MNT/events that it waits */
 	enum ipc_op_type type;
 	bool nonblock;
 	bool charged; /* to the caller, while parked */

@@ -11,8 +11,9 @@ import sys
 import tempfile
 
 ALIKE = [
+    (r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d{4}", "WHEN"),
     (r"\d\d:\d\d:\d\d", "TIME"),
-    (r"\bpid[: ]\d+", "PID"),
+    (r"\bpid[:= ]\d+", "PID"),
     (r"since:[\d.]+s", "SINCE"),
     (r"\b(in|out)_(messages|bytes)=\d+", r"\1_\2=N"),
     (r"bash: line \d+: ", "bash: "),

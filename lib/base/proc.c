@@ -109,3 +109,13 @@ int ipc_boot_id(char id[static IPC_BOOT_SIZE])
 	n = proc_read(BOOT_ID, id, IPC_BOOT_SIZE);
 	return n == -ENOMEM || n == -EMFILE || n == -ENFILE ? (int)n : 0;
 }
+
+void ipc_proc_command(pid_t thread, char *out, size_t size)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)thread);
+	if (proc_read(path, out, size) <= 0)
+		snprintf(out, size, "?");
+	out[strlen(out) - (out[0] && out[strlen(out) - 1] == '\n')] = '\0';
+}

@@ -17,6 +17,9 @@ struct ipc_proc {
 /* 0 or -errno; -ESRCH for none, and for pid 0. */
 int ipc_proc_look(pid_t thread, struct ipc_proc *);
 
+/* The name of a thread, as it has it, whatever bytes; "?" where it cannot be seen. */
+void ipc_proc_command(pid_t thread, char *out, size_t size);
+
 /* The process that a thread belongs to; -1 where it cannot be seen. */
 pid_t ipc_proc_process(pid_t thread);
 

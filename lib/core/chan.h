@@ -21,6 +21,7 @@ struct ipc_chan {
 	unsigned waiters;		    /* operations parked on them */
 	unsigned holders; /* of them, those that hold something until they are closed: the kind's holds() */
 	unsigned debts;	  /* messages that were handed over and are not settled: settle.h */
+	bool full;	  /* a write has found no room, and none some since; known while MNT/events is read */
 	struct stat st;	  /* kinds whose names live here: all of it; others: st_ino */
 	/*
 	 * From and to the files of this mount; and of those that were taken, what went back since, because it did not reach its reader.

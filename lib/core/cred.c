@@ -246,3 +246,12 @@ int ipc_cred_run(const struct ipc_cred *cred, int (*fn)(void *arg, char *why, si
 		return -ECHILD;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
+
+bool ipc_cred_may_read(const struct ipc_cred *cred, const struct stat *st)
+{
+	mode_t mode = cred->uid == st->st_uid	? st->st_mode >> 6
+		      : cred->gid == st->st_gid ? st->st_mode >> 3
+						: st->st_mode >> 3 & st->st_mode;
+
+	return (mode & S_IROTH) || ipc_may_override(cred);
+}

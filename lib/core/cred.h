@@ -25,6 +25,9 @@ void ipc_cred_fix(struct ipc_cred *);
 /* Whether he is root and has that capability over what is ours (capabilities(7)). */
 bool ipc_cred_has(const struct ipc_cred *, int cap);
 
+/* Whether he may read what has this owner and mode; no laxer than the VFS would be, for want of his other groups. */
+bool ipc_cred_may_read(const struct ipc_cred *, const struct stat *);
+
 /*
  * Calls fn(arg) as the caller: directly if he is us, otherwise in a child with his identity and his RLIMIT_MSGQUEUE, whose
  * memory is lost. fn returns 0, or -errno down to -255; why (of why_size, may be NULL) comes back from the child as well.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "abroad.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "chan.h"
 #include "ctl.h"
@@ -35,18 +36,9 @@ static struct ctl_handle *ctl_handle(struct ipc_handle *h)
 
 void ipc_command(pid_t pid, char *out, size_t size)
 {
-	char path[32], name[32] = "?";
-	int fd;
+	char name[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t n = read(fd, name, sizeof(name) - 1);
-
-		name[n > 0 ? n : 0] = '\0';
-		name[strcspn(name, "\n")] = '\0';
-		close(fd);
-	}
+	ipc_proc_command(pid, name, sizeof(name));
 	ipc_escape(out, size, name, strlen(name));
 }
 

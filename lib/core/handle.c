@@ -1,6 +1,7 @@
 /* Open files: their life, what lingers of them after it, and what can be asked about them. */
 #include "chan.h"
 #include "ctl.h"
+#include "event.h"
 #include "frame.h"
 #include "handle.h"
 #include "idle.h"
@@ -118,7 +119,7 @@ static void handle_leave(struct ipc_handle *h)
 int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int flags, ino_t ino,
 		   struct ipc_handle **out)
 {
-	bool text = ref->facets.set & IPC_F_CORE;
+	bool text = (ref->facets.set & IPC_F_CORE) || ref->kind->text;
 	struct ipc_handle *h;
 	int r = ipc_quota_take(ipc, cred, IPC_QUOTA_HANDLES, 1, ipc_ref_path(ref));
 
@@ -172,6 +173,8 @@ static void handle_destroy(struct ipc_handle *h)
 	ipc_list_remove(&h->all_link);
 	ipc_timer_stop(h->ipc->loop, &h->patience);
 	h->kind->close(h);
+	if (h->used && h->chan && h->ipc->events)
+		ipc_event_opened(h, &h->cred, false);
 	if (h->chan) {
 		handle_close_watch(h->chan);
 		if (h->chan->listed && !h->kind->named && ipc_list_empty(&h->chan->handles))

@@ -14,6 +14,7 @@ struct ipc_handle {
 	struct ipc_facets facets;
 	struct ipc_cred cred; /* who opened it */
 	bool readable, writable, duplex;
+	bool used;		  /* its open has succeeded */
 	bool plain;		  /* a plain file: reads and writes go by op->offset, and nothing is kept */
 	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */
 	uint8_t open_side;	  /* which side an IPC_OPEN waits on */

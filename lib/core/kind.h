@@ -26,6 +26,7 @@ struct ipc_kind {
 	uint32_t facets;
 	bool named;		       /* its names live in the channel table and nowhere else */
 	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
+	bool text;		       /* no channels: a text of the whole instance */
 	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "cred.h"
+#include "event.h"
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
@@ -26,6 +27,8 @@ static void making_done(struct ipc_job *job)
 
 	if (m->result < 0 && m->result != -EEXIST && m->why[0])
 		ipc_refuse(m->ipc, &m->cred, -m->result, ipc_ref_path(&m->ref), "%s", m->why);
+	if (m->result == 0 && m->ipc->events)
+		ipc_event_of_ref(m->ipc, IPC_EVENT_MADE, &m->cred, &m->ref, NULL, NULL);
 	m->done(m);
 }
 

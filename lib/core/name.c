@@ -451,14 +451,25 @@ static size_t plain_length(const char *text, size_t len)
 	return is_unseen(s, rows[row].len) ? 0 : rows[row].len;
 }
 
-static size_t escape(char *out, size_t size, const char *text, size_t len, bool backslash)
+/* What is shown in another way than it is, besides what would not be seen as it is. */
+enum escape_also { ESCAPE_NOTHING, ESCAPE_BACKSLASH = 1, ESCAPE_SPACE = 2 };
+
+/* The length of what may stand there as it is. 0: nothing. */
+static size_t escape_plain(const char *text, size_t len, unsigned also)
+{
+	if (*text == '\\' && !(also & ESCAPE_BACKSLASH))
+		return 1;
+	return *text == ' ' && (also & ESCAPE_SPACE) ? 0 : plain_length(text, len);
+}
+
+static size_t escape(char *out, size_t size, const char *text, size_t len, unsigned also)
 {
 	size_t need = 0, end = 0;
 
 	for (size_t i = 0; i < len;) {
 		char escaped[sizeof("\\xNN")];
 		const char *piece = text + i;
-		size_t taken = *piece == '\\' && !backslash ? 1 : plain_length(piece, len - i);
+		size_t taken = escape_plain(piece, len - i, also);
 		size_t piece_len = taken;
 
 		if (taken == 0) {
@@ -481,10 +492,15 @@ static size_t escape(char *out, size_t size, const char *text, size_t len, bool 
 
 size_t ipc_escape(char *out, size_t size, const char *text, size_t len)
 {
-	return escape(out, size, text, len, true);
+	return escape(out, size, text, len, ESCAPE_BACKSLASH);
 }
 
 size_t ipc_escape_line(char *out, size_t size, const char *text, size_t len)
 {
-	return escape(out, size, text, len, false);
+	return escape(out, size, text, len, ESCAPE_NOTHING);
+}
+
+size_t ipc_escape_word(char *out, size_t size, const char *text, size_t len)
+{
+	return escape(out, size, text, len, ESCAPE_BACKSLASH | ESCAPE_SPACE);
 }

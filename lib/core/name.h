@@ -99,5 +99,7 @@ int ipc_number_parse(const char *text, size_t len, int units, int64_t min, int64
 size_t ipc_escape(char *out, size_t size, const char *text, size_t len);
 /* The same for a text whose parts may have been escaped before: it leaves backslashes alone. */
 size_t ipc_escape_line(char *out, size_t size, const char *text, size_t len);
+/* The same as one word: a space, too, becomes \x20. */
+size_t ipc_escape_word(char *out, size_t size, const char *text, size_t len);
 
 #endif

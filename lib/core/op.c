@@ -3,6 +3,7 @@
  * who completes one: whoever takes it off.
  */
 #include "chan.h"
+#include "event.h"
 #include "handle.h"
 #include "instance.h"
 #include "keep.h"
@@ -114,9 +115,26 @@ static ssize_t op_submit(struct ipc_op *op)
 	return h->ipc->down ? ipc_op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
 }
 
+/* Whatever comes of it. */
+static void op_opened(struct ipc_op *op, ssize_t result)
+{
+	struct ipc_handle *h = op->handle;
+
+	if (op->type != IPC_OPEN || result < 0)
+		return;
+	h->used = true;
+	if (h->ipc->events && h->chan)
+		ipc_event_opened(h, &op->cred, true);
+}
+
 ssize_t ipc_submit(struct ipc_op *op)
 {
-	return ipc_patience_try(op, op_submit(op));
+	ssize_t r = ipc_patience_try(op, op_submit(op));
+
+	op_opened(op, r);
+	if (op->handle->ipc->events)
+		ipc_event_tried(op, r);
+	return r;
 }
 
 /* --- parking and finishing --- */
@@ -164,7 +182,9 @@ void ipc_park(struct ipc_op *op)
 
 	op->since = ipc_now();
 	patience = ipc_patience_left(op, op->since);
-	op->timer = (struct ipc_timer){0};
+	op->timer = op->telling = (struct ipc_timer){0};
+	if (h->ipc->events)
+		ipc_event_parked(op);
 	ipc_waitq_park(h->waitq, op, ipc_op_side(op));
 	r = op_take(op);
 	if (r == 0)
@@ -184,6 +204,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 		result = op->outcome;
 	ipc_list_remove(&op->link);
 	ipc_timer_stop(h->ipc->loop, &op->timer);
+	ipc_timer_stop(h->ipc->loop, &op->telling);
 	op->waitq = NULL;
 	ipc_list_remove(&op->handle_link);
 	if (h->chan)
@@ -191,6 +212,9 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	op_give(op);
 	if (result != -EINTR)
 		ipc_patience_stop(op);
+	op_opened(op, result);
+	if (h->ipc->events)
+		ipc_event_tried(op, result);
 	if (op->complete(op, result) < 0)
 		ipc_undeliver(op, result);
 }
@@ -198,6 +222,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 void ipc_op_hold(struct ipc_op *op, ssize_t outcome, struct ipc_list *held)
 {
 	ipc_timer_stop(op->handle->ipc->loop, &op->timer);
+	ipc_timer_stop(op->handle->ipc->loop, &op->telling);
 	ipc_list_remove(&op->link);
 	ipc_list_append(held, &op->link);
 	op->held = true;

@@ -29,7 +29,8 @@ static const char text[] =
 	"  seq 9 > M/mq/jobs@lines; while read -r job; do echo $job; done < M/mq/jobs@lines,idle=1s\n"
 	"\n"
 	"A read of an empty channel and a write to a full one wait; Ctrl-C ends them, O_NONBLOCK is EAGAIN.\n"
-	"M/status  what is open (M/status@json for programs)      M/errors  why something was refused\n";
+	"M/status  what is open (M/status@json for programs)      M/errors  why something was refused\n"
+	"M/events  what happens, as it happens (M/events@json)\n";
 
 void ipc_text_readme(struct ipc *ipc, FILE *out)
 {

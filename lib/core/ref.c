@@ -8,6 +8,7 @@
 #include "base/place.h"
 #include "chan.h"
 #include "ctl.h"
+#include "event.h"
 #include "handle.h"
 #include "help.h"
 #include "instance.h"
@@ -285,7 +286,10 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		return r;
 	if (ref->facets.set & (IPC_F_CORE | IPC_F_ADDR))
 		return -ENOENT;
-	return ref->kind->create(ipc, cred, ref, mode);
+	r = ref->kind->create(ipc, cred, ref, mode);
+	if (r == 0 && ipc->events)
+		ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, ref, NULL, NULL);
+	return r;
 }
 
 static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
@@ -336,6 +340,8 @@ static int ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const st
 int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	struct ipc_chan *chan;
+	struct stat st;
+	bool known;
 	int r;
 
 	if (ref->facet_at)
@@ -345,12 +351,28 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
+	known = ipc->events && ref->kind->stat(ipc, ref, &st) == 0;
 	r = ref->kind->unlink ? ref->kind->unlink(ipc, cred, ref) : ipc_named_unlink(ipc, ref);
 	ipc_ref_leave(cred, ref);
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
 		ipc_chan_removed(chan, cred);
+	if (r == 0 && known)
+		ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, ref, &st, NULL);
 	return r;
+}
+
+/* Under its new name it is another one to who looks at names. */
+static void ref_tell_renamed(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from,
+			     const struct ipc_ref *to)
+{
+	const struct ipc_event_value old[IPC_EVENT_VALUES] = {{.key = "from", .text = from->base}};
+	const struct ipc_event_value new[IPC_EVENT_VALUES] = {{.key = "to", .text = to->base}};
+	struct stat st;
+	bool known = to->kind->stat(ipc, to, &st) == 0;
+
+	ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, from, known ? &st : NULL, new);
+	ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, known ? &st : NULL, old);
 }
 
 int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to,
@@ -376,6 +398,8 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		return r;
 	r = from->kind->rename ? from->kind->rename(ipc, from, to, flags) : ipc_chan_rename_ref(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
+	if (r == 0 && ipc->events)
+		ref_tell_renamed(ipc, cred, from, to);
 	return r;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "abroad.h"
+#include "event.h"
 #include "instance.h"
 
 /* Lines of each user; users, of whom the one without a refusal for the longest time makes way; bytes of a cause. */
@@ -114,6 +115,20 @@ void ipc_refusals_free(struct ipc_refusals *all)
 	free(all);
 }
 
+static void refusal_tell(struct ipc *ipc, const struct ipc_cred *cred, const struct refusal *r)
+{
+	const struct ipc_event e = {
+		.type = IPC_EVENT_REFUSED,
+		.path = r->path ? r->path : "?",
+		.by = cred,
+		.own = true,
+		.value = {{.key = "error", .text = strerrorname_np(r->err)},
+			  {.key = "why", .text = r->why ? r->why : strerror(r->err), .words = true}},
+	};
+
+	ipc_event(ipc, &e);
+}
+
 /* Names of channels and hosts, commands, and what was written: none of it may look like a line of its own, or another's. */
 static char *refusal_text(const char *why, va_list args)
 {
@@ -141,6 +156,8 @@ int ipc_refuse(struct ipc *ipc, const struct ipc_cred *cred, int err, const char
 	clock_gettime(CLOCK_REALTIME, &r->when);
 	r->pid = cred->pid;
 	r->err = err;
+	if (ipc->events)
+		refusal_tell(ipc, cred, r);
 	return -err;
 }
 

@@ -8,6 +8,7 @@
 #include "abroad.h"
 #include "chan.h"
 #include "ctl.h"
+#include "event.h"
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
@@ -62,8 +63,15 @@ static unsigned debts_end(struct ipc_handle *h, struct ipc_list *debts, void (*b
 
 static unsigned owing_end(struct ipc_owing *o, void (*become)(struct ipc_debt *))
 {
-	ipc_timer_stop(o->handle->ipc->loop, &o->lease);
-	return debts_end(o->handle, &o->owed, become);
+	struct ipc_handle *h = o->handle;
+	struct ipc_cred by = {.uid = h->cred.uid, .pid = debt_first(&o->owed) ? debt_first(&o->owed)->pid : 0};
+	unsigned count;
+
+	ipc_timer_stop(h->ipc->loop, &o->lease);
+	count = debts_end(h, &o->owed, become);
+	if (become == h->kind->given_back)
+		ipc_event_messages(h->chan, IPC_EVENT_GIVEN_BACK, &by, count);
+	return count;
 }
 
 /* The end that one and n=K bring says nothing about the last message: what becomes of the process does. */

@@ -21,16 +21,6 @@ static const struct ipc_status_writer *const writers[] = {
 	[IPC_STATUS_DOT] = &ipc_status_dot,
 };
 
-/* Of names in our table; no laxer than the VFS would be, for want of the caller's other groups. */
-static bool status_may_read(const struct ipc_cred *cred, const struct stat *st)
-{
-	mode_t mode = cred->uid == st->st_uid	? st->st_mode >> 6
-		      : cred->gid == st->st_gid ? st->st_mode >> 3
-						: st->st_mode >> 3 & st->st_mode;
-
-	return (mode & S_IROTH) || ipc_may_override(cred);
-}
-
 static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct ipc_status_row *row)
 {
 	row->mediated = ref->kind->stat(s->ipc, ref, &row->st) == 0 && S_ISREG(row->st.st_mode);
@@ -50,7 +40,7 @@ static void status_depths(struct ipc_status *s, struct ipc_status_row *rows, uns
 		struct ipc_status_row *row = &rows[i];
 
 		row->depth.value = -1;
-		row->readable = status_may_read(&s->cred, &row->st);
+		row->readable = ipc_cred_may_read(&s->cred, &row->st);
 		if (kernel ? !entered : !row->readable)
 			continue;
 		snprintf(ref.base, sizeof(ref.base), "%s", row->name);

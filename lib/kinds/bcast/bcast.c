@@ -19,6 +19,7 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
+#include "core/event.h"
 #include "core/ref.h"
 
 /* The buffer of a channel, in bytes of messages; 16 bytes of it allow one message. */
@@ -174,6 +175,7 @@ static int bcast_fell_behind(struct bcast_handle *b)
 
 	b->dropped += missed;
 	b->next = ring->first;
+	ipc_event_messages(b->h.chan, IPC_EVENT_DROPPED, &b->h.cred, missed);
 	if (b->told)
 		return 0;
 	b->told = true;

@@ -6,8 +6,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "core/chan.h"
-#include "core/instance.h"
+#include "core/event.h"
 #include "names.h"
 #include "owed.h"
 
@@ -122,6 +121,7 @@ static void dead_tell(const struct mq_debt *d)
 	const struct mq_slot *slot = mq_owed_slot(d);
 	struct ipc_chan *chan = d->owed->chan;
 
+	ipc_event_messages(chan, IPC_EVENT_DEAD, &cred, 1);
 	ipc_refuse(chan->ipc, &cred, ECANCELED, ipc_chan_path(chan),
 		   "a message of %zu bytes was delivered %u times and given back each time: it is in %s" DEAD " now",
 		   (size_t)slot->len, slot->deliveries, ipc_chan_path(chan));

@@ -1,0 +1,264 @@
+/* M/events: what happens, as it happens, to everybody who may know. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "queue.h"
+
+TestSuite(events, .timeout = 60);
+
+enum { ANN = 54321, BOB = 54322 };
+
+/* Reads on until that stands in what has come; returns all of it. */
+static char *events_until(int fd, const char *part)
+{
+	static char text[1 << 20];
+	size_t len = 0;
+	long end = t_deadline(T_PATIENCE);
+
+	text[0] = '\0';
+	while (!strstr(text, part)) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		ssize_t n;
+
+		if (poll(&p, 1, t_left(end)) <= 0)
+			t_fail("no '%s' in: %s", part, text);
+		n = read(fd, text + len, sizeof(text) - 1 - len);
+		if (n <= 0)
+			t_fail("read: %s", strerror(errno));
+		len += (size_t)n;
+		text[len] = '\0';
+	}
+	return text;
+}
+
+static int events_open(void)
+{
+	return t_open(t_path(M, "events"), O_RDONLY);
+}
+
+t_test(events, a_life_of_a_channel_in_lines)
+{
+	int fd = events_open();
+	char *name = t_name("b");
+	char *text;
+
+	t_bash(0, "echo hi > $M/bcast/${P}b; rm $M/bcast/${P}b");
+	text = events_until(fd, "removed");
+	cr_assert(strstr(text, t_format("bcast/%s made pid=", name)), "%s", text);
+	cr_assert(strstr(text, t_format("bcast/%s opened pid=", name)), "%s", text);
+	cr_assert(strstr(text, "command=bash for=write\n"), "%s", text);
+	cr_assert(strstr(text, t_format("bcast/%s closed pid=", name)), "%s", text);
+	cr_assert(strstr(text, "command=rm\n"), "%s", text);
+	close(fd);
+}
+
+t_test(events, kernel_objects_are_told_of_too)
+{
+	int fd = events_open();
+	char *text;
+
+	t_bash(0, "cd $M; echo > sem/${P}s; echo x > shm/${P}h; mkfifo pipe/${P}p; touch mq/${P}q sock/${P}k; "
+		  "rm sem/${P}s shm/${P}h pipe/${P}p mq/${P}q sock/${P}k");
+	text = events_until(fd, t_format("sock/%s removed", t_name("k")));
+	cr_assert(strstr(text, t_format("sem/%s made", t_name("s"))), "%s", text);
+	cr_assert(strstr(text, t_format("shm/%s made", t_name("h"))), "%s", text);
+	cr_assert(strstr(text, t_format("pipe/%s made", t_name("p"))), "%s", text);
+	cr_assert(strstr(text, t_format("mq/%s made", t_name("q"))), "%s", text);
+	cr_assert(strstr(text, t_format("mq/%s removed", t_name("q"))), "%s", text);
+	close(fd);
+}
+
+/* A script that reads events, and has begun to. */
+static pid_t events_script(const char *script)
+{
+	pid_t pid = t_spawn(M, "bash", script);
+
+	t_await(t_in_request(pid));
+	return pid;
+}
+
+t_test(events, head_takes_a_line)
+{
+	pid_t pid = events_script("exec head -n1 $M/events");
+	char *out;
+
+	t_bash(0, "touch $M/bcast/${P}a");
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0, "%s", out);
+	cr_assert_not_null(strstr(out, t_format("bcast/%s made pid=", t_name("a"))), "%s", out);
+	cr_assert_eq(strchr(out, '\n') + 1 - out, (ptrdiff_t)strlen(out), "%s", out);
+}
+
+t_test(events, a_shell_loop_reads_line_by_line)
+{
+	pid_t pid = events_script("while read -r time name event rest; do echo $name $event; "
+				  "[ $event = closed ] && break; done < $M/events");
+	char *out;
+
+	t_bash(0, "touch $M/bcast/${P}a");
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0, "%s", out);
+	cr_assert_str_eq(out, t_format("bcast/%s made\nbcast/%s opened\nbcast/%s closed\n", t_name("a"), t_name("a"),
+				       t_name("a")));
+}
+
+t_test(events, a_reader_can_be_interrupted)
+{
+	pid_t pid = events_script("exec cat $M/events");
+
+	kill(pid, SIGTERM);
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 128 + SIGTERM);
+}
+
+t_test(events, without_waiting_there_is_nothing)
+{
+	int fd = t_open(t_path(M, "events"), O_RDONLY | O_NONBLOCK);
+	char buf[64];
+
+	t_check_errno(read(fd, buf, sizeof(buf)), EAGAIN);
+	close(fd);
+	t_check_errno(open(t_path(M, "events"), O_RDWR | O_CLOEXEC), EACCES);
+}
+
+/* Checked by another parser than ours. */
+t_test(events, json_is_json_whatever_the_names)
+{
+	pid_t pid;
+	char *out;
+
+	t_need("python3");
+	pid = events_script("exec python3 -uc 'import json, os, sys\n"
+			    "names = []\n"
+			    "for line in open(sys.argv[1], \"rb\"):\n"
+			    "  e = json.loads(line.decode(\"utf-8\"))\n"
+			    "  assert isinstance(e[\"time\"], float), e\n"
+			    "  names.append((e[\"event\"], e[\"kind\"], e[\"name\"]))\n"
+			    "  if e[\"name\"].endswith(\"end\"): break\n"
+			    "print([n[2].split(\"_\", 1)[-1] for n in names if n[0] == \"made\"])' $M/events@json");
+	t_bash(0, "cd $M/bcast; for n in $'new\\nline' $'esc\\e[31m' 'quote\"back\\slash' $'\\xff\\xfe' "
+		  "$'rtl\\xe2\\x80\\xae' 'a space' end; do touch \"${P}_$n\"; done");
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0, "%s", out);
+	cr_assert_str_eq(out, "['new\\\\x0aline', 'esc\\\\x1b[31m', 'quote\"back\\\\x5cslash', '\\\\xff\\\\xfe', "
+			      "'rtl\\\\xe2\\\\x80\\\\xae', 'a space', 'end']\n");
+}
+
+t_test(events, no_name_breaks_a_line)
+{
+	int fd = events_open();
+	unsigned lines = 0, made = 0;
+	char *text;
+
+	t_bash(0, "cd $M/bcast; for n in $'new\\nline' $'esc\\e[31m' $'\\xff\\xfe' $'rtl\\xe2\\x80\\xae' 'a space'; do "
+		  "touch \"${P}$n\"; done; rm ${P}*");
+	text = events_until(fd, "x80\\xae removed");
+	for (const char *at = text; *at; at = strchr(at, '\n') + 1, lines++)
+		made += strncmp(strchr(at, ' ') + 1, "bcast/", 6) == 0;
+	cr_assert_eq(lines, made);
+	for (const char *at = text; *at; at++)
+		cr_assert(*at == '\n' || (*at >= ' ' && *at < 127), "%s", text);
+	close(fd);
+}
+
+t_test(events, a_stopped_reader_delays_nobody_and_hears_what_it_missed)
+{
+	pid_t pid = events_script("exec cat $M/events > seen");
+	int fd;
+
+	kill(pid, SIGSTOP);
+	fd = events_open();
+	/* Each is two lines, and they are more than are kept. */
+	t_bash(0, "cd $M/bcast; for i in {1..3000}; do : > ${P}x; done");
+	kill(pid, SIGCONT);
+	t_bash(0, "timeout 20 sh -c 'until grep -q \" events lost lines=[0-9]\" seen; do sleep 0.05; done'");
+	kill(pid, SIGKILL);
+	close(fd);
+}
+
+t_test(events, a_job_given_back_and_one_that_is_dead)
+{
+	struct queue q = queue_make("q", 10, 64);
+	int fd = events_open();
+	char *text;
+
+	queue_send(&q, "job", 0);
+	for (int i = 0; i < 2; i++)
+		t_bash(3, "exec sh -c 'read -r job; exit 3' <$M/mq/${P}q@lines,one,ack,tries=2");
+	t_bash(0, "timeout 1 cat $M/mq/${P}q@lines,ack,tries=2,drain");
+	text = events_until(fd, " dead pid=");
+	cr_assert(strstr(text, t_format("mq/%s given_back pid=", q.name)), "%s", text);
+	cr_assert(strstr(text, " messages=1\n"), "%s", text);
+	close(fd);
+}
+
+t_test(events, a_reader_of_a_broadcast_that_misses_messages)
+{
+	int fd = events_open(), reader;
+	char buf[64];
+
+	t_bash(0, "touch $M/bcast/${P}b; echo buffer=4096 > $M/bcast/${P}b@ctl");
+	reader = t_open(t_path(M, "bcast/%s", t_name("b")), O_RDONLY);
+	t_bash(0, "seq 1000 > $M/bcast/${P}b@lines");
+	t_check_errno(read(reader, buf, sizeof(buf)), ENOBUFS);
+	cr_assert_not_null(strstr(events_until(fd, " dropped pid="), t_format("bcast/%s dropped", t_name("b"))));
+	close(reader);
+	close(fd);
+}
+
+/* As that user; returns its descriptor of M/events. */
+static int events_of(uid_t uid)
+{
+	int fd;
+
+	if (setegid(uid) < 0 || seteuid(uid) < 0)
+		t_fail("seteuid: %s", strerror(errno));
+	fd = events_open();
+	if (seteuid(0) < 0 || setegid(0) < 0)
+		t_fail("seteuid: %s", strerror(errno));
+	return fd;
+}
+
+static void as_ann(const char *script)
+{
+	t_bash(0, t_format("setpriv --reuid %d --regid %d --clear-groups sh -c '%s'", ANN, ANN, script));
+}
+
+t_test_bare(events, other_users_hear_what_status_shows_them)
+{
+	int ann, bob;
+	char *text;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can be somebody else");
+	t_need("setpriv");
+	M = t_mount_start("-o", "allow_other", NULL);
+	ann = events_of(ANN);
+	bob = events_of(BOB);
+	as_ann("umask 077; cd $M; touch bcast/${P}secret; cat bcast/${P}secret@nosuch; "
+	       "umask 022; touch bcast/${P}open; touch bcast/${P}end");
+	text = events_until(ann, t_format("%s opened", t_name("end")));
+	cr_assert(strstr(text, "secret@nosuch refused"), "%s", text);
+	cr_assert(strstr(text, t_format("%s made pid=", t_name("secret"))), "%s", text);
+	text = events_until(bob, t_format("%s opened", t_name("end")));
+	cr_assert(strstr(text, t_format("bcast/%s made\n", t_name("secret"))), "%s", text);
+	cr_assert(strstr(text, t_format("bcast/%s opened\n", t_name("secret"))), "%s", text);
+	cr_assert(strstr(text, t_format("bcast/%s made pid=", t_name("open"))), "%s", text);
+	cr_assert_null(strstr(text, "refused"), "%s", text);
+	close(ann);
+	close(bob);
+}
+
+t_test(events, splice_is_refused_with_the_reason)
+{
+	t_need("python3");
+	t_bash(0, "python3 -c 'import os, sys\n"
+		  "fd = os.open(sys.argv[1], os.O_RDONLY)\n"
+		  "r, w = os.pipe()\n"
+		  "try: os.splice(fd, w, 100); sys.exit(1)\n"
+		  "except OSError as e: sys.exit(0 if e.errno == 22 else 2)' $M/events");
+	cr_assert(t_refused("events"));
+}
