@@ -132,7 +132,7 @@ int ipc_hidden_make(struct ipc *, const char *name, struct ipc_ref *, struct sta
  * same socket; false: there is none. */
 bool ipc_ref_address(const struct ipc_ref *, struct ipc_ref *address);
 bool ipc_ref_follow(struct ipc *, struct ipc_ref *);
-/* The mount that the addresses were made in has gone: so do those channels. Returns whether any have an address. */
+/* The mount that the addresses were made in has gone: so do those channels. Returns whether any have an address, or will soon. */
 bool ipc_has_addresses(const struct ipc *);
 void ipc_drop_addresses(struct ipc *);
 void ipc_look_cancel(struct ipc_look *);

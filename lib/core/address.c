@@ -50,7 +50,7 @@ bool ipc_ref_follow(struct ipc *ipc, struct ipc_ref *ref)
 
 bool ipc_has_addresses(const struct ipc *ipc)
 {
-	return ipc->addresses;
+	return ipc->addresses || ipc->bindings;
 }
 
 void ipc_drop_addresses(struct ipc *ipc)

@@ -20,7 +20,7 @@ struct ipc {
 	bool down;
 	bool abroad;		       /* callers from other namespaces have come */
 	char hidden[32];	       /* ipc_hidden_name() */
-	unsigned addresses;	       /* sockets that are bound in the mount */
+	unsigned addresses, bindings;  /* sockets that are bound in the mount, and that are being bound */
 	const struct ipc_cred *reader; /* whom a text is made for, if he counts processes in another way: abroad.c */
 	ino_t next_ino;
 	char *scratch;

@@ -493,6 +493,17 @@ t_test(sock, address_holds_no_unmount_up)
 	t_await(kill(M->daemon, 0) < 0 || strstr(t_read(t_format("/proc/%d/stat", M->daemon)), ") Z "));
 }
 
+/* The daemon watches the table of mounts, which changes while the socket is being bound. */
+t_test(sock, address_bound_while_others_mount_holds_no_unmount_up)
+{
+	if (t_sh(NULL, "sh", "mkdir d && mount -t tmpfs tmpfs d && umount d", NULL) != 0)
+		cr_skip_test("only root can mount here");
+	t_check("for i in 1 2 3; do (mkdir e$i; while [ ! -e done ]; do mount -t tmpfs tmpfs e$i; umount e$i; done) & done; "
+		"touch $M/sock/${P}x; sleep 0.1; stat -c %F $M/sock/${P}x@addr; touch done; wait; fusermount3 -u $M",
+		"socket\n");
+	t_await(kill(M->daemon, 0) < 0 || strstr(t_read(t_format("/proc/%d/stat", M->daemon)), ") Z "));
+}
+
 t_test(sock, address_of_a_servers_socket_is_the_socket)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};

@@ -100,6 +100,7 @@ static void binding_done(struct ipc_job *job)
 	struct ipc_list *pos, *next;
 	int r = b->result;
 
+	b->ipc->bindings--;
 	if (!b->c)
 		r = -ENOENT;
 	else if (r == 0)
@@ -145,6 +146,7 @@ static int binding_start(struct ipc *ipc, struct sock_chan *c)
 		return r;
 	}
 	c->binding = b;
+	ipc->bindings++;
 	return 0;
 }
 
