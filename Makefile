@@ -30,6 +30,9 @@ CAPNG_LIBS = $(shell pkg-config --exists libcap-ng && pkg-config --libs libcap-n
 # Optional: with it a service manager is told when the mount answers.
 SYSTEMD_CFLAGS = $(shell pkg-config --exists libsystemd && echo -DHAVE_SYSTEMD && pkg-config --cflags libsystemd)
 SYSTEMD_LIBS = $(shell pkg-config --exists libsystemd && pkg-config --libs libsystemd)
+# Optional: with it ipcfs-top has its live table; without, it prints one.
+NCURSES_CFLAGS = $(shell pkg-config --exists ncursesw && echo -DHAVE_NCURSES && pkg-config --cflags ncursesw)
+NCURSES_LIBS = $(shell pkg-config --exists ncursesw && pkg-config --libs ncursesw)
 # All that the front end alone knows.
 FS_CFLAGS = $(FUSE_CFLAGS) $(CAPNG_CFLAGS) $(SYSTEMD_CFLAGS)
 FS_LIBS = $(FUSE_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
@@ -46,6 +49,7 @@ LIB_SOURCES := $(wildcard lib/*/*.c lib/*/*/*.c)
 LIB_HEADERS := $(wildcard lib/*.h lib/*/*.h lib/*/*/*.h)
 LIB := $(LIB_SOURCES:%.c=$(B)/%.o)
 FS := $(call objects,fs/*.c)
+TOP := $(call objects,fs/top/*.c)
 UNIT := $(call objects,tests/unit/*.c tests/leaks.c)
 MOUNT := $(call objects,tests/mount/*.c tests/leaks.c)
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
@@ -54,7 +58,7 @@ FUZZ := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.
 TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-tests) $(FUZZ:%=$(B)/fuzz/%)
 
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
-PROGRAMS := $(if $(FS),$(B)/ipcfs) $(B)/libipc.a $(EXAMPLES)
+PROGRAMS := $(if $(FS),$(B)/ipcfs $(B)/ipcfs-top) $(B)/libipc.a $(EXAMPLES)
 
 DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev libncurses-dev
 DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish graphviz tmux
@@ -85,6 +89,7 @@ $(B)/%.o: %.c $(B)/flags
 
 $(LIB): KNOWS = -Ilib
 $(FS): KNOWS = -Ilib $(FS_CFLAGS)
+$(TOP): KNOWS = $(NCURSES_CFLAGS)
 $(UNIT): KNOWS = -Ilib $(CRITERION_CFLAGS)
 $(MOUNT): KNOWS = $(CRITERION_CFLAGS)
 
@@ -96,13 +101,19 @@ $(B)/libipc.a: $(LIB)
 	$(Q)ar rcsD $@ $(LIB)
 
 # What is below knows nothing of what is above it: the build fails where it does.
-$(B)/layers: tests/layers.sh $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h)
+$(B)/layers: tests/layers.sh $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h fs/*/*.[ch])
 	@sh tests/layers.sh $(B)
 	@touch $@
 
 $(B)/ipcfs: $(FS) $(B)/libipc.a
 	$(call say,link,$@)
 	$(Q)$(LINK) -o $@ $(FS) $(B)/libipc.a $(FS_LIBS) $(LDLIBS)
+
+# It is linked with nothing of lib: it reads the files of a mount, as anybody can.
+$(B)/ipcfs-top: $(TOP)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $(TOP) $(NCURSES_LIBS) $(LDLIBS)
+	@pkg-config --exists ncursesw || echo "no ncursesw (pkg-config): ipcfs-top has no live table, only -b"
 
 $(B)/examples/%: $(B)/examples/%.o
 	$(call say,link,$@)
@@ -258,8 +269,8 @@ bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock fo
 
 # --- lint ------------------------------------------------------------------------------------------------------------
 
-SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c tests/*.c tests/*/*.c examples/*.c)
-HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h tests/*.h tests/*/*.h examples/*.h)
+SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c fs/*/*.c tests/*.c tests/*/*.c examples/*.c)
+HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h fs/*/*.h tests/*.h tests/*/*.h examples/*.h)
 SCRIPTS = $(wildcard tests/*.sh tests/bench/*.sh examples/*.sh fs/completion/*.bash .ci/run)
 
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts lint-manual
@@ -310,10 +321,13 @@ UNITS := $(wildcard fs/systemd/*.service fs/systemd/user/*.service)
 # FILE DIRECTORY MODE [NAME]: one line for each thing that is installed, which uninstall reads too.
 define INSTALLED
 $(B)/ipcfs $(bindir) 755
+$(B)/ipcfs-top $(bindir) 755
 $(foreach m,$(MAN),$(m) $(mandir)/man$(patsubst .%,%,$(suffix $(m))) 644
 )fs/completion/ipcfs.bash $(bashcompdir) 644 ipcfs
 $(foreach z,$(wildcard fs/completion/_*),$(z) $(zshcompdir) 644
-)fs/completion/ipcfs.fish $(fishcompdir) 644
+)fs/completion/ipcfs.bash $(bashcompdir) 644 ipcfs-top
+fs/completion/ipcfs.fish $(fishcompdir) 644
+fs/completion/ipcfs-top.fish $(fishcompdir) 644
 fs/completion/ipcfs_facets.fish $(fishfunctiondir) 644
 $(B)/ipcfs.service $(systemdsystemunitdir) 644
 $(B)/user/ipcfs.service $(systemduserunitdir) 644

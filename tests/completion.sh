@@ -25,7 +25,7 @@ in_bash() {
 	bash -c '. "$files/ipcfs.bash"
 		compopt() { :; }
 		COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=() COMP_CWORD=0 COMPREPLY=()
-		case $1 in ipcfs*) _ipcfs ;; *) _ipcfs_channel ;; esac
+		case $1 in ipcfs-top*) _ipcfs_top ;; ipcfs*) _ipcfs ;; *) _ipcfs_channel ;; esac
 		before=${1%"${1##*[ =@:]}"}
 		before=${before##* }
 		printf "%s\n" "${COMPREPLY[@]/#/$before}"' bash "$1"
@@ -33,7 +33,7 @@ in_bash() {
 
 in_fish() {
 	# shellcheck disable=SC2016
-	fish --no-config -c 'source $files/ipcfs.fish; source $files/ipcfs_facets.fish
+	fish --no-config -c 'source $files/ipcfs.fish; source $files/ipcfs-top.fish; source $files/ipcfs_facets.fish
 		complete -c cat -a "(ipcfs_facets)"; complete -C $argv[1]' "$1" | cut -f1
 }
 
@@ -72,6 +72,8 @@ offers 'ipcfs -o net,wal' walkers
 offers 'ipcfs -o net,walkers=' refuse strict allow
 offers 'ipcfs -o kinds=' mq bcast
 offers "ipcfs $dir/so" some
+offers 'ipcfs-top -' -b -d -n --help --version
+offers "ipcfs-top $dir/so" some
 offers "cat $M/mq/jobs@" lines prio help
 offers "cat $M/mq/jobs@lines,i" idle
 # shellcheck disable=SC2016

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Layers: base knows nothing of core, core nothing of the kinds, no kind another one, fs/ nothing of lib/ but ipc.h and base.
+# Layers: base knows nothing of core, core nothing of the kinds, no kind another one, fs/ nothing of lib/ but ipc.h and base,
+# and the programs in its folders nothing but the files of a mount.
 # Reads what each source includes, and of the objects below DIR what each one links to. Prints what is wrong, a line each.
 # Usage: sh tests/layers.sh DIR
 set -u
@@ -7,7 +8,7 @@ dir=$1
 
 # Where a name in an #include leads: below lib/, or beside the file.
 includes() {
-	for f in lib/*.h lib/*/*.[ch] lib/*/*/*.[ch] fs/*.[ch]; do
+	for f in lib/*.h lib/*/*.[ch] lib/*/*/*.[ch] fs/*.[ch] fs/*/*.[ch]; do
 		sed -n 's/^#include "\([^"]*\)".*/\1/p' "$f" | while read -r name; do
 			beside=${f%/*}/$name
 			if [ -e "$beside" ]; then echo "$f $beside"; else echo "$f lib/$name"; fi
@@ -38,6 +39,7 @@ links() {
 	{ from = layer($1); to = layer($2) }
 	from == 1 && to > 1 { wrong("base must not know of"); next }
 	from == 2 && to > 3 { wrong("core must not know of"); next }
+	$1 ~ /^fs\/top\// && $2 !~ /^fs\/top\// { wrong("ipcfs-top reads the files of a mount, and needs not"); next }
 	from == 4 && to > 4 { wrong("lib/ must not know of"); next }
 	from == 5 && (to == 2 || to == 4) { wrong("fs/ includes lib/ipc.h, not"); next }
 	from == 4 && kind($2) != "" && kind($1) != kind($2) && $1 !~ /kinds\/kinds\.c$/ { wrong("a kind must not know of another:") }

@@ -75,6 +75,22 @@ _ipcfs()
 }
 complete -F _ipcfs ipcfs
 
+_ipcfs_top()
+{
+	local cur prev list
+	_ipcfs_words
+	case $prev:$cur in
+	-[dn]:*) _ipcfs_reply 1 2 5 10 ;;
+	*:-*) _ipcfs_reply -b -d -n -h --help -V --version ;;
+	*)
+		compopt -o filenames
+		mapfile -t list < <(_ipcfs_mounts; compgen -d -- "$cur")
+		_ipcfs_reply "${list[@]}"
+		;;
+	esac
+}
+complete -F _ipcfs_top ipcfs-top
+
 # M/KIND/NAME@FACET,FACET: what the channel itself says that it takes.
 _ipcfs_channel()
 {
