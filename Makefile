@@ -232,6 +232,12 @@ tests: all $(TESTS)
 check:
 	@sh tests/check.sh $(B) '$(T)'
 
+.PHONY: test-programs
+test-programs: ## programs that Debian packages, each on a mount; installs them where it is run as root
+	@$(SUBMAKE) deps-build
+	@$(SUBMAKE) all
+	@bash tests/programs/run.sh $(B)/ipcfs
+
 SECONDS ?= 60
 
 .PHONY: soak
@@ -271,7 +277,7 @@ bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock fo
 
 SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c fs/*/*.c tests/*.c tests/*/*.c examples/*.c)
 HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h fs/*/*.h tests/*.h tests/*/*.h examples/*.h)
-SCRIPTS = $(wildcard tests/*.sh tests/bench/*.sh examples/*.sh fs/completion/*.bash .ci/run)
+SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh examples/*.sh fs/completion/*.bash .ci/run)
 
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts lint-manual
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and mandoc over everything

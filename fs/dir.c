@@ -6,25 +6,37 @@
 #include "fs.h"
 #include "interrupt.h"
 
-int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent, const char *name, bool change,
-		   struct ipc_ref *ref)
+/*
+ * open(2) of a name with bad facets is a mistake, of which its caller should hear. Any other call may be about to make the name
+ * (bind, mkfifo, link, rename), or may want to know whether it is there.
+ */
+static int dir_resolve_kind(struct fs *fs, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
+			    enum fs_intent intent, struct ipc_ref *ref)
+{
+	bool opens = intent == FS_OPENS || (intent == FS_LOOKS && strchr(name, '@') && fs_caller_opens(cred->pid));
+
+	return opens ? ipc_resolve(fs->ipc, cred, kind, name, ref) : ipc_resolve_name(fs->ipc, cred, kind, name, ref);
+}
+
+int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent, const char *name,
+		   enum fs_intent intent, struct ipc_ref *ref)
 {
 	const struct fs_node *dir = fs_node(fs, parent);
 	char text[4 * IPC_NAME_MAX], kinds[IPC_KINDS_TEXT];
 	size_t len;
 
 	if (dir->type == FS_KIND)
-		return ipc_resolve(fs->ipc, cred, dir->kind, name, ref);
+		return dir_resolve_kind(fs, cred, dir->kind, name, intent, ref);
 	if (dir->type != FS_CHAN)
-		return change ? ipc_refuse(fs->ipc, cred, EPERM, name,
-					   "channels live in the directories of their kinds: %s",
-					   ipc_shown_text(fs->ipc, kinds))
-			      : -ENOENT;
+		return intent != FS_LOOKS ? ipc_refuse(fs->ipc, cred, EPERM, name,
+						       "channels live in the directories of their kinds: %s",
+						       ipc_shown_text(fs->ipc, kinds))
+					  : -ENOENT;
 	/* Should it be cut off, it is still too long for a name. */
 	fs_ref_text(fs, &dir->ref, text, sizeof(text));
 	len = strlen(text);
 	snprintf(text + len, sizeof(text) - len, "/%s", name);
-	return ipc_resolve(fs->ipc, cred, dir->ref.kind, text, ref);
+	return dir_resolve_kind(fs, cred, dir->ref.kind, text, intent, ref);
 }
 
 /* For a request that changes the name; answers the request itself when that fails. */
@@ -32,7 +44,7 @@ static bool dir_resolve(fuse_req_t req, fuse_ino_t parent, const char *name, str
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	int r = fs_dir_resolve(fs, &cred, parent, name, true, ref);
+	int r = fs_dir_resolve(fs, &cred, parent, name, FS_CHANGES, ref);
 
 	if (r < 0)
 		fs_reply_err(req, r);
@@ -40,7 +52,7 @@ static bool dir_resolve(fuse_req_t req, fuse_ino_t parent, const char *name, str
 }
 
 /* keep: whether the kernel may, at least. */
-static void dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct stat *st, bool keep)
+void fs_dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct stat *st, bool keep)
 {
 	struct fs *fs = fs_of(req);
 	bool cacheable;
@@ -81,7 +93,7 @@ static void dir_look_done(struct ipc_look *look)
 	struct dir_look *l = ipc_container(look, struct dir_look, look);
 
 	if (l->req && look->result == 0)
-		dir_reply_entry(l->req, &look->ref, &look->st, true);
+		fs_dir_reply_entry(l->req, &look->ref, &look->st, true);
 	else if (l->req)
 		fs_reply_err(l->req, look->result);
 	ipc_list_remove(&l->link);
@@ -143,7 +155,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fs_reply_entry(req, fixed, &st, true);
 		return;
 	}
-	r = fifo ? 0 : fs_dir_resolve(fs, &cred, parent, name, false, &ref);
+	r = fifo ? 0 : fs_dir_resolve(fs, &cred, parent, name, FS_LOOKS, &ref);
 	if (r == 0 && !fifo)
 		fifo = fs_fifo_lookup(fs, &cred, &ref);
 	if (fifo) {
@@ -159,7 +171,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	else if (r < 0)
 		dir_reply_missing(req, r);
 	else
-		dir_reply_entry(req, &ref, &st, !followed);
+		fs_dir_reply_entry(req, &ref, &st, !followed);
 }
 
 void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
@@ -192,7 +204,7 @@ static void dir_make_hidden(fuse_req_t req, const char *name, mode_t mode)
 		return;
 	}
 	fs_mounted_watch(fs);
-	dir_reply_entry(req, &ref, &st, true);
+	fs_dir_reply_entry(req, &ref, &st, true);
 }
 
 void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
@@ -226,42 +238,60 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	if (r < 0)
 		fs_reply_err(req, r);
 	else
-		dir_reply_entry(req, &ref, &st, true);
+		fs_dir_reply_entry(req, &ref, &st, true);
 }
 
-static void dir_refuse(fuse_req_t req, const char *name, const char *why)
+static void dir_refuse(fuse_req_t req, fuse_ino_t parent, const char *name, const char *why)
 {
 	struct fs *fs = fs_of(req);
+	const struct fs_node *dir = fs_node(fs, parent);
 	struct ipc_cred cred = fs_cred(req);
+	char path[4 * IPC_NAME_MAX];
 
-	fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EPERM, name, "%s", why));
+	if (dir->type == FS_KIND)
+		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(dir->kind), name);
+	else if (dir->type == FS_CHAN)
+		snprintf(path, sizeof(path), "%s/%s/%s", ipc_kind_name(dir->ref.kind), dir->ref.base, name);
+	else
+		snprintf(path, sizeof(path), "%s", name);
+	fs_reply_err(req, ipc_refuse(fs->ipc, &cred, EPERM, path, "%s", why));
 }
 
 void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	(void)parent;
 	(void)mode;
-	dir_refuse(req, name, "no directories can be made: a channel is a name in its kind's directory");
+	dir_refuse(req, parent, name, "no directories can be made: a channel is a name in its kind's directory");
 }
 
 void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
 {
 	(void)link;
-	(void)parent;
-	dir_refuse(req, name, "no symbolic links: a channel has one name");
-}
-
-void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
-{
-	(void)ino;
-	(void)parent;
-	dir_refuse(req, name, "no hard links: a channel has one name");
+	dir_refuse(req, parent, name,
+		   "no symbolic links; a hard link gives a pipe, a socket or a broadcast another name");
 }
 
 void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)parent;
-	dir_refuse(req, name, "the directories of the kinds stay");
+	dir_refuse(req, parent, name, "the directories of the kinds stay");
+}
+
+/* ino: of an object that goes on under another name, or 0. */
+static void dir_name_gone(struct fs *fs, const struct ipc_ref *ref, ino_t ino, const struct ipc_ref *other)
+{
+	struct fs_node *node = ino ? fs_linked_find(fs, ino) : NULL;
+
+	fs_name_gone(fs, ref);
+	if (node && !node->name)
+		fs_node_rename(fs, node, other);
+}
+
+/* rename(2) does nothing with two names of one object. */
+static bool dir_is_same(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *a, const struct ipc_ref *b)
+{
+	struct stat x, y;
+
+	return ipc_stat(fs->ipc, cred, a, &x) == 0 && x.st_nlink > 1 && ipc_stat(fs->ipc, cred, b, &y) == 0 &&
+	       x.st_ino == y.st_ino;
 }
 
 static int dir_refuse_walker(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref)
@@ -279,17 +309,19 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	struct ipc_ref ref, address;
+	struct ipc_ref ref, other, address;
+	ino_t ino;
 	int r;
 
 	if (!dir_resolve(req, parent, name, &ref))
 		return;
+	ino = ipc_ref_other(fs->ipc, &ref, &other);
 	if (fs_is_walker(&fs->listers, fs->opt.walkers, cred.pid))
 		r = dir_refuse_walker(fs, &cred, &ref);
 	else
 		r = ipc_unlink(fs->ipc, &cred, &ref);
 	if (r == 0)
-		fs_name_gone(fs, &ref);
+		dir_name_gone(fs, &ref, ino, &other);
 	if (r == 0 && ipc_ref_address(&ref, &address))
 		fs_name_gone(fs, &address);
 	fs_reply_err(req, r);
@@ -300,15 +332,21 @@ void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	struct ipc_ref from, to, old, new;
+	struct ipc_ref from, to, other, old, new;
+	ino_t ino;
+	bool same;
 	int r;
 
 	if (!dir_resolve(req, parent, name, &from) || !dir_resolve(req, newparent, newname, &to))
 		return;
+	ino = ipc_ref_other(fs->ipc, &to, &other);
+	same = dir_is_same(fs, &cred, &from, &to);
 	r = ipc_rename(fs->ipc, &cred, &from, &to, flags);
-	if (r == 0)
+	if (r == 0 && !same) {
+		dir_name_gone(fs, &to, ino, &other);
 		fs_name_moved(fs, &from, &to);
-	if (r == 0 && ipc_ref_address(&from, &old) && ipc_ref_address(&to, &new))
+	}
+	if (r == 0 && !same && ipc_ref_address(&from, &old) && ipc_ref_address(&to, &new))
 		fs_name_moved(fs, &old, &new);
 	fs_reply_err(req, r);
 }

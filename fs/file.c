@@ -1,6 +1,7 @@
 /* Open files: opening and making them. What is done with them is in io.c, close(2) in close.c. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 
@@ -54,7 +55,7 @@ void fs_file_free(struct fs_file *file)
 		ipc_close(file->handle);
 	}
 	if (file->node->type == FS_CHAN)
-		fs_node_release(file->node);
+		fs_node_release(file->fs, file->node);
 	ipc_list_remove(&file->link);
 	if (file->charged)
 		ipc_uncharge(file->fs->ipc, file->charged_to, file->charged);
@@ -203,8 +204,14 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	r = open_refuse_walker(fs, &cred, node, fi->flags);
 	if (r == 0 && node->type == FS_CHAN)
 		r = check_backing(fs, &cred, &node->ref);
-	if (r == 0 && node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags))
-		r = -ESTALE;
+	if (r == 0 && node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags)) {
+		/* lsattr(1): the kernel opens an inode once more to ask for its flags, and channels have none. */
+		bool asks = fs_caller_is_in(cred.pid, SYS_ioctl);
+
+		if (asks)
+			fs_refusal_done(fs, cred.pid);
+		r = asks ? -ENOTTY : -ESTALE;
+	}
 	if (r < 0) {
 		fs_reply_err(req, r);
 		return;
@@ -212,7 +219,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	file = file_new(fs, node, cred.pid, fi->flags);
 	if (!file) {
 		if (node->type == FS_CHAN)
-			fs_node_release(node);
+			fs_node_release(fs, node);
 		fs_reply_err(req, -ENOMEM);
 		return;
 	}
@@ -328,14 +335,17 @@ static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, s
 	struct ipc_cred cred = fs_cred(req);
 	mode_t made = create_mode(mode);
 	int r = result ? *result : ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
-	bool narrow = r == 0 && made != mode;
+	bool made_now = r == 0, narrow = made_now && made != mode;
 	int narrowed;
 
 	if (r == -EEXIST && !(fi->flags & O_EXCL))
 		r = fs_create_exists(fs, &cred, ref, fi->flags);
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, ref, st);
-	if (r == 0 && !S_ISREG(st->st_mode) && !(fi->flags & O_EXCL) && !fs_refusal(fs, cred.pid).pid)
+	/* Nor would the kernel follow a link for O_NOFOLLOW, or open what has a mode that denies it by now. */
+	if (r == 0 && !S_ISREG(st->st_mode) && !(fi->flags & O_EXCL) &&
+	    !(S_ISLNK(st->st_mode) && made_now && (narrow || (fi->flags & O_NOFOLLOW))) &&
+	    !fs_refusal(fs, cred.pid).pid)
 		r = -ESTALE;
 	if (r == 0)
 		r = create_handle(req, fs, ref, st, fi, file, cacheable);
@@ -467,7 +477,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
 	struct ipc_ref ref;
-	int r = fs_dir_resolve(fs, &cred, parent, name, true, &ref);
+	int r = fs_dir_resolve(fs, &cred, parent, name, FS_OPENS, &ref);
 
 	mode &= 07777;
 	if (r == 0)

@@ -59,6 +59,7 @@ struct fs_node {
 	struct ipc_handle *served; /* the handle; the kernel's own stat of an open file names none */
 	int backing; /* the kernel's number for the file that stands behind its open files; 0: they are served by us */
 	unsigned backed; /* how many those are */
+	bool linked;	 /* found by its number: a FIFO or a socket with several names */
 	bool private;	 /* given to one caller who is about to open it */
 	ino_t ino;	 /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
 	mode_t mode;	 /* FS_CHAN, FS_FIFO; S_IFDIR: others' names begin with this one */
@@ -106,6 +107,7 @@ struct fs {
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
 	struct ipc_list files, nodes;
+	size_t node_count, node_peak; /* the most since memory was given back last */
 	struct fs_listers listers;
 	struct ipc_list looks;	  /* LOOKUPs that helpers have */
 	struct ipc_list listings; /* OPENDIRs that helpers have */
@@ -114,6 +116,7 @@ struct fs {
 	struct fs_closers closers;
 	struct fs_fifos *fifos; /* NULL until the first */
 	void *names;		/* tree of struct fs_name */
+	void *linked;		/* tree of the nodes that are */
 	uint64_t serial;
 	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
 	int64_t crowded_until;
@@ -136,13 +139,20 @@ struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const s
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
 bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid, int flags);
-void fs_node_release(struct fs_node *);
+void fs_node_release(struct fs *, struct fs_node *);
 /* The name as it is written in the kind's directory. */
 void fs_ref_text(struct fs *, const struct ipc_ref *, char *text, size_t size);
 /* With its kind in front: the path below the mount. */
 void fs_ref_path(struct fs *, const struct ipc_ref *, char *path, size_t size);
 void fs_name_gone(struct fs *, const struct ipc_ref *);
 void fs_name_moved(struct fs *, const struct ipc_ref *from, const struct ipc_ref *to);
+/* The name it was found by has gone, and the object has this one besides. */
+void fs_node_rename(struct fs *, struct fs_node *, const struct ipc_ref *to);
+
+/* link.c. add: 0 or -ENOMEM. */
+struct fs_node *fs_linked_find(struct fs *, ino_t);
+int fs_linked_add(struct fs *, struct fs_node *);
+void fs_linked_remove(struct fs *, struct fs_node *);
 
 /* A node that is no channel's, without a name: a private FIFO's. Has a lookup for each of the kernel's and one for its maker. */
 struct fs_node *fs_node_new_fifo(struct fs *, const struct stat *);
@@ -187,8 +197,11 @@ bool fs_size_is_cached(const struct fuse_file_info *);
  * Resolves a name in a directory. Where no channel can be the answer is -ENOENT, or -EPERM with a line for MNT/errors if the
  * name is to be made or changed.
  */
-int fs_dir_resolve(struct fs *, const struct ipc_cred *, fuse_ino_t parent, const char *name, bool change,
+enum fs_intent { FS_LOOKS, FS_OPENS, FS_CHANGES };
+int fs_dir_resolve(struct fs *, const struct ipc_cred *, fuse_ino_t parent, const char *name, enum fs_intent,
 		   struct ipc_ref *);
+/* keep: whether the kernel may. */
+void fs_dir_reply_entry(fuse_req_t, const struct ipc_ref *, const struct stat *, bool keep);
 void fs_dir_shut_down(struct fs *); /* answers the LOOKUPs that helpers have */
 void fs_lookup(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_forget(fuse_req_t, fuse_ino_t, uint64_t lookups);
@@ -217,6 +230,10 @@ void fs_release(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_poll(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct fuse_pollhandle *);
 void fs_file_close_all(struct fs *);				  /* what no RELEASE will close any more */
 struct ipc_handle *fs_file_handle(const struct fuse_file_info *); /* NULL: a text */
+
+/* caller.c. Whether that thread, which waits for our answer, is in open(2) or its like; false where it cannot be told. */
+bool fs_caller_opens(pid_t thread);
+bool fs_caller_is_in(pid_t thread, long syscall_number);
 
 /* reply.c: the only place where a negative errno becomes an answer. */
 struct fs *fs_of(fuse_req_t);

@@ -3,6 +3,9 @@
  * time; why, and what becomes of an OPEN that meets one that is taken, is in retry.h.
  */
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,11 +99,28 @@ static void node_detach(struct fs_node *node)
 		name_free(name);
 }
 
-static void node_free(struct fs_node *node)
+/* Enough that giving it back is worth a walk through the heap. */
+enum { TRIM_MIN = 16384 };
+
+/* The allocator keeps what is free below anything in use: after many names have come and gone that is nearly all. */
+static void nodes_trim(struct fs *fs)
 {
+	if (fs->node_peak < TRIM_MIN || fs->node_count > fs->node_peak / 2)
+		return;
+	fs->node_peak = fs->node_count;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+static void node_free(struct fs *fs, struct fs_node *node)
+{
+	fs_linked_remove(fs, node);
 	node_detach(node);
 	ipc_list_remove(&node->link);
 	free(node);
+	fs->node_count--;
+	nodes_trim(fs);
 }
 
 static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const struct stat *st)
@@ -115,6 +135,8 @@ static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const 
 	node->type = FS_CHAN;
 	node->serial = ++fs->serial;
 	ipc_list_append(&fs->nodes, &node->link);
+	if (++fs->node_count > fs->node_peak)
+		fs->node_peak = fs->node_count;
 	node->ref = *ref;
 	node->ref.ino = st->st_ino;
 	node->ino = st->st_ino;
@@ -148,13 +170,20 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 {
 	struct fs_name *name = name_find(fs, ref);
 	bool own = S_ISREG(st->st_mode) && fs_is_retry(fs, pid);
-	struct fs_node *node = own || !name ? NULL : name_free_node(name, st);
+	bool linked = !S_ISREG(st->st_mode) && st->st_nlink > 1;
+	struct fs_node *node = linked ? fs_linked_find(fs, st->st_ino) : NULL;
 
+	if (!node && !own && name)
+		node = name_free_node(name, st);
 	if (!node) {
 		node = node_new(fs, ref, st);
 		if (!node)
 			return NULL;
 		node->private = own;
+	}
+	if (linked && fs_linked_add(fs, node) < 0) {
+		fs_node_forget(fs, node, 0);
+		return NULL;
 	}
 	node_remember(node, st);
 	/* The kernel opens those by itself now. */
@@ -198,13 +227,12 @@ struct fs_node *fs_node_new_fifo(struct fs *fs, const struct stat *st)
 
 void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups)
 {
-	(void)fs;
 	if (node->type != FS_CHAN && node->type != FS_FIFO)
 		return;
 	node->lookups -= lookups < node->lookups ? lookups : node->lookups;
 	if (node->lookups || node->live)
 		return;
-	node_free(node);
+	node_free(fs, node);
 }
 
 bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
@@ -227,11 +255,11 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 	return true;
 }
 
-void fs_node_release(struct fs_node *node)
+void fs_node_release(struct fs *fs, struct fs_node *node)
 {
 	node->live--;
 	if (!node->live && !node->lookups) {
-		node_free(node);
+		node_free(fs, node);
 	}
 }
 
@@ -261,19 +289,24 @@ void fs_name_moved(struct fs *fs, const struct ipc_ref *from, const struct ipc_r
 	nodes = name->nodes;
 	name->nodes = NULL;
 	name_free(name);
-	name = name_get(fs, to);
 	while (nodes) {
 		struct fs_node *node = nodes;
 
 		nodes = node->next;
-		node->ref = *to;
-		node->ref.ino = node->ino;
-		node->name = name;
-		if (name) {
-			node->next = name->nodes;
-			name->nodes = node;
-		}
+		fs_node_rename(fs, node, to);
 	}
+}
+
+void fs_node_rename(struct fs *fs, struct fs_node *node, const struct ipc_ref *to)
+{
+	struct fs_name *name = name_get(fs, to);
+
+	node->ref = *to;
+	node->ref.ino = node->ino;
+	node->name = name;
+	node->next = name ? name->nodes : NULL;
+	if (name)
+		name->nodes = node;
 }
 
 struct fs_node *fs_node(struct fs *fs, fuse_ino_t ino)
@@ -350,6 +383,8 @@ void fs_inode_fini(struct fs *fs)
 {
 	struct ipc_list *pos, *next;
 
+	while (fs->linked)
+		fs_linked_remove(fs, *(struct fs_node **)fs->linked);
 	/* Also those whose names have gone: what the kernel has not forgotten by now, it never will. */
 	ipc_list_each(pos, next, &fs->nodes)
 		free(ipc_container(pos, struct fs_node, link));

@@ -62,14 +62,19 @@ static void session_init(void *userdata, struct fuse_conn_info *conn)
 static void session_no_lock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
 {
 	struct fs *fs = fs_of(req);
+	const struct fs_node *node = fs_node(fs, ino);
+	char text[2 * IPC_NAME_MAX], path[sizeof(text) + 16] = "lock";
 	struct ipc_cred cred = fs_cred(req);
 
-	(void)ino;
 	(void)fi;
 	(void)op;
+	if (node->type == FS_CHAN) {
+		fs_ref_text(fs, &node->ref, text, sizeof(text));
+		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(node->ref.kind), text);
+	}
 	/* Two handles have two inodes here, so the kernel's own locks would exclude nobody. */
 	fs_reply_err(req,
-		     ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, "lock", "channels cannot be locked; lock a regular file"));
+		     ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, path, "channels cannot be locked; lock a regular file"));
 }
 
 static void session_no_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep)

@@ -88,12 +88,16 @@ const char *ipc_shown_text(const struct ipc *, char text[static IPC_KINDS_TEXT])
  * The namespace. Each call returns 0 or -errno; those that a user could not guess leave a line for MNT/errors.
  *
  * resolve: -ENAMETOOLONG, -EINVAL for bad facets and for an empty name. Does not say whether the object exists.
+ * resolve_name: for calls that name an object and do not open it. What does not read as facets is then part of the name, in the
+ *   kinds that mkfifo(2), bind(2), link(2) or rename(2) can bring new names to.
  * stat: st_mode's type tells how it is used: S_IFREG through ipc_open(), S_IFDIR as a part of longer names, DIR/NAME, all
  *   others by the kernel itself. st_ino is unique over all kinds and changes when another object appears under the name.
  * create: makes the object as `mode`'s type asks (S_IFREG: whatever the kind makes on O_CREAT); -EEXIST when there is one.
  * chattr: `set` has IPC_SET_ bits; -ESTALE when the name means another object than ref->ino. rename: `flags` as renameat2(2).
  */
 int ipc_resolve(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name, struct ipc_ref *);
+int ipc_resolve_name(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name,
+		     struct ipc_ref *);
 /* A plain name as resolve takes it for one: with "@@" for each '@' where it would read as facets. */
 void ipc_name_show(struct ipc *, const struct ipc_kind *, const char *base, char *text, size_t size);
 int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct stat *);
@@ -172,6 +176,10 @@ int ipc_make(struct ipc *, struct ipc_making *);
 int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_rename(struct ipc *, const struct ipc_cred *, const struct ipc_ref *from, const struct ipc_ref *to,
 	       unsigned flags);
+/* Another name for the object, where names live here: -EPERM for all other kinds. */
+int ipc_link(struct ipc *, const struct ipc_cred *, const struct ipc_ref *from, const struct ipc_ref *to);
+/* Another name of the same object: its number as ipc_stat() has it, or 0 if there is none. */
+ino_t ipc_ref_other(struct ipc *, const struct ipc_ref *, struct ipc_ref *other);
 int ipc_readlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf, size_t size);
 enum { IPC_SET_MODE = 1, IPC_SET_OWNER = 2, IPC_SET_TIMES = 4, IPC_SET_SIZE = 8 };
 /* `st` carries the values; (uid_t)-1 and UTIME_OMIT leave as they are, as in fchown(2) and futimens(2). */

@@ -16,19 +16,26 @@
 
 static int chan_compare(const void *a, const void *b)
 {
-	const struct ipc_chan *x = a, *y = b;
+	const struct ipc_chan_name *x = a, *y = b;
 
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
 	return strcmp(x->name, y->name);
 }
 
-struct ipc_chan *ipc_chan_find(struct ipc *ipc, const struct ipc_kind *kind, const char *name)
+static struct ipc_chan_name *chan_name_find(struct ipc *ipc, const struct ipc_kind *kind, const char *name)
 {
-	struct ipc_chan key = {.kind = kind, .name = (char *)name};
-	struct ipc_chan **found = tfind(&key, &ipc->chans, chan_compare);
+	struct ipc_chan_name key = {.kind = kind, .name = (char *)name};
+	struct ipc_chan_name **found = tfind(&key, &ipc->chans, chan_compare);
 
 	return found ? *found : NULL;
+}
+
+struct ipc_chan *ipc_chan_find(struct ipc *ipc, const struct ipc_kind *kind, const char *name)
+{
+	const struct ipc_chan_name *found = chan_name_find(ipc, kind, name);
+
+	return found ? found->chan : NULL;
 }
 
 static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, const char *name)
@@ -40,13 +47,15 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	chan->name = strdup(name);
 	if (!chan->name)
 		goto fail;
+	chan->own = (struct ipc_chan_name){.kind = kind, .name = chan->name, .chan = chan};
+	ipc_list_init(&chan->links);
 	chan->ipc = ipc;
 	chan->kind = kind;
 	chan->refs = 1;
 	ipc_list_init(&chan->handles);
 	ipc_list_init(&chan->idle_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
-	if (!tsearch(chan, &ipc->chans, chan_compare))
+	if (!tsearch(&chan->own, &ipc->chans, chan_compare))
 		goto fail;
 	chan->listed = true;
 	ipc->chan_count++;
@@ -100,12 +109,22 @@ void ipc_chan_drop(struct ipc_chan *chan)
 	ipc_loop_free_later(chan->ipc->loop, &chan->garbage, chan);
 }
 
-void ipc_chan_removed(struct ipc_chan *chan, const struct ipc_cred *by)
+/* Of a name that link(2) gave, and that is out of the tree. */
+static void chan_link_free(struct ipc_chan_name *name)
 {
-	if (!chan->listed)
-		return;
+	struct ipc_chan *chan = name->chan;
+
+	ipc_list_remove(&name->link);
+	ipc_quota_give(chan->ipc, name->charged_to, IPC_QUOTA_CHANNELS, 1);
+	chan->st.st_nlink--;
+	clock_gettime(CLOCK_REALTIME, &chan->st.st_ctim);
+	free(name->name);
+	free(name);
+}
+
+static void chan_unlist(struct ipc_chan *chan, const struct ipc_cred *by)
+{
 	ipc_idle_end(chan);
-	tdelete(chan, &chan->ipc->chans, chan_compare);
 	chan->listed = false;
 	chan->ipc->chan_count--;
 	if (chan->kind->forgotten)
@@ -113,37 +132,124 @@ void ipc_chan_removed(struct ipc_chan *chan, const struct ipc_cred *by)
 	ipc_chan_drop(chan);
 }
 
+/* The name is out of the tree. Where it was the channel's own, one of the links takes its place; the last takes the channel away. */
+static void chan_name_gone(struct ipc_chan_name *name)
+{
+	struct ipc_chan *chan = name->chan;
+	struct ipc_chan_name *link, **at;
+
+	if (name != &chan->own) {
+		chan_link_free(name);
+	} else if (ipc_list_empty(&chan->links)) {
+		chan_unlist(chan, NULL);
+	} else {
+		link = ipc_container(chan->links.next, struct ipc_chan_name, link);
+		at = tfind(link, &chan->ipc->chans, chan_compare);
+		*at = &chan->own;
+		free(chan->name);
+		chan->name = chan->own.name = link->name;
+		link->name = NULL;
+		chan_link_free(link);
+	}
+}
+
+void ipc_chan_removed(struct ipc_chan *chan, const struct ipc_cred *by)
+{
+	struct ipc_list *pos, *next;
+
+	if (!chan->listed)
+		return;
+	ipc_list_each(pos, next, &chan->links) {
+		struct ipc_chan_name *link = ipc_container(pos, struct ipc_chan_name, link);
+
+		tdelete(link, &chan->ipc->chans, chan_compare);
+		chan_link_free(link);
+	}
+	tdelete(&chan->own, &chan->ipc->chans, chan_compare);
+	chan_unlist(chan, by);
+}
+
 void ipc_chan_forget(struct ipc_chan *chan)
 {
 	ipc_chan_removed(chan, NULL);
 }
 
-int ipc_chan_rename(struct ipc_chan *chan, const char *name)
+int ipc_chan_link(struct ipc_chan *chan, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	char *copy = strdup(name);
-	struct ipc_chan key = {.kind = chan->kind, .name = copy}, *target, **at;
+	struct ipc *ipc = chan->ipc;
+	struct ipc_chan_name *name;
+	int r;
 
-	/* The one step that can fail, for a new name; at an old one is its channel, which makes way. */
-	at = copy ? tsearch(&key, &chan->ipc->chans, chan_compare) : NULL;
+	if (ipc_chan_find(ipc, chan->kind, ref->base))
+		return -EEXIST;
+	r = ipc_quota_take(ipc, cred, IPC_QUOTA_CHANNELS, 1, ipc_ref_path(ref));
+	if (r < 0)
+		return r;
+	name = calloc(1, sizeof(*name));
+	if (!name)
+		goto no_memory;
+	name->kind = chan->kind;
+	name->name = strdup(ref->base);
+	if (!name->name || !tsearch(name, &ipc->chans, chan_compare))
+		goto no_memory;
+	name->chan = chan;
+	name->charged_to = cred->uid;
+	ipc_list_append(&chan->links, &name->link);
+	chan->st.st_nlink++;
+	clock_gettime(CLOCK_REALTIME, &chan->st.st_ctim);
+	return 0;
+no_memory:
+	if (name)
+		free(name->name);
+	free(name);
+	ipc_quota_give(ipc, cred->uid, IPC_QUOTA_CHANNELS, 1);
+	return -ENOMEM;
+}
+
+void ipc_chan_unlink(struct ipc *ipc, const struct ipc_kind *kind, const char *text)
+{
+	struct ipc_chan_name *name = chan_name_find(ipc, kind, text);
+
+	tdelete(name, &ipc->chans, chan_compare);
+	chan_name_gone(name);
+}
+
+const char *ipc_chan_other_name(const struct ipc_chan *chan, const char *name)
+{
+	if (strcmp(chan->name, name) != 0)
+		return chan->name;
+	return ipc_list_empty(&chan->links) ? NULL : ipc_container(chan->links.next, struct ipc_chan_name, link)->name;
+}
+
+static int chan_name_move(struct ipc_chan_name *name, const char *to)
+{
+	struct ipc *ipc = name->chan->ipc;
+	char *copy = strdup(to);
+	struct ipc_chan_name key = {.kind = name->kind, .name = copy}, *target, **at;
+
+	/* The one step that can fail, for a new name; at an old one is what makes way. */
+	at = copy ? tsearch(&key, &ipc->chans, chan_compare) : NULL;
 	if (!at) {
 		free(copy);
 		return -ENOMEM;
 	}
 	target = *at;
 	*at = &key;
-	tdelete(chan, &chan->ipc->chans, chan_compare);
+	tdelete(name, &ipc->chans, chan_compare);
 	/* The deletion may have moved it. */
-	at = tfind(&key, &chan->ipc->chans, chan_compare);
-	*at = chan;
-	free(chan->name);
-	chan->name = copy;
-	if (target == &key)
-		return 0;
-	ipc_idle_end(target);
-	target->listed = false;
-	chan->ipc->chan_count--;
-	ipc_chan_drop(target);
+	at = tfind(&key, &ipc->chans, chan_compare);
+	*at = name;
+	free(name->name);
+	name->name = copy;
+	name->chan->name = name->chan->own.name;
+	if (target != &key)
+		chan_name_gone(target);
 	return 0;
+}
+
+int ipc_chan_rename(struct ipc_chan *chan, const char *name)
+{
+	return chan_name_move(&chan->own, name);
 }
 
 struct chan_walk {
@@ -155,9 +261,10 @@ struct chan_walk {
 static void chan_visit(const void *node, VISIT when, void *closure)
 {
 	struct chan_walk *walk = closure;
-	struct ipc_chan *chan = *(struct ipc_chan *const *)node;
+	const struct ipc_chan_name *name = *(struct ipc_chan_name *const *)node;
+	struct ipc_chan *chan = name->chan;
 
-	if ((when == postorder || when == leaf) && (!walk->kind || chan->kind == walk->kind))
+	if ((when == postorder || when == leaf) && name == &chan->own && (!walk->kind || chan->kind == walk->kind))
 		walk->fn(chan, walk->arg);
 }
 
@@ -263,8 +370,12 @@ struct chan_lister {
 static void chan_emit(struct ipc_chan *chan, void *arg)
 {
 	struct chan_lister *lister = arg;
+	struct ipc_list *pos, *next;
+	mode_t type = chan->st.st_mode & S_IFMT;
 
-	lister->emit(lister->arg, chan->name, chan->st.st_mode & S_IFMT);
+	lister->emit(lister->arg, chan->name, type);
+	ipc_list_each(pos, next, &chan->links)
+		lister->emit(lister->arg, ipc_container(pos, struct ipc_chan_name, link)->name, type);
 }
 
 int ipc_chan_list(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t), void *arg)
@@ -288,7 +399,7 @@ int ipc_chan_rename_ref(struct ipc *ipc, const struct ipc_ref *from, const struc
 		return -EEXIST;
 	if (target == chan)
 		return 0;
-	return ipc_chan_rename(chan, to->base);
+	return chan_name_move(chan_name_find(ipc, from->kind, from->base), to->base);
 }
 
 struct chan_names {

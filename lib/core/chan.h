@@ -5,11 +5,22 @@
 #include "ipc.h"
 #include "op.h"
 
+/* A name in the table. Of several names of a channel the first is `own` in its struct, the others are in `links`. */
+struct ipc_chan_name {
+	const struct ipc_kind *kind;
+	char *name;
+	struct ipc_chan *chan;
+	struct ipc_list link;
+	uid_t charged_to;
+};
+
 /* A name that the core remembers. Embedded first in a kind's own struct where it needs more. */
 struct ipc_chan {
 	struct ipc *ipc;
 	const struct ipc_kind *kind;
-	char *name;
+	char *name; /* own.name */
+	struct ipc_chan_name own;
+	struct ipc_list links;	   /* names that link(2) gave it */
 	bool listed;		   /* in the table: the name still means this object */
 	unsigned refs;		   /* handles, and one for the table */
 	uid_t charged_to;	   /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
@@ -39,6 +50,11 @@ void ipc_chan_removed(struct ipc_chan *, const struct ipc_cred *by); /* the same
 const char *ipc_chan_path(const struct ipc_chan *);		     /* as ipc_handle_path() */
 /* Whatever had that name is forgotten, unless there is no memory: then nothing has happened. */
 int ipc_chan_rename(struct ipc_chan *, const char *name);
+/* Another name for it, which is charged to the caller: -EEXIST. unlink: takes one name of several away. */
+int ipc_chan_link(struct ipc_chan *, const struct ipc_cred *, const struct ipc_ref *);
+void ipc_chan_unlink(struct ipc *, const struct ipc_kind *, const char *text);
+/* A name of it other than this one, or NULL. */
+const char *ipc_chan_other_name(const struct ipc_chan *, const char *name);
 void ipc_chan_hold(struct ipc_chan *);
 void ipc_chan_drop(struct ipc_chan *);
 void ipc_chan_each(struct ipc *, const struct ipc_kind *, void (*fn)(struct ipc_chan *, void *), void *arg);

@@ -233,7 +233,7 @@ static int ctl_set_line(struct ipc_handle *h, const char *line, size_t n)
 		r = ipc_ref_enter(h->ipc, &h->cred, &c->ref);
 	if (r < 0)
 		return r;
-	r = c->ref.kind->ctl_set(h->ipc, &c->ref, text, value, why, sizeof(why));
+	r = c->ref.kind->ctl_set(h->ipc, &h->cred, &c->ref, text, value, why, sizeof(why));
 	ipc_ref_leave(&h->cred, &c->ref);
 	return r < 0 && why[0] ? ipc_refuse(h->ipc, &h->cred, -r, ipc_ref_path(&c->ref), "%s", why) : r;
 }

@@ -146,8 +146,8 @@ struct ipc_kind {
 	/* key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the read. */
 	int (*ctl_show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
 	/* -EINVAL: unknown key or bad value, with a line in why. Or NULL: nothing can be set. */
-	int (*ctl_set)(struct ipc *, const struct ipc_ref *, const char *key, const char *value, char *why,
-		       size_t size);
+	int (*ctl_set)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *key,
+		       const char *value, char *why, size_t size);
 };
 
 #endif

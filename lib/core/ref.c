@@ -1,5 +1,6 @@
 /* From what a user writes below MNT/KIND to an object, and the calls on it by name. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <string.h>
@@ -152,12 +153,12 @@ static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, cons
  * What reads as facets is facets, whatever objects there are: another user's queue "jobs@lines" must not catch what is meant
  * for "jobs". Where it does not, an object may have such a name.
  */
-int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
-		struct ipc_ref *ref)
+static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
+		       bool literal, struct ipc_ref *ref)
 {
 	size_t len = strlen(name);
 	char why[256];
-	const char *at;
+	const char *at, *at_first = ref_next_at(name);
 	struct stat st;
 
 	memset(ref, 0, sizeof(*ref));
@@ -166,7 +167,7 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 		return ipc_refuse(ipc, cred, ENAMETOOLONG, kind->name,
 				  "a name of %zu bytes; %d is the most, facets included", len, IPC_NAME_MAX);
 	memcpy(ref->base, name, len + 1);
-	if (!ref_next_at(name)) {
+	if (!at_first) {
 		ref_unescape(ref->base, name, len);
 		return ref_translate(ipc, cred, ref);
 	}
@@ -179,8 +180,21 @@ int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 			       : ipc_refuse(ipc, cred, EINVAL, kind->name, "a channel's name stands before the '@'");
 	}
 	ref_unescape(ref->base, name, len);
-	return kind->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
-					      : ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
+	literal = literal && (kind->rename || ipc_named_renames(kind)) && at_first != name;
+	return literal || kind->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
+							 : ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
+}
+
+int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
+		struct ipc_ref *ref)
+{
+	return ref_resolve(ipc, cred, kind, name, false, ref);
+}
+
+int ipc_resolve_name(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
+		     struct ipc_ref *ref)
+{
+	return ref_resolve(ipc, cred, kind, name, true, ref);
 }
 
 void ipc_name_show(struct ipc *ipc, const struct ipc_kind *kind, const char *base, char *text, size_t size)
@@ -267,7 +281,8 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 		st->st_ino = ipc_ref_ino(ipc, ref->kind, st->st_ino);
 		if (S_ISREG(st->st_mode) && !ipc_ref_is_plain(ref))
 			st->st_size = 0;
-		st->st_nlink = 1;
+		if (!ref->kind->named || ref->facet_at)
+			st->st_nlink = 1;
 	} else if (r == -ENOENT && !ref->kind->named) {
 		/* What we remember is the record of an object that others removed. */
 		struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
@@ -333,8 +348,8 @@ static int ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const st
 	if (!chan || cred->uid == chan->st.st_uid ||
 	    (ipc->uid ? cred->uid == ipc->uid : ipc_cred_has(cred, CAP_FOWNER)))
 		return 0;
-	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "user %u made it, and only he removes or renames it",
-			  (unsigned)chan->st.st_uid);
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref),
+			  "user %u made it, and only he removes, renames or links it", (unsigned)chan->st.st_uid);
 }
 
 int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
@@ -347,6 +362,11 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (ref->facet_at)
 		return refuse_facet(ipc, cred, ref, "remove");
 	r = ref_may_remove(ipc, cred, ref);
+	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+	if (chan && !ipc_list_empty(&chan->links)) {
+		ipc_chan_unlink(ipc, ref->kind, ref->base);
+		return 0;
+	}
 	if (r == 0)
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
@@ -403,6 +423,39 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	return r;
 }
 
+int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, from->kind, from->base);
+
+	if (from->facet_at || to->facet_at)
+		return refuse_facet(ipc, cred, from->facet_at ? from : to, "link");
+	if (from->kind != to->kind || !ipc_named_renames(from->kind))
+		return ipc_refuse(
+			ipc, cred, EPERM, ipc_ref_path(to),
+			"what is in /%s has one name; links are for pipes, sockets and broadcasts, each in its "
+			"own directory",
+			from->kind->name);
+	if (!chan || !ipc_ref_means(from, chan->st.st_ino))
+		return -ENOENT;
+	/* As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object. */
+	if (ref_may_remove(ipc, cred, from) < 0)
+		return -EPERM;
+	return ipc_chan_link(chan, cred, to);
+}
+
+ino_t ipc_ref_other(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ref *other)
+{
+	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+	const char *name = chan ? ipc_chan_other_name(chan, ref->base) : NULL;
+
+	if (!name)
+		return 0;
+	memset(other, 0, sizeof(*other));
+	other->kind = ref->kind;
+	snprintf(other->base, sizeof(other->base), "%s", name);
+	return ipc_ref_ino(ipc, ref->kind, chan->st.st_ino);
+}
+
 int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf, size_t size)
 {
 	return ref->kind->readlink ? ref->kind->readlink(ipc, cred, ref, buf, size) : -EINVAL;
@@ -419,6 +472,23 @@ static int ref_is_current(struct ipc *ipc, const struct ipc_ref *ref, const stru
 	return h || !ref->kind->named || !chan || ipc_ref_means(ref, chan->st.st_ino) ? 0 : -ESTALE;
 }
 
+/*
+ * touch(1) sets the times of what it could not open, and takes that for success: so what the open refused is refused here too. The
+ * open without reading and waiting is touch's own, and troubles no server.
+ */
+static int ref_contradicts(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	struct ipc_handle *h;
+	int r;
+
+	if (!(ref->facets.set & IPC_F_CREATION))
+		return 0;
+	r = ipc_handle_new(ipc, cred, ref, O_WRONLY | O_NONBLOCK, ipc_kind_ino(ref->ino), &h);
+	if (r == 0)
+		ipc_close(h);
+	return r == -EEXIST ? r : 0;
+}
+
 int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct ipc_handle *h,
 	       const struct stat *st, unsigned set)
 {
@@ -427,6 +497,8 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (ref->facets.set & IPC_F_CORE) /* `>` and `touch` on it mean nothing, and are no error */
 		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
 	r = ref_is_current(ipc, ref, h);
+	if (r == 0 && !h && (set & IPC_SET_TIMES))
+		r = ref_contradicts(ipc, cred, ref);
 	if (r == 0)
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)

@@ -334,13 +334,14 @@ static int shm_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 	return 0;
 }
 
-static int shm_ctl_set(struct ipc *ipc, const struct ipc_ref *ref, const char *key, const char *value, char *why,
-		       size_t size)
+static int shm_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *key,
+		       const char *value, char *why, size_t size)
 {
 	struct stat st = {0};
 	int64_t bytes;
 	int r;
 
+	(void)cred;
 	if (strcmp(key, "size") != 0) {
 		snprintf(why, size, "shared memory has one key to set, size");
 		return -EINVAL;

@@ -94,3 +94,27 @@ unsigned ipc_socket_poll(const struct ipc_handle *h, int fd)
 		events |= p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0;
 	return events;
 }
+
+int ipc_socket_shutdown_check(const char *key, const char *value, char *why, size_t size)
+{
+	if (strcmp(key, "shutdown") == 0 && strcmp(value, "write") == 0)
+		return 0;
+	snprintf(why, size,
+		 "shutdown=write can be set: it ends what the caller's own connections send, and they read on");
+	return -EINVAL;
+}
+
+int ipc_socket_shutdown_end(int fd, unsigned *connections)
+{
+	++*connections;
+	return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+int ipc_socket_shutdown_result(unsigned connections, char *why, size_t size)
+{
+	if (connections)
+		return 0;
+	snprintf(why, size,
+		 "the process that writes this has opened no connection here; let the one that opened it write it");
+	return -ENOTCONN;
+}

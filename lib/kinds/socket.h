@@ -18,4 +18,12 @@ bool ipc_socket_has_client(int listening);
 /* poll(2)'s revents, for the directions that h has. */
 unsigned ipc_socket_poll(const struct ipc_handle *, int fd);
 
+/*
+ * `shutdown=write` in @ctl: 0, or -errno with a line in why. connections: the caller's own, how many were found; each of them
+ * has been ended for writing by _end(), which says how that went.
+ */
+int ipc_socket_shutdown_check(const char *key, const char *value, char *why, size_t size);
+int ipc_socket_shutdown_end(int fd, unsigned *connections);
+int ipc_socket_shutdown_result(unsigned connections, char *why, size_t size);
+
 #endif

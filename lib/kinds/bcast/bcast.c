@@ -309,13 +309,14 @@ static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc
 	return 0;
 }
 
-static int bcast_ctl_set(struct ipc *ipc, const struct ipc_ref *ref, const char *key, const char *value, char *why,
-			 size_t size)
+static int bcast_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *key,
+			 const char *value, char *why, size_t size)
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_bcast, ref->base);
 	struct bcast_chan *c = chan ? bcast_chan(chan) : NULL;
 	int64_t buffer;
 
+	(void)cred;
 	if (!c)
 		return -ENOENT;
 	if (strcmp(key, "buffer") != 0) {

@@ -1,0 +1,108 @@
+/* What real programs do with a channel beside reading and writing it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <linux/fs.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+TestSuite(programs_use, .timeout = 60);
+
+t_test(programs_use, touch_with_other_creation_facets_fails)
+{
+	t_check("cd $M/mq; touch ${P}q@maxmsg=4 && touch ${P}q@maxmsg=4 && touch ${P}q && echo same; touch ${P}q@maxmsg=8 2>/dev/null || echo other\n"
+		"cd $M/sock; touch ${P}s@dgram; touch ${P}s@dgram && echo same; touch ${P}s@stream 2>/dev/null || echo other; rm $M/mq/${P}q",
+		"same\nother\nsame\nother\n");
+}
+
+t_test(programs_use, shm_is_made_by_an_open_that_follows_no_link)
+{
+	int fd = open(t_path(M, "shm/%s", t_name("s")), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char back[8] = "";
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, "hi", 2), 2);
+	cr_assert_eq(pread(fd, back, sizeof(back), 0), 2);
+	cr_expect_str_eq(back, "hi");
+	close(fd);
+	cr_expect_str_eq(t_read(t_path(M, "shm/%s", t_name("s"))), "hi");
+}
+
+enum { NOBODY = 65534 };
+
+/* As an ordinary user where we can be one: root is bound by no mode. */
+static int make_read_only(void *path)
+{
+	int fd;
+
+	if (geteuid() == 0 && (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
+		return 1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0444);
+	if (fd < 0)
+		return 2;
+	return write(fd, "hi", 2) == 2 ? 0 : 3;
+}
+
+t_test_bare(programs_use, shm_is_made_read_only_and_written_by_its_maker)
+{
+	const char *shared = geteuid() == 0 ? "-oallow_other" : NULL;
+	struct t_mount *m = t_mount_start(shared, NULL);
+	char *path = t_path(m, "shm/%s", t_name("n"));
+	struct stat st;
+
+	cr_expect_eq(t_wait_exit(t_fork(make_read_only, path), 5000, NULL), 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0444u);
+	cr_expect_str_eq(t_read(path), "hi");
+}
+
+t_test(programs_use, inode_flags_are_enotty)
+{
+	int flags, fd = open(t_path(M, "mq/%s", t_name("q")), O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	cr_assert_geq(fd, 0);
+	t_check_errno(ioctl(fd, FS_IOC_GETFLAGS, &flags), ENOTTY);
+	close(fd);
+	fd = open(t_path(M, "mq/%s", t_name("q")), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	cr_expect_geq(fd, 0);
+	close(fd);
+}
+
+t_test(programs_use, refused_lock_names_the_channel)
+{
+	t_need("flock");
+	t_check("touch $M/mq/${P}q; flock -n $M/mq/${P}q true 2>/dev/null; grep -c \"mq/${P}q: EOPNOTSUPP: channels cannot\" $M/errors",
+		"1\n");
+}
+
+/* A server that answers at the end of its input, and what its clients do. */
+#define WC                                                                                                                   \
+	"python3 -c '\n"                                                                                                     \
+	"import os, socket, sys\n"                                                                                           \
+	"s = socket.socket(); s.bind((\"127.0.0.1\", 0)); s.listen(2); print(s.getsockname()[1], flush=True); os.close(1)\n" \
+	"c = s.accept()[0]; n = 0\n"                                                                                         \
+	"while d := c.recv(99): n += len(d)\n"                                                                               \
+	"c.send(b\"%d\\n\" % n)' > port & until [ -s port ]; do sleep .01; done; a=$M/net/tcp/127.0.0.1/$(cat port)\n"
+
+t_test(programs_use, shutdown_of_ones_own_connection_lets_the_server_answer)
+{
+	t_need("python3");
+	t_check(WC "exec 3<> $a; printf hello >&3; echo shutdown=write > $a@ctl; read -r -u3 x; echo $x", "5\n");
+}
+
+t_test(programs_use, shutdown_without_a_connection_says_so)
+{
+	t_need("python3");
+	t_check(WC
+		"exec 3<> $a; (echo shutdown=write > $a@ctl) 2>/dev/null || echo none; env bash -c 'echo shutdown=write > $0@ctl' $a 2>/dev/null || echo not ours\n"
+		"printf hell >&3; echo shutdown=write > $a@ctl; echo nonsense=1 2>/dev/null > $a@ctl || echo bad; read -r -u3 x; echo $x",
+		"none\nnot ours\nbad\n4\n");
+}
+
+t_test(programs_use, shutdown_ends_one_direction_of_a_socket)
+{
+	t_check("cd $M/sock; touch ${P}s; { exec 4<> ${P}s@listen; cat <&4 > $OLDPWD/in; echo answer >&4; } & exec 3<> ${P}s; echo ask >&3; echo shutdown=write > ${P}s@ctl; cat <&3; wait; cat $OLDPWD/in",
+		"answer\nask\n");
+}

@@ -1,0 +1,213 @@
+#!/bin/bash
+# Programs that Debian packages, on a mount: run.sh IPCFS. Exit status 1 if one of them fails. What is missing is installed where we
+# are root and apt-get is there, without starting its services; what is missing still is skipped, and named.
+set -u
+ipcfs=$(readlink -f "$1")
+dir=$(mktemp -d) M=$dir/mnt passed=0 failed=() skipped=()
+mkdir "$M"
+pids=()
+
+finish() {
+	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
+	wait
+	fusermount3 -u "$M" 2>/dev/null || umount -l "$M" 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+
+# start COMMAND...: in the background until the end.
+start() {
+	"$@" >>"$dir/log" 2>&1 </dev/null &
+	pids+=($!)
+}
+
+# await COMMAND...: until it succeeds, for 10 seconds.
+await() {
+	for _ in $(seq 100); do
+		"$@" >/dev/null 2>&1 && return
+		sleep .1
+	done
+	return 1
+}
+
+install_packages() {
+	local policy=/usr/sbin/policy-rc.d packages=()
+	while read -r program package; do
+		PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || packages+=("$package")
+	done <<-P
+		busybox busybox
+		ssh openssh-client
+		sshd openssh-server
+		supervisord supervisor
+		haproxy haproxy
+		node nodejs
+		go golang-go
+		mawk mawk
+		socat socat
+		python3 python3
+	P
+	[ ${#packages[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+	[ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && touch "$dir/policy"; }
+	DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y --no-install-recommends "${packages[@]}" >"$dir/apt" 2>&1 ||
+		tail -n3 "$dir/apt"
+	[ ! -e "$dir/policy" ] || rm -f $policy
+}
+
+# try NAME PROGRAM...: runs the function NAME if all the programs are there.
+try() {
+	local name=$1 program
+	shift
+	for program; do
+		PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { skipped+=("$name (no $program)"); return; }
+	done
+	# Not in the condition: there set -e would mean nothing.
+	( set -e; $name ) >"$dir/out" 2>&1
+	# shellcheck disable=SC2181
+	if [ $? = 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed+=("$name")
+		sed "s/^/$name: /" "$dir/out" "$dir/log" 2>/dev/null | tail -n 20
+	fi
+}
+
+busybox_reads_and_writes() {
+	echo job >"$M/mq/bb"
+	[ "$(timeout 5 busybox cat "$M/mq/bb@one")" = job ]
+	timeout 5 busybox sh -c "echo more > $M/mq/bb"
+	[ "$(timeout 5 busybox head -n1 "$M/mq/bb@lines,one")" = more ]
+	rm "$M/mq/bb"
+}
+
+mawk_reads_lines() {
+	printf 'a\nb\n' >"$M/mq/mawk@lines"
+	# shellcheck disable=SC2016 # awk's variables
+	[ "$(timeout 5 mawk '{ print NR, $0 }' "$M/mq/mawk@lines,n=2")" = $'1 a\n2 b' ]
+	rm "$M/mq/mawk"
+}
+
+node_reads_a_stream() {
+	printf 'a\nb\n' >"$M/mq/node@lines"
+	[ "$(timeout 10 node -e 'require("fs").createReadStream(process.argv[1]).pipe(process.stdout)' "$M/mq/node@fifo,n=2")" = $'a\nb' ]
+	rm "$M/mq/node"
+}
+
+go_serves_on_a_name_with_an_at() {
+	cat >"$dir/main.go" <<-'G'
+		package main
+
+		import (
+			"fmt"
+			"io"
+			"net"
+			"os"
+		)
+
+		func main() {
+			l, err := net.Listen("unix", os.Args[1])
+			if err != nil {
+				panic(err)
+			}
+			go func() { c, _ := l.Accept(); io.WriteString(c, "hello"); c.Close() }()
+			c, err := net.Dial("unix", os.Args[1])
+			if err != nil {
+				panic(err)
+			}
+			b, _ := io.ReadAll(c)
+			fmt.Print(string(b))
+			l.Close()
+		}
+	G
+	[ "$(cd "$dir" && HOME=$dir GOCACHE=$dir/go timeout 120 go run main.go "$M/sock/go@1.sock")" = hello ]
+	[ ! -e "$M/sock/go@1.sock" ]
+}
+
+ssh_shares_a_connection() {
+	mkdir -p "$dir/ssh" /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/host"
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/user"
+	cp "$dir/ssh/user.pub" "$dir/ssh/keys"
+	local port=$((20000 + RANDOM % 9000))
+	"$(PATH=$PATH:/usr/sbin command -v sshd)" -D -e -p $port -h "$dir/ssh/host" -f /dev/null -o ListenAddress=127.0.0.1 -o PidFile=none \
+		-o StrictModes=no -o AuthorizedKeysFile="$dir/ssh/keys" -o PermitRootLogin=yes >"$dir/ssh/log" 2>&1 &
+	server=$! # not local: the trap runs behind the function
+	trap 'kill $server ${master-} 2>/dev/null || true' EXIT
+	local options=(-F /dev/null -p "$port" -i "$dir/ssh/user" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes
+		-o ControlPath="$M/sock/%r@%h")
+	await ssh "${options[@]}" -o ControlPath=none 127.0.0.1 true || { cat "$dir/ssh/log"; return 1; }
+	ssh "${options[@]}" -o ControlMaster=yes -N 127.0.0.1 &
+	master=$!
+	await ssh "${options[@]}" -O check 127.0.0.1
+	[ "$(timeout 10 ssh "${options[@]}" 127.0.0.1 echo shared)" = shared ]
+	[ "$(ls "$M/sock")" = "$(id -un)@127.0.0.1" ]
+	ssh "${options[@]}" -O exit 127.0.0.1
+	await test ! -e "$M/sock/$(id -un)@127.0.0.1"
+}
+
+supervisor_is_controlled() {
+	cat >"$dir/supervisor.conf" <<-C
+		[unix_http_server]
+		file=$M/sock/supervisor
+		[supervisord]
+		nodaemon=true
+		logfile=$dir/supervisor.log
+		pidfile=$dir/supervisor.pid
+		[rpcinterface:supervisor]
+		supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+		[supervisorctl]
+		serverurl=unix://$M/sock/supervisor
+		[program:sleeper]
+		command=sleep 60
+		startsecs=0
+	C
+	supervisord -c "$dir/supervisor.conf" &
+	server=$! # not local: the trap runs behind the function
+	trap 'kill $server 2>/dev/null && wait $server || true' EXIT
+	await supervisorctl -c "$dir/supervisor.conf" pid
+	supervisorctl -c "$dir/supervisor.conf" status sleeper | grep -q RUNNING
+	supervisorctl -c "$dir/supervisor.conf" shutdown
+	await test ! -e "$M/sock/supervisor"
+}
+
+haproxy_listens_on_a_socket() {
+	cat >"$dir/haproxy.cfg" <<-C
+		global
+		  stats socket $M/sock/haproxy-stats mode 600 level admin
+		defaults
+		  mode http
+		  timeout connect 2s
+		  timeout client 2s
+		  timeout server 2s
+		frontend f
+		  bind unix@$M/sock/haproxy
+		  http-request return status 200 content-type text/plain string hello
+	C
+	"$(PATH=$PATH:/usr/sbin command -v haproxy)" -db -f "$dir/haproxy.cfg" &
+	server=$! # not local: the trap runs behind the function
+	trap 'kill $server 2>/dev/null || true' EXIT
+	await test -S "$M/sock/haproxy"
+	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 5 socat -t2 - "UNIX-CONNECT:$M/sock/haproxy" | grep -q '^hello'
+	echo 'show info' | timeout 5 socat -t2 - "UNIX-CONNECT:$M/sock/haproxy-stats" | grep -q ^Uptime
+}
+
+socat_serves_and_connects() {
+	socat "UNIX-LISTEN:$M/sock/socat" SYSTEM:'echo hi' &
+	await test -S "$M/sock/socat"
+	[ "$(timeout 5 socat -u "UNIX-CONNECT:$M/sock/socat" -)" = hi ]
+	wait
+}
+
+install_packages
+start "$ipcfs" -f "$M"
+await test -e "$M/README" || { cat "$dir/log"; exit 1; }
+try busybox_reads_and_writes busybox
+try mawk_reads_lines mawk
+try node_reads_a_stream node
+try go_serves_on_a_name_with_an_at go
+try ssh_shares_a_connection ssh sshd ssh-keygen
+try supervisor_is_controlled supervisord supervisorctl
+try haproxy_listens_on_a_socket haproxy socat
+try socat_serves_and_connects socat
+echo "programs: $passed passed, ${#failed[@]} failed, ${#skipped[@]} skipped"
+[ ${#skipped[@]} = 0 ] || printf 'skipped: %s\n' "${skipped[@]}"
+[ ${#failed[@]} = 0 ] || { printf 'failed: %s\n' "${failed[@]}"; exit 1; }
