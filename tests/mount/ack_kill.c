@@ -176,3 +176,22 @@ t_test(ack_kill, at_any_call_between_two_jobs)
 		seen |= 1 << kill_between(stops);
 	cr_assert(seen & 1 << (BETWEEN_COUNT - 1), "no kill came late enough");
 }
+
+/* No ack: what a reader of @fifo left unread waits for room, and the daemon is killed meanwhile. */
+t_test(ack_kill, while_a_message_waits_for_room)
+{
+	pid_t reader;
+
+	q = queue_make("q", 2, 64);
+	queue_send(&q, "one", 0);
+	queue_send(&q, "two", 0);
+	reader = t_spawn(M, "bash", "exec 3<$M/mq/${P}q@fifo; sleep 60");
+	t_await(queue_depth(&q) == 1);
+	queue_send(&q, "three", 0);
+	kill(reader, SIGKILL);
+	t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
+	t_await(queue_ctl(M, &q, "given_back") == 1);
+	t_mount_crash(M);
+	M = t_mount_start(NULL);
+	t_check("timeout 10 head -n 3 $M/mq/${P}q@lines,n=3", "one\ntwo\nthree\n");
+}

@@ -5,6 +5,8 @@
 #include <mqueue.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "fixture.h"
 
@@ -68,6 +70,12 @@ static struct ipc_op read_op(struct ipc_handle *h, size_t size, off_t offset)
 	return op;
 }
 
+/* The daemon has done what it has to do; for native receivers, who see what is in the queue. */
+static void settle(void)
+{
+	ipc_loop_turn(u_loop, 0);
+}
+
 /* A read that nobody takes. */
 static void read_in_vain(struct ipc_handle *h, size_t size)
 {
@@ -76,6 +84,7 @@ static void read_in_vain(struct ipc_handle *h, size_t size)
 
 	cr_assert_gt(n, 0);
 	ipc_undeliver(&op, n);
+	settle();
 }
 
 static const char *read_lines(struct ipc_handle *h, size_t size)
@@ -136,34 +145,117 @@ Test(mq_back, each_of_a_batch_goes_back_with_its_priority_and_its_bytes)
 	}
 }
 
-Test(mq_back, what_does_not_fit_waits_for_room_before_other_writers)
+/* Reads "a" and "b" in vain, while the queue is filled with "c" and "d". */
+static void leave_no_room(struct ipc_handle *h)
 {
-	struct ipc_handle *h, *w;
-	struct u_call late;
-	struct ipc_op op;
+	struct ipc_op op = read_op(h, 4096, 0);
 	ssize_t n;
 
-	make("q@maxmsg=2,msgsize=64");
-	h = u_open("q@lines,batch", O_RDONLY);
-	w = u_open("q", O_WRONLY);
 	give("a", 0);
 	give("b", 0);
-	op = read_op(h, 4096, 0);
 	n = ipc_submit(&op);
 	cr_assert_eq(n, 4);
 	give("c", 0);
 	give("d", 0);
 	ipc_undeliver(&op, n);
+}
+
+Test(mq_back, what_does_not_fit_waits_for_room_before_other_writers)
+{
+	struct ipc_handle *h, *w;
+	struct u_call late;
+
+	make("q@maxmsg=2,msgsize=64");
+	h = u_open("q@lines,batch", O_RDONLY);
+	w = u_open("q", O_WRONLY);
+	leave_no_room(h);
 	u_begin(&late, w, IPC_WRITE, "late");
 	cr_assert_str_eq(take(), "0:c");
-	cr_assert_str_eq(take(), "0:d");
-	ipc_loop_turn(u_loop, 100);
+	settle();
 	cr_assert_str_eq(take(), "0:a");
+	settle();
 	cr_assert_str_eq(take(), "0:b");
+	settle();
+	cr_assert_str_eq(take(), "0:d");
 	cr_assert_eq(u_finish(&late), 4);
+	settle();
 	cr_assert_str_eq(take(), "0:late");
 	ipc_close(h);
 	ipc_close(w);
+}
+
+Test(mq_back, readers_have_what_does_not_fit_at_once_and_first)
+{
+	struct ipc_handle *h;
+
+	make("q@maxmsg=2,msgsize=64");
+	h = u_open("q@lines,batch", O_RDONLY);
+	leave_no_room(h);
+	cr_assert(strstr(u_ctl("q"), "given_back=2\n"), "%s", u_ctl("q"));
+	cr_assert_str_eq(read_lines(h, 4096), "a\nb\nc\nd\n");
+	ipc_close(h);
+}
+
+Test(mq_back, what_comes_back_again_and_again_keeps_its_place)
+{
+	struct ipc_handle *h;
+
+	make("q@maxmsg=4,msgsize=64");
+	h = u_open("q@lines", O_RDONLY);
+	give("first", 0);
+	give("second", 0);
+	read_in_vain(h, 64);
+	give("third", 0);
+	read_in_vain(h, 64);
+	read_in_vain(h, 128 << 10);
+	cr_assert_str_eq(take(), "0:first");
+	cr_assert_str_eq(take(), "0:second");
+	cr_assert_str_eq(take(), "0:third");
+	ipc_close(h);
+}
+
+/* The daemon is killed: a child that ends does nothing more. */
+Test(mq_back, what_waits_for_room_is_found_by_the_next_daemon)
+{
+	struct ipc_handle *h;
+	int status;
+	pid_t child;
+
+	make("q@maxmsg=2,msgsize=64");
+	child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		leave_no_room(u_open("q@lines,batch", O_RDONLY));
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	ipc_free(u_ipc);
+	ipc_loop_free(u_loop);
+	cr_assert(u_start());
+	h = u_open("q@lines,batch", O_RDONLY);
+	cr_assert_str_eq(read_lines(h, 4096), "a\nb\nc\nd\n");
+	ipc_close(h);
+}
+
+Test(mq_back, what_comes_back_to_a_queue_without_a_name_is_behind_the_others)
+{
+	struct ipc_handle *h, *other;
+	struct ipc_op op;
+
+	make("q@maxmsg=4,msgsize=64");
+	h = u_open("q", O_RDONLY);
+	other = u_open("q@lines", O_RDONLY);
+	give("first", 0);
+	give("second", 0);
+	op = read_op(h, 64, 0);
+	cr_assert_eq(ipc_submit(&op), 5);
+	cr_assert_eq(u_remove("q"), 0);
+	ipc_undeliver(&op, 5);
+	cr_assert_str_eq(read_lines(other, 4096), "second\n");
+	cr_assert_str_eq(read_lines(other, 4096), "first\n");
+	ipc_close(h);
+	ipc_close(other);
 }
 
 /* A daemon that is killed before it has answered the reader must not have told the writer that all is well. */

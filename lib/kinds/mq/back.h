@@ -13,13 +13,12 @@ void mq_back_fini(struct mq_chan *);
 /* The messages of a read. begin: a new read. reserve: room to note one more, before it is taken; 0 or -ENOMEM. */
 void mq_back_begin(struct mq_chan *);
 int mq_back_reserve(struct mq_chan *);
-/* size: of the message; framed: with what stands before and behind it for the reader. */
-void mq_back_note(struct mq_chan *, size_t size, size_t framed, unsigned prio);
+void mq_back_note(struct mq_chan *, const struct mq_note *);
 
 /* The noted messages, which stand framed at `at`, go back. */
 void mq_back_give(struct ipc_op *, const char *at);
-/* Sends what waits to go back, as far as there is room; returns whether any went. */
-bool mq_back_flush(struct mq_chan *);
+/* So does this one: where it cannot be remembered, at the end of the queue. */
+void mq_back_return(struct ipc_handle *, const struct ipc_cred *, const char *data, const struct mq_note *);
 
 /* Those on q->held are answered behind the reader who is being served now. */
 void mq_back_answer_later(struct mq_chan *);

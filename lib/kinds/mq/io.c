@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "back.h"
-#include "front.h"
 #include "owed.h"
 #include "base/sys.h"
 #include "core/chan.h"
@@ -49,6 +48,16 @@ static void mq_count_taken(struct ipc_handle *h, size_t n)
 	h->taken++;
 }
 
+/* It is handed to h's reader, without ack; for the case that he does not get it. */
+static void mq_note(struct ipc_handle *h, size_t size, size_t framed, unsigned prio, uint64_t seq, unsigned deliveries)
+{
+	const struct mq_note note = {
+		.size = size, .framed = framed, .prio = prio, .seq = seq, .deliveries = deliveries};
+
+	mq_back_note(mq_chan(h->chan), &note);
+	ipc_pump_note(h, framed, prio);
+}
+
 /*
  * A batch that is being read, and has found the queue empty. What others write through this mount meanwhile would be sent
  * and received by us, one system call each; some of it goes from writer to reader directly, as if both had been done. Only
@@ -76,8 +85,7 @@ static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned p
 	mq_count_taken(reader, n);
 	size = n;
 	n = mq_frame(reader, sink->at, n, prio, 0, sink->delim);
-	mq_back_note(mq_chan(reader->chan), size, n, prio);
-	ipc_pump_note(reader, n, prio);
+	mq_note(reader, size, n, prio, mq_seq_next(mq_chan(reader->chan)), 0);
 	sink->at += n;
 	sink->room -= n;
 	sink->left--;
@@ -87,15 +95,9 @@ static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned p
 static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
 {
 	unsigned prio = h->facets.set & IPC_F_PRIO ? h->facets.prio : 0;
-	struct mq_chan *q = mq_chan(h->chan);
-	struct mq_sink *sink = q->sink;
+	struct mq_sink *sink = mq_chan(h->chan)->sink;
 	int r = 0;
 
-	if (!ipc_list_empty(&q->returned)) {
-		mq_back_flush(q);
-		if (!ipc_list_empty(&q->returned))
-			return -EAGAIN;
-	}
 	if (!sink || !mq_pass(sink, data, n, prio))
 		r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
 	if (r == 0) {
@@ -138,7 +140,6 @@ static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, i
 	const struct mq_slot *slot;
 	ssize_t n = mq_back_reserve(mq_chan(h->chan));
 
-	mq_owed_absorb(owed, &op->cred);
 	if (n == 0)
 		n = mq_owed_next(op, owed, &debt);
 	if (n < 0)
@@ -150,8 +151,7 @@ static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, i
 	if (h->owing) {
 		ipc_settle_took(op, &debt->debt);
 	} else {
-		mq_back_note(mq_chan(h->chan), (size_t)n, framed, slot->prio);
-		ipc_pump_note(h, framed, slot->prio);
+		mq_note(h, (size_t)n, framed, slot->prio, slot->seq, slot->deliveries);
 		mq_owed_drop(debt);
 	}
 	return (ssize_t)framed;
@@ -163,7 +163,7 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 	struct ipc_handle *h = op->handle;
 	struct mq_handle *m = mq_handle(h);
 	struct mq_chan *q = mq_chan(h->chan);
-	struct mq_owed *owed = h->owing ? mq_owed_get(op) : q->owed;
+	struct mq_owed *owed = h->owing ? mq_owed_get(h, &op->cred) : q->owed;
 	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
 	unsigned prio = 0;
 	ssize_t n;
@@ -175,14 +175,12 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 	n = mq_back_reserve(q);
 
 	if (n == 0)
-		n = q->front ? mq_front_take(m, to + at, &prio)
-			     : IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
+		n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
 	if (n < 0)
 		return n;
 	mq_count_taken(h, (size_t)n);
 	framed = mq_frame(h, to, (size_t)n, prio, 0, delim);
-	mq_back_note(q, (size_t)n, framed, prio);
-	ipc_pump_note(h, framed, prio);
+	mq_note(h, (size_t)n, framed, prio, mq_seq_next(q), 0);
 	return (ssize_t)framed;
 }
 
@@ -209,13 +207,12 @@ static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, 
 		.delim = delim,
 	};
 
-	*moved = mq_back_flush(q);
 	/* What is to be owed must have been in the queue: it comes out of it into the journal. */
 	q->sink = (h->facets.set & IPC_F_BATCH) && !h->owing ? &sink : NULL;
 	ipc_waitq_run_held(h->waitq, IPC_OUT, q->sink ? &q->held : NULL);
 	q->sink = NULL;
 	mq_back_answer_later(q);
-	*moved |= h->chan->in_messages != before;
+	*moved = h->chan->in_messages != before;
 	return (size_t)(sink.at - buf);
 }
 
@@ -271,13 +268,13 @@ static const char *mq_unframe(const struct ipc_handle *h, const char *framed, si
 
 void mq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned prio)
 {
+	struct mq_note note = {.prio = prio, .seq = mq_seq_before(mq_chan(h->chan))};
 	const char *body = mq_unframe(h, data, &len);
 
-	ipc_chan_went_back(h->chan, len);
-	mq_front_add(mq_handle(h), body, len, prio);
+	note.size = len;
+	mq_back_return(h, &h->cred, body, &note);
 }
 
-/* Behind others of its priority: the kernel has no other place for what comes back. */
 bool mq_put_back(struct ipc_op *op, const char *messages, size_t len)
 {
 	(void)len; /* each of them was noted with its own */
@@ -296,8 +293,7 @@ unsigned mq_poll(struct ipc_handle *h)
 
 	if (poll(&p, 1, 0) < 0)
 		return POLLERR;
-	if (h->readable &&
-	    (mq_chan(h->chan)->front || mq_done(h) || (owed && owed->count) || (h->facets.set & IPC_F_DRAIN)))
+	if (h->readable && (mq_done(h) || (owed && owed->back.count) || (h->facets.set & IPC_F_DRAIN)))
 		p.revents |= POLLIN; /* a read would say EOF, not wait */
 	return ((p.revents & POLLIN ? POLLIN | POLLRDNORM : 0u) | (p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0u)) &
 	       mask;

@@ -10,7 +10,7 @@
  *			the slot was filled with a byte that no text has, and the message goes to the last other one.
  *	OWED		it was handed over, or about to be: given back.
  *	BACK		it waits for a reader, before what the queue itself has of its priority.
- *	PUSHED		it is in the queue again; the slot keeps how often it was delivered.
+ *	PUSHED		it is in the queue again; the slot keeps its place, and how often it was delivered.
  */
 #ifndef IPC_MQ_JOURNAL_H
 #define IPC_MQ_JOURNAL_H

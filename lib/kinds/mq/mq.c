@@ -14,7 +14,6 @@
 
 #include "core/cred.h"
 #include "back.h"
-#include "front.h"
 #include "names.h"
 #include "owed.h"
 #include "base/directory.h"
@@ -222,6 +221,12 @@ static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *a
 	return r;
 }
 
+/* How many were given back and are not in the queue. */
+static long mq_given(struct ipc_chan *chan)
+{
+	return chan && mq_chan(chan)->owed ? (long)mq_chan(chan)->owed->back.count : 0;
+}
+
 static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_mq, ref->base);
@@ -230,7 +235,7 @@ static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth
 	int r = mq_look(ipc, ref, &attr, &bytes);
 
 	depth->unit = "messages";
-	depth->value = r < 0 ? -1 : attr.mq_curmsgs + (chan ? mq_chan(chan)->front_count : 0);
+	depth->value = r < 0 ? -1 : attr.mq_curmsgs + mq_given(chan);
 	depth->limit = attr.mq_maxmsg;
 	return 0;
 }
@@ -243,11 +248,10 @@ static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ch
 	if (r < 0)
 		return ipc_is_shortage(r) || r == -ESTALE ? r : 0;
 	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize,
-		attr.mq_curmsgs + (chan ? mq_chan(chan)->front_count : 0));
+		attr.mq_curmsgs + mq_given(chan));
 	if (bytes >= 0)
 		fprintf(out, "bytes=%" PRId64 "\n", bytes);
-	fprintf(out, "owed=%u\ngiven_back=%zu\n", chan ? chan->debts : 0,
-		chan && mq_chan(chan)->owed ? mq_chan(chan)->owed->count : 0);
+	fprintf(out, "owed=%u\ngiven_back=%ld\n", chan ? chan->debts : 0, mq_given(chan));
 	return 0;
 }
 
@@ -319,7 +323,6 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 
 static void mq_chan_free(struct ipc_chan *chan)
 {
-	mq_front_free(mq_chan(chan));
 	if (mq_chan(chan)->maxmsg)
 		mq_back_fini(mq_chan(chan));
 	mq_owed_free(chan);
@@ -329,8 +332,6 @@ static void mq_close_handle(struct ipc_handle *h)
 {
 	struct mq_handle *m = mq_handle(h);
 
-	if (h->chan)
-		mq_front_settle(m);
 	mq_close(m->fd);
 }
 

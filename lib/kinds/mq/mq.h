@@ -18,8 +18,9 @@ struct mq_kind {
 
 /* A message of the last read: mq_back_note(). */
 struct mq_note {
-	size_t size, framed;
-	unsigned prio;
+	size_t size, framed; /* its own bytes; with what stands before and behind it for the reader */
+	unsigned prio, deliveries;
+	uint64_t seq;
 };
 
 struct mq_chan {
@@ -33,12 +34,8 @@ struct mq_chan {
 	size_t noted, notes_room;
 	struct ipc_list held; /* writes whose messages went to a reader who has not been answered yet */
 	struct ipc_task answer;
-	struct ipc_list returned; /* messages that were not delivered and for which there is no room in the queue */
-	struct ipc_watch room;
-	int back_fd; /* for sending them; -1 */
 
-	struct mq_front *front; /* messages that go before those in the queue: front.c */
-	long front_count;
+	uint64_t first_seq, last_seq; /* mq_seq_next(), mq_seq_before() */
 };
 
 struct mq_handle {
@@ -56,6 +53,10 @@ static inline struct mq_chan *mq_chan(struct ipc_chan *chan)
 {
 	return ipc_container(chan, struct mq_chan, chan);
 }
+
+/* The order of messages that were taken, for when they come back. before: earlier than all that were taken here so far. */
+uint64_t mq_seq_next(struct mq_chan *);
+uint64_t mq_seq_before(struct mq_chan *);
 
 struct mq_kind *mq_kind(struct ipc *);
 /* Makes a queue as that user; 0 or -errno, with a line in why. */

@@ -15,7 +15,6 @@
 #include "core/quota.h"
 #include "core/ref.h"
 #include "core/rundir.h"
-#include "front.h"
 #include "names.h"
 #include "push.h"
 
@@ -26,22 +25,6 @@ struct mq_slot *mq_owed_slot(const struct mq_debt *d)
 
 /* --- messages --- */
 
-/* Room for it among what was given back is made now, so that giving back cannot fail. */
-static int owed_make_room(struct mq_owed *o)
-{
-	size_t room = o->room ? 2 * o->room : 64;
-	struct mq_debt **grown;
-
-	if (o->debts < o->room)
-		return 0;
-	grown = reallocarray(o->back, room, sizeof(struct mq_debt *));
-	if (!grown)
-		return -ENOMEM;
-	o->back = grown;
-	o->room = room;
-	return 0;
-}
-
 static struct mq_debt *debt_new(struct mq_owed *o, char *why, size_t why_size)
 {
 	struct mq_debt *d = o->spare;
@@ -51,7 +34,8 @@ static struct mq_debt *debt_new(struct mq_owed *o, char *why, size_t why_size)
 		o->spare = NULL;
 		return d;
 	}
-	r = owed_make_room(o);
+	/* Room for it among what was given back is made now, so that giving back cannot fail. */
+	r = mq_heap_reserve(&o->back, o->debts + 1);
 	d = r < 0 ? NULL : calloc(1, sizeof(*d));
 	if (!d) {
 		snprintf(why, why_size, "no memory to remember another owed message");
@@ -112,100 +96,15 @@ static void debt_spare(struct mq_debt *d)
 		o->spare = d;
 }
 
-/* --- the heap of what was given back --- */
-
-static bool debt_precedes(const struct mq_debt *a, const struct mq_debt *b)
-{
-	const struct mq_slot *x = mq_owed_slot(a), *y = mq_owed_slot(b);
-
-	return x->prio != y->prio ? x->prio > y->prio : x->seq < y->seq;
-}
-
-static void back_add(struct mq_owed *o, struct mq_debt *d)
-{
-	size_t i = o->count++;
-
-	while (i && debt_precedes(d, o->back[(i - 1) / 2])) {
-		o->back[i] = o->back[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	o->back[i] = d;
-}
-
-struct mq_debt *mq_back_take(struct mq_owed *o)
-{
-	struct mq_debt *first = o->back[0], *last = o->back[--o->count];
-	size_t i = 0;
-
-	for (;;) {
-		size_t child = 2 * i + 1;
-
-		if (child + 1 < o->count && debt_precedes(o->back[child + 1], o->back[child]))
-			child++;
-		if (child >= o->count || !debt_precedes(o->back[child], last))
-			break;
-		o->back[i] = o->back[child];
-		i = child;
-	}
-	if (o->count)
-		o->back[i] = last;
-	return first;
-}
+/* --- what was given back --- */
 
 void mq_back_put(struct mq_debt *d)
 {
 	atomic_store(&mq_owed_slot(d)->state, MQ_BACK);
-	back_add(d->owed, d);
-}
-
-/* --- what is in the queue again --- */
-
-void mq_pushed_add(struct mq_debt *d)
-{
-	struct mq_owed *o = d->owed;
-
-	atomic_store(&mq_owed_slot(d)->state, MQ_PUSHED);
-	ipc_list_append(&o->pushed, &d->debt.link);
-	o->pushed_count++;
-}
-
-void mq_pushed_drop_all(struct mq_owed *o)
-{
-	while (!ipc_list_empty(&o->pushed))
-		mq_owed_drop(ipc_container(ipc_list_pop(&o->pushed), struct mq_debt, debt.link));
-	o->pushed_count = 0;
-}
-
-/* A message has come out of the queue: if it is one that we pushed, it goes on counting its deliveries, in its place. */
-static void pushed_match(struct mq_debt *d)
-{
-	struct mq_slot *slot = mq_owed_slot(d);
-	struct ipc_list *pos, *next;
-
-	ipc_list_each(pos, next, &d->owed->pushed) {
-		struct mq_debt *p = ipc_container(pos, struct mq_debt, debt.link);
-		const struct mq_slot *had = mq_owed_slot(p);
-
-		if (had->prio == slot->prio && had->len == slot->len && memcmp(had->body, slot->body, slot->len) == 0) {
-			slot->deliveries = had->deliveries;
-			slot->seq = had->seq;
-			ipc_list_remove(pos);
-			d->owed->pushed_count--;
-			mq_owed_drop(p);
-			return;
-		}
-	}
+	mq_heap_add(&d->owed->back, d);
 }
 
 /* --- taking --- */
-
-static uint64_t owed_next_seq(struct mq_owed *o)
-{
-	uint64_t now = (uint64_t)ipc_now();
-
-	o->last_seq = now > o->last_seq ? now : o->last_seq + 1;
-	return o->last_seq;
-}
 
 ssize_t mq_owed_receive(struct mq_owed *o, mqd_t fd, const struct ipc_cred *cred, bool must, struct mq_debt **out)
 {
@@ -225,9 +124,9 @@ ssize_t mq_owed_receive(struct mq_owed *o, mqd_t fd, const struct ipc_cred *cred
 			mq_pushed_drop_all(o); /* others have taken what we pushed */
 		return n;
 	}
-	mq_owed_slot(d)->seq = owed_next_seq(o);
+	mq_owed_slot(d)->seq = mq_seq_next(mq_chan(o->chan));
 	if (o->pushed_count)
-		pushed_match(d);
+		mq_pushed_match(d);
 	*out = d;
 	return n;
 }
@@ -238,41 +137,49 @@ static ssize_t owed_take(struct ipc_op *op, struct mq_owed *o, struct mq_debt **
 	struct ipc_handle *h = op->handle;
 	ssize_t n = mq_owed_receive(o, mq_handle(h)->fd, &op->cred, h->owing, out);
 
-	if (!o->count || (n < 0 && n != -EAGAIN))
+	if (!o->back.count || (n < 0 && n != -EAGAIN))
 		return n;
 	if (n >= 0) {
-		if (mq_owed_slot(*out)->prio > mq_owed_slot(o->back[0])->prio)
+		if (mq_owed_slot(*out)->prio > mq_owed_slot(mq_heap_first(&o->back))->prio)
 			return n;
 		mq_back_put(*out);
 	}
-	*out = mq_back_take(o);
+	*out = mq_heap_take(&o->back);
 	return (ssize_t)mq_owed_slot(*out)->len;
 }
 
-void mq_owed_absorb(struct mq_owed *o, const struct ipc_cred *cred)
+struct mq_debt *mq_owed_enter(struct mq_owed *o, const struct mq_message *m)
 {
-	struct mq_chan *q = mq_chan(o->chan);
+	struct ipc_cred cred = {.uid = m->uid};
+	char why[256];
+	struct mq_debt *d = debt_new(o, why, sizeof(why));
+	struct mq_slot *slot;
 
-	while (q->front) {
-		char why[256];
-		struct mq_debt *d = debt_new(o, why, sizeof(why));
-		struct mq_slot *slot;
-		const char *data;
-		ssize_t n;
+	if (!d)
+		return NULL;
+	debt_charge(d, &cred, false);
+	slot = mq_owed_slot(d);
+	slot->prio = m->prio;
+	slot->deliveries = m->deliveries;
+	slot->uid = m->uid;
+	slot->len = m->len;
+	slot->seq = m->seq;
+	memcpy(slot->body, m->data, m->len);
+	return d;
+}
 
-		if (!d)
-			return;
-		debt_charge(d, cred, false);
-		slot = mq_owed_slot(d);
-		n = mq_front_first(q, &data, &slot->prio);
-		slot->len = (uint64_t)n;
-		memcpy(slot->body, data, slot->len);
-		slot->uid = cred->uid;
-		slot->deliveries = 0;
-		slot->seq = ++o->early_seq;
-		mq_back_put(d);
-		mq_front_drop_first(q);
-	}
+int mq_owed_return(struct mq_owed *o, const struct mq_message *m)
+{
+	struct mq_debt *d;
+
+	if (!o->chan->listed)
+		return -ENOENT;
+	d = mq_owed_enter(o, m);
+	if (!d)
+		return -errno;
+	mq_back_put(d);
+	mq_owed_wake(o);
+	return 0;
 }
 
 /* So many that nobody may have again, then others have their turn. */
@@ -313,7 +220,7 @@ ssize_t mq_owed_next(struct ipc_op *op, struct mq_owed *o, struct mq_debt **out)
 
 bool mq_owed_is_due(const struct mq_owed *o)
 {
-	return o->count || o->pushed_count;
+	return o->back.count || o->pushed_count;
 }
 
 /* --- settling --- */
@@ -323,7 +230,7 @@ void mq_settled(struct ipc_debt *debt)
 	mq_owed_drop(ipc_container(debt, struct mq_debt, debt));
 }
 
-static void owed_wake(struct mq_owed *o)
+void mq_owed_wake(struct mq_owed *o)
 {
 	mq_owed_keep_chan(o);
 	ipc_waitq_wake(&o->chan->waitq);
@@ -347,7 +254,7 @@ void mq_given_back(struct ipc_debt *debt)
 		mq_dead_bury(d);
 	} else {
 		mq_back_put(d);
-		owed_wake(o);
+		mq_owed_wake(o);
 	}
 }
 
@@ -355,7 +262,7 @@ void mq_given_back(struct ipc_debt *debt)
 
 void mq_owed_keep_chan(struct mq_owed *o)
 {
-	bool needed = o->count || o->pushed_count || !ipc_list_empty(&o->dead.dying);
+	bool needed = o->back.count || o->pushed_count || !ipc_list_empty(&o->dead.dying);
 
 	if (needed == o->held)
 		return;
@@ -366,7 +273,7 @@ void mq_owed_keep_chan(struct mq_owed *o)
 		ipc_chan_drop(o->chan);
 }
 
-static struct mq_owed *owed_new(struct ipc_chan *chan, const struct mq_queue_id *id, char *why, size_t why_size)
+struct mq_owed *mq_owed_new(struct ipc_chan *chan, const struct mq_queue_id *id, char *why, size_t why_size)
 {
 	int dir = ipc_rundir_open(chan->ipc->rundir, why, why_size);
 	struct mq_owed *o;
@@ -396,9 +303,8 @@ static struct mq_owed *owed_new(struct ipc_chan *chan, const struct mq_queue_id 
 	return o;
 }
 
-struct mq_owed *mq_owed_get(struct ipc_op *op)
+struct mq_owed *mq_owed_get(struct ipc_handle *h, const struct ipc_cred *cred)
 {
-	struct ipc_handle *h = op->handle;
 	struct mq_handle *m = mq_handle(h);
 	char why[256] = "no memory for what is owed", name[NAME_MAX + 1];
 	struct mq_owed *o = mq_chan(h->chan)->owed;
@@ -414,11 +320,11 @@ struct mq_owed *mq_owed_get(struct ipc_op *op)
 		return NULL;
 	id.dev = st.st_dev;
 	id.ino = st.st_ino;
-	o = owed_new(h->chan, &id, why, sizeof(why));
+	o = mq_owed_new(h->chan, &id, why, sizeof(why));
 	if (!o) {
 		int err = errno;
 
-		ipc_refuse(h->ipc, &op->cred, err, ipc_handle_path(h), "%s", why);
+		ipc_refuse(h->ipc, cred, err, ipc_handle_path(h), "%s", why);
 		errno = err;
 	}
 	return o;
@@ -437,7 +343,7 @@ void mq_owed_free(struct ipc_chan *chan)
 		mq_owed_drop(o->spare);
 	mq_journal_free(o->journal);
 	ipc_list_remove(&o->link);
-	free(o->back);
+	mq_heap_free(&o->back);
 	free(o);
 }
 
@@ -450,11 +356,11 @@ void mq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
 
 	if (!o || chan->ipc->down)
 		return;
-	back = o->count;
-	if (o->count)
-		cred = (struct ipc_cred){.uid = o->back[0]->uid, .pid = o->back[0]->pid};
-	while (o->count)
-		mq_owed_drop(mq_back_take(o));
+	back = o->back.count;
+	if (back)
+		cred = (struct ipc_cred){.uid = mq_heap_first(&o->back)->uid, .pid = mq_heap_first(&o->back)->pid};
+	while (o->back.count)
+		mq_owed_drop(mq_heap_take(&o->back));
 	while (!ipc_list_empty(&o->dead.dying)) {
 		struct mq_debt *d = ipc_container(ipc_list_pop(&o->dead.dying), struct mq_debt, debt.link);
 
@@ -468,115 +374,4 @@ void mq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
 			   "the queue was removed, and with it %zu that had been given back; %u are still owed", back,
 			   chan->debts);
 	mq_owed_keep_chan(o);
-}
-
-/* --- from one daemon to the next --- */
-
-/* 0: it is the queue. 1: that queue is gone. -errno: it cannot be told, or is not ours to tell. */
-static int adopt_look(struct ipc *ipc, const struct mq_queue_id *id)
-{
-	struct stat st;
-	int fd = mq_names_queue(id->name, O_RDONLY, 0, NULL);
-	int r = 0;
-
-	if (fd == -EACCES)
-		fd = mq_names_queue(id->name, O_WRONLY, 0, NULL);
-	if (fd == -ENOENT) {
-		int dir = mq_kind(ipc)->dir;
-
-		return dir >= 0 && fstat(dir, &st) == 0 && st.st_dev == id->dev ? 1 : -EAGAIN;
-	}
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0 || st.st_dev != id->dev)
-		r = -EAGAIN; /* of another IPC namespace */
-	else
-		r = st.st_ino != id->ino;
-	close(fd);
-	return r;
-}
-
-static int adopt_slot(struct mq_owed *o, struct mq_slot *old)
-{
-	bool pushed = atomic_load(&old->state) == MQ_PUSHED;
-	struct ipc_cred cred = {.uid = old->uid};
-	char why[256];
-	struct mq_debt *d = debt_new(o, why, sizeof(why));
-	struct mq_slot *slot;
-
-	if (!d)
-		return -errno;
-	debt_charge(d, &cred, false);
-	slot = mq_owed_slot(d);
-	slot->prio = old->prio;
-	slot->deliveries = old->deliveries;
-	slot->uid = old->uid;
-	slot->len = old->len;
-	slot->seq = old->seq ? old->seq : owed_next_seq(o);
-	memcpy(slot->body, old->body, old->len);
-	if (pushed)
-		mq_pushed_add(d);
-	else
-		mq_back_put(d);
-	atomic_store(&old->state, MQ_FREE);
-	return 0;
-}
-
-static int adopt(void *arg, const struct mq_queue_id *id, struct mq_slot *const slots[], size_t count)
-{
-	struct ipc *ipc = arg;
-	const char *name = ipc_unprefixed(ipc, id->name);
-	int r = name ? adopt_look(ipc, id) : -EAGAIN;
-	struct ipc_cred cred = {.uid = slots[0]->uid};
-	struct ipc_chan *chan;
-	struct mq_owed *o;
-	char why[256], path[IPC_NAME_MAX + 8];
-
-	if (r < 0)
-		return r;
-	if (r > 0) {
-		snprintf(path, sizeof(path), "mq/%s", name);
-		ipc_refuse(ipc, &cred, ENOENT, path, "the queue was removed: %zu that were owed went with it", count);
-		return 0;
-	}
-	chan = ipc_chan_get(ipc, &ipc_mq, name, id->ino);
-	o = chan ? mq_chan(chan)->owed : NULL;
-	if (chan && !o)
-		o = owed_new(chan, id, why, sizeof(why));
-	if (!o)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = adopt_slot(o, slots[i]);
-	owed_wake(o);
-	return r;
-}
-
-bool mq_owed_recover(struct ipc *ipc, int dir)
-{
-	return mq_journal_recover(dir, adopt, ipc);
-}
-
-/* The slots stay as they are, for the next daemon. */
-static void owed_leave(struct mq_owed *o)
-{
-	while (o->count)
-		free(mq_back_take(o));
-	while (!ipc_list_empty(&o->pushed))
-		free(ipc_container(ipc_list_pop(&o->pushed), struct mq_debt, debt.link));
-	while (!ipc_list_empty(&o->dead.dying))
-		free(ipc_container(ipc_list_pop(&o->dead.dying), struct mq_debt, debt.link));
-	o->pushed_count = 0;
-	mq_owed_keep_chan(o);
-}
-
-void mq_owed_end(struct ipc *ipc)
-{
-	struct ipc_list *pos, *next;
-
-	ipc_list_each(pos, next, &mq_kind(ipc)->owed) {
-		struct mq_owed *o = ipc_container(pos, struct mq_owed, link);
-
-		mq_push(o);
-		owed_leave(o);
-	}
 }

@@ -1,7 +1,8 @@
 /*
- * The messages of a queue that we hold: owed by readers with ack, or given back and waiting for the next one. The kernel has no
- * place for what comes back but behind the others of its priority. So it waits here, in the journal, and a read takes it before
- * what the queue itself has of that priority. Native receivers get it, too: as soon as no reader of ours waits and the queue has
+ * The messages of a queue that we hold: owed by readers with ack, or given back and waiting for the next one: by them, by a reader
+ * without ack whom his message did not reach, or by one of NAME@fifo who left it unread. The kernel has no place for what comes
+ * back but behind the others of its priority. So it waits here, in the journal, and a read takes it before what the queue itself
+ * has of that priority. Native receivers get it, too: as soon as no reader of ours waits and the queue has
  * room, the queue is emptied into the journal and filled again in the right order.
  */
 #ifndef IPC_MQ_OWED_H
@@ -10,6 +11,7 @@
 #include <limits.h>
 
 #include "core/settle.h"
+#include "heap.h"
 #include "journal.h"
 #include "mq.h"
 
@@ -39,28 +41,37 @@ struct mq_owed {
 	char name[NAME_MAX + 1];
 	struct mq_journal *journal;
 	size_t slot_bytes;
-	struct mq_debt **back; /* a heap: what was given back, the next one first */
-	size_t count, room, debts;
+	struct mq_heap back;	/* what was given back */
+	size_t debts;		/* how many there are, wherever they are */
 	struct ipc_list pushed; /* in the queue again */
 	unsigned pushed_count;
-	struct mq_debt *spare;	      /* not charged */
-	uint64_t last_seq, early_seq; /* early: before all that were received here */
-	bool held;		      /* the channel, because something of it is here */
-	int fd;			      /* of the queue, for both directions, while something waits to be pushed; -1 */
+	struct mq_debt *spare; /* not charged */
+	bool held;	       /* the channel, because something of it is here */
+	int fd;		       /* of the queue, for both directions, while something waits to be pushed; -1 */
 	struct ipc_watch watch;
 	struct ipc_task task;
 	struct ipc_timer timer;
 	struct mq_dead dead;
 };
 
-/* What a crash left in that directory is taken over. end: whatever stays is left to the next daemon. */
+/* recover.c: what a crash left in that directory is taken over. end: whatever stays is left to the next daemon. */
 bool mq_owed_recover(struct ipc *, int dir);
 void mq_owed_end(struct ipc *);
 
 /* The channel's, made if there is none yet; NULL with errno, and a line in MNT/errors for the reader. */
-struct mq_owed *mq_owed_get(struct ipc_op *);
-/* What front.c has comes here, and stays first; it could not be written down where it is. */
-void mq_owed_absorb(struct mq_owed *, const struct ipc_cred *);
+struct mq_owed *mq_owed_get(struct ipc_handle *, const struct ipc_cred *);
+
+/* A message on its way back. */
+struct mq_message {
+	const char *data;
+	size_t len;
+	unsigned prio, deliveries;
+	uint64_t seq; /* mq_seq_next(), when it was taken; or mq_seq_before() */
+	uid_t uid;    /* who is charged */
+};
+
+/* It is given back: 0 or -errno, -ENOENT where the queue has no name any more. */
+int mq_owed_return(struct mq_owed *, const struct mq_message *);
 /* Whether a read must look here first. */
 bool mq_owed_is_due(const struct mq_owed *);
 /*
@@ -80,6 +91,11 @@ void mq_owed_free(struct ipc_chan *);
 
 /* The channel stays while something of it is here; to be called after each change. */
 void mq_owed_keep_chan(struct mq_owed *);
+
+/* For recover.c. enter: into the journal, where its state is to be set; NULL with errno. wake: something has been given back. */
+struct mq_owed *mq_owed_new(struct ipc_chan *, const struct mq_queue_id *, char *why, size_t why_size);
+struct mq_debt *mq_owed_enter(struct mq_owed *, const struct mq_message *);
+void mq_owed_wake(struct mq_owed *);
 
 /* dead.c */
 void mq_dead_init(struct mq_dead *);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -14,6 +15,47 @@
 enum { TURNED_MAX = 64 };
 /* What lacked memory or descriptors is tried again after so long. */
 #define RETRY_NS INT64_C(100000000)
+
+/* --- what is in the queue again --- */
+
+void mq_pushed_add(struct mq_debt *d)
+{
+	struct mq_owed *o = d->owed;
+
+	atomic_store(&mq_owed_slot(d)->state, MQ_PUSHED);
+	ipc_list_append(&o->pushed, &d->debt.link);
+	o->pushed_count++;
+}
+
+void mq_pushed_drop_all(struct mq_owed *o)
+{
+	while (!ipc_list_empty(&o->pushed))
+		mq_owed_drop(ipc_container(ipc_list_pop(&o->pushed), struct mq_debt, debt.link));
+	o->pushed_count = 0;
+}
+
+/* A message has come out of the queue: if it is one that we pushed, it goes on counting its deliveries, in its place. */
+void mq_pushed_match(struct mq_debt *d)
+{
+	struct mq_slot *slot = mq_owed_slot(d);
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &d->owed->pushed) {
+		struct mq_debt *p = ipc_container(pos, struct mq_debt, debt.link);
+		const struct mq_slot *had = mq_owed_slot(p);
+
+		if (had->prio == slot->prio && had->len == slot->len && memcmp(had->body, slot->body, slot->len) == 0) {
+			slot->deliveries = had->deliveries;
+			slot->seq = had->seq;
+			ipc_list_remove(pos);
+			d->owed->pushed_count--;
+			mq_owed_drop(p);
+			return;
+		}
+	}
+}
+
+/* --- pushing --- */
 
 static void push_ready(struct ipc_watch *watch, uint32_t events)
 {
@@ -80,7 +122,7 @@ static void push_when_ready(struct mq_owed *o)
 /* Takes all that the queue has, to stand behind what was given back. 0: it is empty now. */
 static int push_empty_queue(struct mq_owed *o)
 {
-	struct ipc_cred cred = {.uid = o->back[0]->uid};
+	struct ipc_cred cred = {.uid = mq_heap_first(&o->back)->uid};
 	struct mq_debt *d;
 	ssize_t n = 0;
 
@@ -94,17 +136,14 @@ static int push_empty_queue(struct mq_owed *o)
 
 static void push_fill_queue(struct mq_owed *o)
 {
-	while (o->count && o->pushed_count < TURNED_MAX) {
-		struct mq_debt *d = o->back[0];
+	while (o->back.count && o->pushed_count < TURNED_MAX) {
+		struct mq_debt *d = mq_heap_first(&o->back);
 		struct mq_slot *slot = mq_owed_slot(d);
 
 		if (IPC_RETRY(mq_send(o->fd, slot->body, slot->len, slot->prio)) < 0)
 			return;
-		mq_back_take(o);
-		if (slot->deliveries)
-			mq_pushed_add(d);
-		else
-			mq_owed_drop(d);
+		mq_heap_take(&o->back);
+		mq_pushed_add(d);
 	}
 }
 
@@ -122,7 +161,7 @@ static void push_now(struct mq_owed *o)
 		if (r == 0)
 			push_fill_queue(o);
 	}
-	if (!o->count)
+	if (!o->back.count)
 		push_rest(o);
 	else if (r < 0)
 		push_later(o);
@@ -135,7 +174,7 @@ void mq_push(struct mq_owed *o)
 	int r;
 
 	/* Readers that wait have been woken, and have it first. */
-	if (!o->count || !ipc_list_empty(&o->chan->waitq.ops[IPC_IN])) {
+	if (!o->back.count || !ipc_list_empty(&o->chan->waitq.ops[IPC_IN])) {
 		push_rest(o);
 		mq_owed_keep_chan(o);
 		return;

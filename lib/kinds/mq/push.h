@@ -10,11 +10,13 @@ void mq_push_task(struct ipc_task *);
 /* It waits no more. */
 void mq_push_end(struct mq_owed *);
 
-/* Of owed.c. take: the first of what was given back; there must be one. */
-struct mq_debt *mq_back_take(struct mq_owed *);
-void mq_back_put(struct mq_debt *);
+/* What is in the queue again goes on counting its deliveries, and keeps its place. match: a message that has come out of the queue may be such a one. */
 void mq_pushed_add(struct mq_debt *);
+void mq_pushed_match(struct mq_debt *);
 void mq_pushed_drop_all(struct mq_owed *);
+
+/* Of owed.c. */
+void mq_back_put(struct mq_debt *);
 /* The queue's next message, into the journal: its length or -errno. must: the user's quota may refuse it. */
 ssize_t mq_owed_receive(struct mq_owed *, mqd_t, const struct ipc_cred *, bool must, struct mq_debt **out);
 
