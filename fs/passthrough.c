@@ -35,6 +35,8 @@ struct init_out {
 	uint32_t flags2, max_stack_depth, unused[6];
 };
 
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 13)
+
 static ssize_t io_read(int fd, void *buf, size_t size, void *userdata)
 {
 	struct fs *fs = userdata;
@@ -87,6 +89,16 @@ void fs_passthrough_start(struct fs *fs)
 	if (geteuid() == 0)
 		fuse_session_custom_io(fs->se, &io, fuse_session_fd(fs->se));
 }
+
+#else
+
+/* No way into the session's input and output: the offer stays unanswered. */
+void fs_passthrough_start(struct fs *fs)
+{
+	(void)fs;
+}
+
+#endif
 
 /* The kernel looks at the right first, and at the descriptor then. */
 bool fs_passthrough_works(const struct fs *fs)

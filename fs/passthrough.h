@@ -1,7 +1,7 @@
 /*
  * FUSE passthrough: reads, writes and mappings of an open file that the kernel takes to another file by itself. Shared memory is
- * served so to callers whose /dev/shm is not ours. It needs Linux 6.9 and CAP_SYS_ADMIN. libfuse has it in its API since 3.17;
- * until then the session's answer to INIT is completed on its way out.
+ * served so to callers whose /dev/shm is not ours. It needs Linux 6.9, CAP_SYS_ADMIN and libfuse 3.13. libfuse has it in its
+ * API since 3.17; the session's answer to INIT is completed on its way out instead, which is the same with all of them.
  */
 #ifndef FS_PASSTHROUGH_H
 #define FS_PASSTHROUGH_H
