@@ -48,7 +48,7 @@ static inline void shm_mount(void)
 	container_mount("-m", "");
 	t_write(t_format("/dev/shm/%s", t_name("probe")), "x");
 	if (inside("-m", t_format("cat $M/shm/%s", t_name("probe")), &out) != 0 && strstr(out, "not supported"))
-		cr_skip_test("this kernel has no FUSE passthrough (Linux 6.9)");
+		cr_skip_test("no FUSE passthrough here (Linux 6.9, libfuse 3.13)");
 }
 
 #endif
