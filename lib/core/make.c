@@ -25,8 +25,9 @@ static void making_done(struct ipc_job *job)
 {
 	struct ipc_making *m = ipc_container(job, struct ipc_making, job);
 
-	if (m->result < 0 && m->result != -EEXIST && m->why[0])
-		ipc_refuse(m->ipc, &m->cred, -m->result, ipc_ref_path(&m->ref), "%s", m->why);
+	/* A success may have its cause for being less than what was wanted. */
+	if (m->result != -EEXIST && m->why[0])
+		ipc_refuse(m->ipc, &m->cred, m->result < 0 ? -m->result : EMFILE, ipc_ref_path(&m->ref), "%s", m->why);
 	if (m->result == 0 && m->ipc->events)
 		ipc_event_of_ref(m->ipc, IPC_EVENT_MADE, &m->cred, &m->ref, NULL, NULL);
 	m->done(m);

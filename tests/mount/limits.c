@@ -138,6 +138,20 @@ t_test_bare(limits, rlimit_msgqueue_is_emfile_and_named)
 	check_errors(M, "EMFILE");
 }
 
+/* Of the default 10 of 8192 bytes, with what the kernel adds, this has room for one or two. */
+t_test_bare(limits, a_queue_of_the_default_size_is_made_smaller_where_that_is_the_limit)
+{
+	limited_mount(25000);
+	t_check("echo job > $M/mq/${P}q; grep maxmsg $M/mq/${P}q@ctl; cat $M/mq/${P}q@one", "maxmsg=2\njob\n");
+	check_errors(M, "made with maxmsg=2 instead of 10");
+}
+
+t_test_bare(limits, a_size_that_was_asked_for_is_not_made_smaller)
+{
+	limited_mount(25000);
+	cr_assert_eq(create(M, t_format("%s@maxmsg=10", t_name("q"))), EMFILE);
+}
+
 t_test_bare(limits, queues_max_is_enospc_and_named)
 {
 	limited_mount(RLIM_INFINITY);

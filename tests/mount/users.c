@@ -346,6 +346,9 @@ t_test_bare(users, callers_rlimit_msgqueue_holds)
 	check_as(CLARA, making, EMFILE, path, .mode = 0600, .queue_bytes = 5000);
 	cr_expect(strstr(read_as(CLARA, t_path(M, "errors")), "RLIMIT_MSGQUEUE=5000"));
 	check_as(CLARA, making, 0, path, .mode = 0600, .queue_bytes = 20000);
+	path = t_path(M, "mq/%s", t_name("default"));
+	check_as(CLARA, making, 0, path, .mode = 0600, .queue_bytes = 40000);
+	cr_expect(strstr(read_as(CLARA, t_path(M, "errors")), "made with maxmsg="));
 }
 
 /* Natively, as he would notice, and not the daemon. */

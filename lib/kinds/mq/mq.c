@@ -120,7 +120,9 @@ static int mq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct 
 	if (!S_ISREG(mode))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
 	r = mq_make_ref(ipc, cred, ref, mode, why, sizeof(why));
-	return r < 0 && r != -EEXIST && why[0] ? ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "%s", why) : r;
+	if (r != -EEXIST && why[0])
+		ipc_refuse(ipc, cred, r < 0 ? -r : EMFILE, ipc_ref_path(ref), "%s", why);
+	return r;
 }
 
 static int mq_make_later(struct ipc_making *m)

@@ -192,6 +192,24 @@ static void names_explain(int err, const struct mq_attr *attr, char *why, size_t
 		snprintf(why, size, "mq_open: %s", strerror(err));
 }
 
+/* Nobody asked for the default's size: what the user's account has room for is better than no queue. */
+static int names_create_smaller(const char *name, mode_t mode, struct mq_attr *attr, char *why, size_t why_size)
+{
+	long wanted = attr->mq_maxmsg;
+	int fd = -EMFILE;
+
+	while ((fd == -EMFILE || fd == -ENOMEM) && attr->mq_maxmsg > 1) {
+		attr->mq_maxmsg /= 2;
+		fd = mq_names_queue(name, O_RDWR | O_CREAT | O_EXCL, mode, attr);
+	}
+	if (fd >= 0)
+		snprintf(why, why_size,
+			 "made with maxmsg=%ld instead of %ld, as RLIMIT_MSGQUEUE leaves this user no more for all his "
+			 "queues; remove some, or raise it by ulimit -q BYTES",
+			 attr->mq_maxmsg, wanted);
+	return fd;
+}
+
 int mq_names_create(const char *name, mode_t mode, int64_t maxmsg, int64_t msgsize, char *why, size_t why_size)
 {
 	struct mq_attr attr = {.mq_maxmsg = (long)maxmsg, .mq_msgsize = (long)msgsize};
@@ -203,6 +221,8 @@ int mq_names_create(const char *name, mode_t mode, int64_t maxmsg, int64_t msgsi
 	if (!attr.mq_msgsize && (attr.mq_msgsize = names_limit("msgsize_default")) < 0)
 		attr.mq_msgsize = DEFAULT_MSGSIZE;
 	fd = mq_names_queue(name, O_RDWR | O_CREAT | O_EXCL, mode, maxmsg || msgsize ? &attr : NULL);
+	if ((fd == -EMFILE || fd == -ENOMEM) && !maxmsg && !msgsize && !names_lacks_descriptors())
+		fd = names_create_smaller(name, mode, &attr, why, why_size);
 	if (fd < 0 && fd != -EEXIST)
 		names_explain(-fd, &attr, why, why_size);
 	return fd;
