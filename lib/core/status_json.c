@@ -1,6 +1,4 @@
 /* MNT/status@json: an object for each channel. Numbers that are not known are null. */
-#include <inttypes.h>
-
 #include "people.h"
 #include "quote.h"
 #include "status.h"
@@ -13,12 +11,22 @@ static void json_begin(struct ipc_status *s)
 	fputs("{\"channels\": [", s->out);
 }
 
+/* Without printf(3), which would be a third of what the text of thousands of channels costs. */
 static void json_number(FILE *out, const char *key, bool known, uint64_t value)
 {
-	if (known)
-		fprintf(out, ", \"%s\": %" PRIu64, key, value);
-	else
-		fprintf(out, ", \"%s\": null", key);
+	char digits[24], *at = digits + sizeof(digits);
+
+	fputs_unlocked(", \"", out);
+	fputs_unlocked(key, out);
+	fputs_unlocked("\": ", out);
+	if (!known) {
+		fputs_unlocked("null", out);
+		return;
+	}
+	do
+		*--at = (char)('0' + value % 10);
+	while (value /= 10);
+	fwrite_unlocked(at, 1, (size_t)(digits + sizeof(digits) - at), out);
 }
 
 struct json_people {
