@@ -35,6 +35,16 @@ static int write_json(FILE *out)
 	return ipc_text_status(ipc, &me, IPC_STATUS_JSON, out);
 }
 
+static int write_metrics(FILE *out)
+{
+	return ipc_text_status(ipc, &me, IPC_STATUS_METRICS, out);
+}
+
+static int write_dot(FILE *out)
+{
+	return ipc_text_status(ipc, &me, IPC_STATUS_DOT, out);
+}
+
 static int write_errors(FILE *out)
 {
 	ipc_text_errors(ipc, &me, out);
@@ -67,6 +77,8 @@ static void read_texts(void)
 	text_has(write_status, " q\n");
 	text_has(write_status, " s\n");
 	text_has(write_json, "\"name\": \"t\"");
+	text_has(write_metrics, "ipcfs_limit{kind=\"mq\",name=\"q\"} 1\n");
+	text_has(write_dot, "digraph");
 	text_has(write_readme, "M/status");
 	cr_assert_eq(lean(ipc_resolve(ipc, &me, &ipc_mq, "q@nonsense", &ref)), -EINVAL);
 	text_has(write_errors, "EINVAL");
