@@ -28,7 +28,7 @@ int ipc_abroad_network(struct ipc *ipc, const struct ipc_cred *cred, const char 
 
 int ipc_handle_backing(const struct ipc_handle *h)
 {
-	return h->kind->backing ? h->kind->backing(h) : -1;
+	return h->kind->handles->backing ? h->kind->handles->backing(h) : -1;
 }
 
 int ipc_refuse_backing(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)

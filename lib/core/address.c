@@ -18,8 +18,8 @@ int ipc_hidden_make(struct ipc *ipc, const char *name, struct ipc_ref *ref, stru
 	int r = -ENOENT;
 
 	for (unsigned i = 0; r == -ENOENT && ipc_kind_at(ipc, i); i++)
-		if (ipc_kind_at(ipc, i)->hidden_make)
-			r = ipc_kind_at(ipc, i)->hidden_make(ipc, ino, ref, st);
+		if (ipc_kind_at(ipc, i)->addresses)
+			r = ipc_kind_at(ipc, i)->addresses->hidden_make(ipc, ino, ref, st);
 	if (r == 0)
 		st->st_ino = ipc_ref_ino(ipc, ref->kind, st->st_ino);
 	return r;
@@ -41,7 +41,7 @@ bool ipc_ref_address(const struct ipc_ref *ref, struct ipc_ref *address)
 
 bool ipc_ref_follow(struct ipc *ipc, struct ipc_ref *ref)
 {
-	if (ref->facets.set != IPC_F_ADDR || !ref->kind->is_socket || !ref->kind->is_socket(ipc, ref))
+	if (ref->facets.set != IPC_F_ADDR || !ref->kind->addresses || !ref->kind->addresses->is_socket(ipc, ref))
 		return false;
 	ref->facets.set = 0;
 	ref->facet_at = 0;
@@ -56,6 +56,6 @@ bool ipc_has_addresses(const struct ipc *ipc)
 void ipc_drop_addresses(struct ipc *ipc)
 {
 	for (unsigned i = 0; ipc_kind_at(ipc, i); i++)
-		if (ipc_kind_at(ipc, i)->drop_addresses)
-			ipc_kind_at(ipc, i)->drop_addresses(ipc);
+		if (ipc_kind_at(ipc, i)->addresses)
+			ipc_kind_at(ipc, i)->addresses->drop(ipc);
 }

@@ -127,8 +127,8 @@ static void chan_unlist(struct ipc_chan *chan, const struct ipc_cred *by)
 	ipc_idle_end(chan);
 	chan->listed = false;
 	chan->ipc->chan_count--;
-	if (chan->kind->forgotten)
-		chan->kind->forgotten(chan, by);
+	if (chan->kind->debts)
+		chan->kind->debts->forgotten(chan, by);
 	ipc_chan_drop(chan);
 }
 
@@ -443,7 +443,7 @@ int ipc_chan_list_live(struct ipc *ipc, const struct ipc_kind *kind, void (*emit
 		int r;
 
 		snprintf(ref.base, sizeof(ref.base), "%s", all.names[i]);
-		r = kind->stat(ipc, &ref, &st);
+		r = kind->names->stat(ipc, &ref, &st);
 		if (r == 0)
 			emit(arg, all.names[i], st.st_mode & S_IFMT);
 		else if (r == -ENOENT)

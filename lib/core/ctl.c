@@ -34,6 +34,13 @@ static struct ctl_handle *ctl_handle(struct ipc_handle *h)
 	return ipc_container(h, struct ctl_handle, h);
 }
 
+static const struct ipc_kind_ctl *ctl_of(const struct ipc_kind *kind)
+{
+	static const struct ipc_kind_ctl nothing;
+
+	return kind->ctl ? kind->ctl : &nothing;
+}
+
 void ipc_command(pid_t pid, char *out, size_t size)
 {
 	char name[32];
@@ -95,7 +102,7 @@ static void ctl_show_people(const struct ipc_chan *chan, FILE *out)
 static int ctl_check(struct ctl_handle *c)
 {
 	struct stat st;
-	int r = c->ref.kind->stat(c->h.ipc, &c->ref, &st);
+	int r = c->ref.kind->names->stat(c->h.ipc, &c->ref, &st);
 
 	if (r == -ENOENT || (r == 0 && !ipc_ref_means(&c->ref, st.st_ino)))
 		return ipc_refuse(c->h.ipc, &c->h.cred, ESTALE, ipc_ref_path(&c->ref),
@@ -123,11 +130,11 @@ static int ctl_make(struct ctl_handle *c)
 	if (!out)
 		return -ENOMEM;
 	fprintf(out, "kind=%s\n", kind->name);
-	if (kind->ctl_show)
-		r = kind->ctl_show(ipc, &c->ref, chan, out);
+	if (ctl_of(kind)->show)
+		r = ctl_of(kind)->show(ipc, &c->ref, chan, out);
 	/* The kernel serves what has no read(): who opens it never reaches us. */
-	if ((chan && chan->openers) || kind->watch_fd || kind->connect ||
-	    (kind->stat(ipc, &c->ref, &st) == 0 && S_ISREG(st.st_mode)))
+	if ((chan && chan->openers) || kind->handles->watch_fd || kind->handles->connect ||
+	    (kind->names->stat(ipc, &c->ref, &st) == 0 && S_ISREG(st.st_mode)))
 		ctl_show_counters(chan, out);
 	if (chan)
 		ctl_show_people(chan, out);
@@ -143,11 +150,13 @@ static void ctl_listen(struct ctl_handle *c)
 {
 	const struct ipc_kind *kind = c->ref.kind;
 
-	c->listening = kind->clients ? ipc_chan_find(c->h.ipc, kind, c->ref.base) : NULL;
+	c->listening = ctl_of(kind)->clients ? ipc_chan_find(c->h.ipc, kind, c->ref.base) : NULL;
 	if (!c->listening)
 		return;
 	ipc_chan_hold(c->listening);
-	c->joined = kind->listen_join && kind->listen_join(c->listening, &c->h.cred);
+	/* Not h.waitq: what is parked there must not hold up who reads or writes here, where nothing waits. */
+	c->h.pollq = &c->listening->waitq;
+	c->joined = ctl_of(kind)->listen_join && kind->ctl->listen_join(c->listening, &c->h.cred);
 }
 
 static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
@@ -161,12 +170,12 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	own->facets.set = 0;
 	own->facet_at = 0;
 	own->ino = ipc_ref_ino(h->ipc, ref->kind, ino);
-	r = ref->kind->stat(h->ipc, own, &st);
+	r = ref->kind->names->stat(h->ipc, own, &st);
 	if (ipc_is_shortage(r))
 		return r;
 	if (r < 0 || st.st_ino != ino)
 		return -ESTALE;
-	if (h->writable && !ref->kind->ctl_set)
+	if (h->writable && !ctl_of(ref->kind)->set)
 		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "nothing can be set in /%s",
 				  ref->kind->name);
 	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
@@ -174,20 +183,12 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	return 0;
 }
 
-/* Not h->waitq: what is parked there must not hold up who reads or writes here, where nothing waits. */
-static struct ipc_waitq *ctl_polled(struct ipc_handle *h)
-{
-	struct ipc_chan *chan = ctl_handle(h)->listening;
-
-	return chan ? &chan->waitq : NULL;
-}
-
 /* POLLPRI as an attribute of sysfs: something happened, namely that a client came. */
 static unsigned ctl_poll(struct ipc_handle *h)
 {
 	unsigned events = (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
 	struct ipc_chan *chan = ctl_handle(h)->listening;
-	int clients = chan ? chan->listed ? chan->kind->clients(chan) : -ENOENT : 0;
+	int clients = chan ? chan->listed ? chan->kind->ctl->clients(chan) : -ENOENT : 0;
 
 	return events | (clients > 0 ? POLLPRI : 0u) | (clients < 0 ? POLLHUP : 0u);
 }
@@ -233,7 +234,7 @@ static int ctl_set_line(struct ipc_handle *h, const char *line, size_t n)
 		r = ipc_ref_enter(h->ipc, &h->cred, &c->ref);
 	if (r < 0)
 		return r;
-	r = c->ref.kind->ctl_set(h->ipc, &h->cred, &c->ref, text, value, why, sizeof(why));
+	r = c->ref.kind->ctl->set(h->ipc, &h->cred, &c->ref, text, value, why, sizeof(why));
 	ipc_ref_leave(&h->cred, &c->ref);
 	return r < 0 && why[0] ? ipc_refuse(h->ipc, &h->cred, -r, ipc_ref_path(&c->ref), "%s", why) : r;
 }
@@ -256,18 +257,21 @@ static void ctl_close(struct ipc_handle *h)
 	if (!chan)
 		return;
 	if (ctl_handle(h)->joined)
-		chan->kind->listen_leave(chan);
+		chan->kind->ctl->listen_leave(chan);
 	ipc_chan_drop(chan);
 }
 
-const struct ipc_kind ipc_ctl = {
-	.name = "ctl",
-	.handle_size = sizeof(struct ctl_handle),
+static const struct ipc_kind_handles ctl_handles = {
 	.open = ctl_open,
 	.read = ctl_read,
 	.write = ctl_write,
 	.flush = ctl_flush,
 	.close = ctl_close,
 	.poll = ctl_poll,
-	.polled = ctl_polled,
+};
+
+const struct ipc_kind ipc_ctl = {
+	.name = "ctl",
+	.handle_size = sizeof(struct ctl_handle),
+	.handles = &ctl_handles,
 };

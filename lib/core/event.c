@@ -152,10 +152,10 @@ void ipc_event_of_ref(struct ipc *ipc, enum ipc_event_type type, const struct ip
 	struct stat now;
 
 	/* Names that are no channels of their own (a process, an address) are not in MNT/status either. */
-	if (!ref->kind->depth || !ipc_kind_shown(ipc, ref->kind))
+	if (!ref->kind->names->depth || !ipc_kind_shown(ipc, ref->kind))
 		return;
 	snprintf(plain.base, sizeof(plain.base), "%s", ref->base);
-	if (!st && ref->kind->stat(ipc, &plain, &now) == 0)
+	if (!st && ref->kind->names->stat(ipc, &plain, &now) == 0)
 		e.st = &now;
 	e.path = ipc_ref_path(&plain);
 	if (value)
@@ -311,15 +311,19 @@ static unsigned event_poll(struct ipc_handle *h)
 	return event_next(e, &lost) || lost ? POLLIN | POLLRDNORM : 0u;
 }
 
+static const struct ipc_kind_handles event_handles = {
+	.open = event_open,
+	.read = event_read,
+	.close = event_close,
+	.poll = event_poll,
+};
+
 const struct ipc_kind ipc_events = {
 	.name = "events",
 	.text = true,
 	.named = true,
 	.handle_size = sizeof(struct event_reader),
-	.open = event_open,
-	.read = event_read,
-	.close = event_close,
-	.poll = event_poll,
+	.handles = &event_handles,
 };
 
 const struct ipc_kind ipc_events_json = {
@@ -327,10 +331,7 @@ const struct ipc_kind ipc_events_json = {
 	.text = true,
 	.named = true,
 	.handle_size = sizeof(struct event_reader),
-	.open = event_open,
-	.read = event_read,
-	.close = event_close,
-	.poll = event_poll,
+	.handles = &event_handles,
 };
 
 int ipc_events_open(struct ipc *ipc, const struct ipc_cred *cred, bool json, int flags, struct ipc_handle **out)

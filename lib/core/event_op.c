@@ -35,8 +35,8 @@ static void event_full(const struct ipc_op *op, bool full)
 	struct ipc_chan *chan = op->handle->chan;
 	char other[128] = "";
 
-	if (full && !chan->full && op->handle->kind->waits_for)
-		op->handle->kind->waits_for(op, other, sizeof(other));
+	if (full && !chan->full && op->handle->kind->handles->waits_for)
+		op->handle->kind->handles->waits_for(op, other, sizeof(other));
 	if (full && !chan->full && !other[0])
 		event_of_op(op, IPC_EVENT_FULL);
 	chan->full = full;

@@ -93,7 +93,7 @@ static int handle_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 
 	if (r < 0)
 		return r;
-	r = h->kind->open(h, ref, flags, ino);
+	r = h->kind->handles->open(h, ref, flags, ino);
 	ipc_ref_leave(&h->cred, ref);
 	return r;
 }
@@ -139,7 +139,7 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 	if (r == 0 && !text && !ref->kind->named) {
 		r = handle_attach(h, ref, ino);
 		if (r < 0)
-			h->kind->close(h);
+			h->kind->handles->close(h);
 	}
 	if (r < 0) {
 		if (h->chan)
@@ -159,7 +159,7 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 /* The watch must not keep an object alive, or a descriptor open, that no handle uses. */
 static void handle_close_watch(struct ipc_chan *chan)
 {
-	if (!ipc_list_empty(&chan->handles) || !chan->kind->watch_fd || chan->waitq.fd < 0)
+	if (!ipc_list_empty(&chan->handles) || !chan->kind->handles->watch_fd || chan->waitq.fd < 0)
 		return;
 	ipc_watch_remove(&chan->waitq.watch);
 	close(chan->waitq.fd);
@@ -172,7 +172,7 @@ static void handle_destroy(struct ipc_handle *h)
 	handle_leave(h);
 	ipc_list_remove(&h->all_link);
 	ipc_timer_stop(h->ipc->loop, &h->patience);
-	h->kind->close(h);
+	h->kind->handles->close(h);
 	if (h->used && h->chan && h->ipc->events)
 		ipc_event_opened(h, &h->cred, false);
 	if (h->chan) {
@@ -263,7 +263,7 @@ int ipc_handle_grow(struct ipc_handle *h, char **buf, size_t *size, size_t need)
 
 unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)
 {
-	struct ipc_waitq *wq = h->kind->polled ? h->kind->polled(h) : h->waitq;
+	struct ipc_waitq *wq = h->pollq ? h->pollq : h->waitq;
 	unsigned events = 0;
 
 	if (notify && wq) {
@@ -275,8 +275,8 @@ unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)
 	}
 	if (h->readable && ipc_keep_rest(h))
 		events |= POLLIN | POLLRDNORM;
-	if (h->kind->poll)
-		events |= h->kind->poll(h);
+	if (h->kind->handles->poll)
+		events |= h->kind->handles->poll(h);
 	else
 		events |= (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
 	return ipc_patience_poll(h, events, wanted);
@@ -305,5 +305,5 @@ enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *h)
 
 int ipc_handle_stat(struct ipc_handle *h, struct stat *st)
 {
-	return h->kind->fstat ? h->kind->fstat(h, st) : -EOPNOTSUPP;
+	return h->kind->handles->fstat ? h->kind->handles->fstat(h, st) : -EOPNOTSUPP;
 }

@@ -10,6 +10,7 @@ struct ipc_handle {
 	const struct ipc_kind *kind;
 	struct ipc_chan *chan;
 	struct ipc_waitq *waitq; /* where its operations wait; the channel's, unless the kind sets its own */
+	struct ipc_waitq *pollq; /* where its pollers wait, if it is another; NULL: at waitq */
 	struct ipc_list link, poll_link, all_link; /* of the channel, of the waitq's pollers, of the instance */
 	struct ipc_facets facets;
 	struct ipc_cred cred; /* who opened it */

@@ -65,7 +65,7 @@ void ipc_help_of(uint32_t facet, const char **what, const char **example)
 
 static const char *help_names(const struct ipc_kind *kind)
 {
-	return kind->names ? kind->names : "NAME";
+	return kind->pattern ? kind->pattern : "NAME";
 }
 
 int ipc_refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, int err, const struct ipc_ref *ref, const char *why,
@@ -156,10 +156,14 @@ static void help_close(struct ipc_handle *h)
 	free(help_handle(h)->text.data);
 }
 
-const struct ipc_kind ipc_help = {
-	.name = "help",
-	.handle_size = sizeof(struct help_handle),
+static const struct ipc_kind_handles help_handles = {
 	.open = help_open,
 	.read = help_read,
 	.close = help_close,
+};
+
+const struct ipc_kind ipc_help = {
+	.name = "help",
+	.handle_size = sizeof(struct help_handle),
+	.handles = &help_handles,
 };

@@ -87,7 +87,7 @@ static void keep_nothing(struct ipc_handle *h, off_t at)
 
 static bool put_back(struct ipc_op *op, const char *message, size_t len)
 {
-	return op->handle->kind->put_back && op->handle->kind->put_back(op, message, len);
+	return op->handle->kind->handles->put_back && op->handle->kind->handles->put_back(op, message, len);
 }
 
 /* Without room to keep it: a message that is read whole can do without being read again, one with a rest goes back. */

@@ -1,6 +1,7 @@
 /*
- * A channel kind is one folder that ends in its table, a struct ipc_kind. The core owns names, the channel table, waiting,
- * time-outs, positions and what is kept of a message for a second read; a kind only does the system calls, and never waits.
+ * A channel kind is one folder, or one file, that ends in its tables: what its names are, what is done with an open file, and what
+ * NAME@ctl shows, held together by a struct ipc_kind. The core owns names, the channel table, waiting, time-outs, positions and
+ * what is kept of a message for a second read; a kind only does the system calls, and never waits.
  */
 #ifndef IPC_KIND_H
 #define IPC_KIND_H
@@ -17,34 +18,12 @@ struct ipc_depth {
 };
 
 /*
- * A channel kind. Members that may be NULL say so. Every function returns 0 or a count, or -errno; none blocks. `ref` has
- * been parsed; its facets are among `facets`, and never ctl, which the core serves.
+ * Members that may be NULL say so. Every function returns 0 or a count, or -errno; none blocks. `ref` has been parsed; its
+ * facets are among the kind's, and never ctl, which the core serves.
  */
-struct ipc_kind {
-	char name[IPC_KIND_NAME_MAX + 1];
-	const char *names; /* what stands for a name in texts: "tcp/HOST/PORT". Or NULL: "NAME". */
-	uint32_t facets;
-	bool named;		       /* its names live in the channel table and nowhere else */
-	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
-	bool text;		       /* no channels: a text of the whole instance */
-	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
-	size_t chan_size, handle_size; /* 0: the plain structs */
 
-	/* Sets up, and takes down, the kind's own state in *ipc_kind_data(). Or NULL. stop() may follow a failed start(). */
-	int (*start)(struct ipc *);
-	void (*stop)(struct ipc *);
-
-	/*
-	 * Gives back what a crash left in an instance's runtime directory, once the kind has started. False: there was too little memory, or too few
-	 * descriptors, and somebody must come again. Or NULL: what is in there can go.
-	 */
-	bool (*recover)(struct ipc *, int dir);
-
-	/* Whether this instance does without it. Or NULL: never. */
-	bool (*hidden)(const struct ipc *);
-	/* Whether messages are lines unless a facet says otherwise. Or NULL: they are not. */
-	bool (*framed)(const struct ipc *);
-
+/* What is in MNT/KIND: names, and the objects that they stand for. */
+struct ipc_kind_names {
 	/*
 	 * IPC_PLACE_ bits: to a caller from another one of these places the names mean something else. Then ref->abroad is set,
 	 * and translate(), if there is one, makes ref mean to us what it meant to him; 0 or -errno.
@@ -57,20 +36,12 @@ struct ipc_kind {
 	 * go on behind a '/', and then come here whole.
 	 */
 	int (*stat)(struct ipc *, const struct ipc_ref *, struct stat *st);
-	/*
-	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as ipc_cred_enter() lets
-	 * it be the caller. Or NULL.
-	 */
-	int (*look)(const struct ipc_look *);
-	/* In place of look(), where it can tell. 1: it cannot; 0: it will call ipc_look_finish(); or -errno. Or NULL. */
-	int (*await)(struct ipc *, struct ipc_look *);
-	/* ipc_ref_follow(), ipc_hidden_make(), ipc_drop_addresses(). Or NULL: no addresses. */
-	bool (*is_socket)(struct ipc *, const struct ipc_ref *);
-	int (*hidden_make)(struct ipc *, ino_t, struct ipc_ref *, struct stat *);
-	void (*drop_addresses)(struct ipc *);
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
-	/* What create() does in a child, in a helper's thread; a failure but -EEXIST puts its cause into why. Or NULL: it needs none. */
+	/*
+	 * What create() does in a child, in a helper's thread; a failure but -EEXIST puts its cause into why. Or NULL: it needs
+	 * no child.
+	 */
 	int (*make)(struct ipc_making *);
 	/* A kind that is `named` may leave these four to the core. Of others, without rename() none of its names can be. */
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
@@ -88,11 +59,29 @@ struct ipc_kind {
 			size_t size); /* or NULL */
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
+};
 
-	/* The channel is about to be freed. Or NULL. */
-	void (*chan_free)(struct ipc_chan *);
+/* Names that are sockets, with an inode of the mount as their address: address.c and look.c. */
+struct ipc_kind_addresses {
+	/*
+	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as ipc_cred_enter() lets
+	 * it be the caller.
+	 */
+	int (*look)(const struct ipc_look *);
+	/* In place of look(), where it can tell. 1: it cannot; 0: it will call ipc_look_finish(); or -errno. */
+	int (*await)(struct ipc *, struct ipc_look *);
+	/* ipc_ref_follow(), ipc_hidden_make(), ipc_drop_addresses(). */
+	bool (*is_socket)(struct ipc *, const struct ipc_ref *);
+	int (*hidden_make)(struct ipc *, ino_t, struct ipc_ref *, struct stat *);
+	void (*drop)(struct ipc *);
+};
 
-	/* Opens h; h->chan is set already if `named`, and after it if not. -ESTALE when the object is no longer the one with that ino. On error, close() is not called. */
+/* What is done with an open file. */
+struct ipc_kind_handles {
+	/*
+	 * Opens h; h->chan is set already if `named`, and after it if not. -ESTALE when the object is no longer the one with
+	 * that ino. On error, close() is not called.
+	 */
 	int (*open)(struct ipc_handle *h, const struct ipc_ref *, int flags, ino_t ino);
 	/* Brings an open handle to use; -EAGAIN: wait on h->open_side. Or NULL. */
 	int (*connect)(struct ipc_op *);
@@ -114,22 +103,8 @@ struct ipc_kind {
 	 * all others of its priority. read() tells of each by ipc_pump_note(). Or NULL: every reader has his own copies.
 	 */
 	void (*give_back)(struct ipc_handle *, const char *data, size_t len, unsigned prio);
-	/*
-	 * What becomes of a message that was handed over with ack: it is forgotten, or goes to the next reader. Either takes the
-	 * debt, which its handle has no more. NULL: the kind has no ack. forgotten: the channel's name means it no longer.
-	 */
-	void (*settled)(struct ipc_debt *);
-	void (*given_back)(struct ipc_debt *);
-	void (*forgotten)(struct ipc_chan *, const struct ipc_cred *by); /* by: who removed it; or NULL. Or NULL */
 	void (*close)(struct ipc_handle *);
 	unsigned (*poll)(struct ipc_handle *); /* revents */
-	/*
-	 * For NAME@ctl of a name that accepts. clients: 1: one waits there, 0: none, or -errno: nobody listens. join: whether it
-	 * was made to listen on for this caller, until leave. Or NULL.
-	 */
-	int (*clients)(struct ipc_chan *);
-	bool (*listen_join)(struct ipc_chan *, const struct ipc_cred *);
-	void (*listen_leave)(struct ipc_chan *);
 	/* In words, what an operation waits for that ran out of time; leaves text empty for the usual ones. Or NULL. */
 	void (*waits_for)(const struct ipc_op *, char *text, size_t size);
 	/*
@@ -137,17 +112,73 @@ struct ipc_kind {
 	 * counts such handles in chan->holders. Or NULL: none.
 	 */
 	int64_t (*holds)(const struct ipc_handle *);
-	struct ipc_waitq *(*polled)(struct ipc_handle *); /* where pollers wait; NULL: h->waitq */
 	/* A descriptor to watch for h->waitq, a new one that the caller closes, or -errno. NULL: waitq.fd is the kind's. */
 	int (*watch_fd)(struct ipc_handle *);
 	int (*fstat)(struct ipc_handle *, struct stat *); /* a handle that is a plain file; or NULL */
 	int (*backing)(const struct ipc_handle *);	  /* ipc_handle_backing(); or NULL */
+};
 
-	/* key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the read. */
-	int (*ctl_show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
+/*
+ * What becomes of a message that was handed over with ack: it is forgotten (settled), or goes to the next reader (given back).
+ * Either takes the debt, which its handle has no more.
+ */
+struct ipc_kind_debts {
+	void (*settled)(struct ipc_debt *);
+	void (*given_back)(struct ipc_debt *);
+	/* The channel's name means it no longer. by: who removed it; or NULL. */
+	void (*forgotten)(struct ipc_chan *, const struct ipc_cred *by);
+};
+
+/* NAME@ctl. */
+struct ipc_kind_ctl {
+	/*
+	 * key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the read.
+	 * Or NULL.
+	 */
+	int (*show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
 	/* -EINVAL: unknown key or bad value, with a line in why. Or NULL: nothing can be set. */
-	int (*ctl_set)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *key,
-		       const char *value, char *why, size_t size);
+	int (*set)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *key, const char *value,
+		   char *why, size_t size);
+	/*
+	 * For poll(2), of a name that accepts. clients: 1: one waits there, 0: none, or -errno: nobody listens. join: whether it
+	 * was made to listen on for this caller, until leave. Or NULL.
+	 */
+	int (*clients)(struct ipc_chan *);
+	bool (*listen_join)(struct ipc_chan *, const struct ipc_cred *);
+	void (*listen_leave)(struct ipc_chan *);
+};
+
+/* A channel kind: its properties, what it does once for an instance, and the tables above. */
+struct ipc_kind {
+	char name[IPC_KIND_NAME_MAX + 1];
+	const char *pattern; /* what stands for a name in texts: "tcp/HOST/PORT". Or NULL: "NAME". */
+	uint32_t facets;
+	bool named;		       /* its names live in the channel table and nowhere else */
+	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
+	bool text;		       /* no channels: a text of the whole instance */
+	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
+	size_t chan_size, handle_size; /* 0: the plain structs */
+
+	/* Sets up, and takes down, the kind's own state in *ipc_kind_data(). Or NULL. stop() may follow a failed start(). */
+	int (*start)(struct ipc *);
+	void (*stop)(struct ipc *);
+	/*
+	 * Gives back what a crash left in an instance's runtime directory, once the kind has started. False: there was too little
+	 * memory, or too few descriptors, and somebody must come again. Or NULL: what is in there can go.
+	 */
+	bool (*recover)(struct ipc *, int dir);
+	/* Whether this instance does without it. Or NULL: never. */
+	bool (*hidden)(const struct ipc *);
+	/* Whether messages are lines unless a facet says otherwise. Or NULL: they are not. */
+	bool (*framed)(const struct ipc *);
+	/* The channel is about to be freed. Or NULL. */
+	void (*chan_free)(struct ipc_chan *);
+
+	const struct ipc_kind_names *names;
+	const struct ipc_kind_addresses *addresses; /* or NULL: none */
+	const struct ipc_kind_handles *handles;
+	const struct ipc_kind_debts *debts; /* or NULL: the kind has no ack */
+	const struct ipc_kind_ctl *ctl;	    /* or NULL: nothing to show or to set */
 };
 
 #endif

@@ -15,7 +15,7 @@ static void look_work(struct ipc_job *job)
 	int r = ipc_cred_enter(&look->cred);
 
 	if (r == 0) {
-		r = look->ref.kind->look(look);
+		r = look->ref.kind->addresses->look(look);
 		ipc_cred_leave(&look->cred);
 	}
 	look->result = r;
@@ -61,14 +61,13 @@ static int look_submit(struct ipc_look *look)
 
 int ipc_look(struct ipc *ipc, struct ipc_look *look)
 {
-	int r = 1;
+	int r;
 
 	look->ipc = ipc;
 	look->result = -EINTR;
 	look->timer = (struct ipc_timer){0};
 	ipc_list_init(&look->link);
-	if (look->ref.kind->await)
-		r = look->ref.kind->await(ipc, look);
+	r = look->ref.kind->addresses->await(ipc, look);
 	if (r > 0)
 		r = ipc_abroad_paths(ipc, &look->cred, ipc_ref_path(&look->ref));
 	if (r < 0 || !ipc_list_empty(&look->link))

@@ -10,7 +10,7 @@
 
 bool ipc_create_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	return ref->kind->make && ipc->uid == 0 && !ipc_cred_is_us(cred) &&
+	return ref->kind->names->make && ipc->uid == 0 && !ipc_cred_is_us(cred) &&
 	       !(ref->facets.set & (IPC_F_CTL | IPC_F_ADDR));
 }
 
@@ -18,7 +18,7 @@ static void making_work(struct ipc_job *job)
 {
 	struct ipc_making *m = ipc_container(job, struct ipc_making, job);
 
-	m->result = m->ref.kind->make(m);
+	m->result = m->ref.kind->names->make(m);
 }
 
 static void making_done(struct ipc_job *job)
@@ -43,14 +43,14 @@ int ipc_make(struct ipc *ipc, struct ipc_making *m)
 
 bool ipc_list_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind)
 {
-	return kind->find && ipc->uid == 0 && !ipc_cred_is_us(cred);
+	return kind->names->find && ipc->uid == 0 && !ipc_cred_is_us(cred);
 }
 
 static void listing_work(struct ipc_job *job)
 {
 	struct ipc_listing *l = ipc_container(job, struct ipc_listing, job);
 
-	l->result = l->kind->find(l);
+	l->result = l->kind->names->find(l);
 }
 
 static void listing_done(struct ipc_job *job)
@@ -70,6 +70,6 @@ int ipc_list_begin(struct ipc *ipc, struct ipc_listing *l)
 
 int ipc_list_emit(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	l->kind->give(l, l->result == 0 ? emit : NULL, arg);
+	l->kind->names->give(l, l->result == 0 ? emit : NULL, arg);
 	return l->result;
 }

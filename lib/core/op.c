@@ -52,19 +52,19 @@ ssize_t ipc_op_try(struct ipc_op *op)
 
 	switch (op->type) {
 	case IPC_OPEN:
-		return h->kind->connect ? h->kind->connect(op) : 0;
+		return h->kind->handles->connect ? h->kind->handles->connect(op) : 0;
 	case IPC_READ:
 		op->taken = false;
 		r = ipc_keep_serve(op);
 		if (r != -ENODATA)
 			return r;
-		r = h->owing ? ipc_settle_read(op) : h->kind->read(op);
+		r = h->owing ? ipc_settle_read(op) : h->kind->handles->read(op);
 		op->taken = r > 0;
 		return r < 0 ? r : ipc_keep_deliver(op, (size_t)r);
 	case IPC_WRITE:
-		return h->kind->write(op);
+		return h->kind->handles->write(op);
 	case IPC_FLUSH:
-		return h->kind->flush ? h->kind->flush(op) : 0;
+		return h->kind->handles->flush ? h->kind->handles->flush(op) : 0;
 	}
 	return -EINVAL;
 }
@@ -85,7 +85,7 @@ static ssize_t op_submit(struct ipc_op *op)
 	op->done = 0;
 	op->taken = op->held = false;
 	/* Without connect() there is nothing to wait for: a writer's open must not queue behind the readers it will feed. */
-	if (op->type == IPC_OPEN && !h->kind->connect)
+	if (op->type == IPC_OPEN && !h->kind->handles->connect)
 		return 0;
 	/* The rest of a message is nobody else's: it need not queue behind those who wait for a new one. */
 	if (op->type == IPC_READ) {
@@ -324,8 +324,8 @@ void ipc_waitq_close(struct ipc_waitq *wq, int result)
 
 int ipc_waitq_arm(struct ipc_waitq *wq, struct ipc_handle *h)
 {
-	if (wq->fd < 0 && h->kind->watch_fd) {
-		int fd = h->kind->watch_fd(h);
+	if (wq->fd < 0 && h->kind->handles->watch_fd) {
+		int fd = h->kind->handles->watch_fd(h);
 
 		if (fd < 0)
 			return fd;

@@ -58,8 +58,8 @@ static void tell_timed_out(const struct ipc_op *op)
 										  : "no room to write";
 	char about[128] = "";
 
-	if (h->kind->waits_for)
-		h->kind->waits_for(op, about, sizeof(about));
+	if (h->kind->handles->waits_for)
+		h->kind->handles->waits_for(op, about, sizeof(about));
 	ipc_refuse(h->ipc, &op->cred, ETIMEDOUT, ipc_handle_path(h), "%s within %.3gs", about[0] ? about : lacking,
 		   (double)h->facets.timeout / 1e9);
 }
@@ -134,7 +134,7 @@ void ipc_patience_stop(const struct ipc_op *op)
 
 static bool handle_is_ready(struct ipc_handle *h, int side)
 {
-	return h->kind->poll && (h->kind->poll(h) & side_events[side]);
+	return h->kind->handles->poll && (h->kind->handles->poll(h) & side_events[side]);
 }
 
 ssize_t ipc_patience_try(struct ipc_op *op, ssize_t result)

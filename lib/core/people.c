@@ -62,7 +62,7 @@ void ipc_people_each(const struct ipc_chan *chan, bool (*fn)(void *, const struc
 
 	ipc_list_each(pos, next, &chan->handles) {
 		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
-		int64_t holds = h->kind->holds ? h->kind->holds(h) : 0;
+		int64_t holds = h->kind->handles->holds ? h->kind->handles->holds(h) : 0;
 		unsigned sides = 0;
 
 		if (!each_waiting(&p, h, &sides))

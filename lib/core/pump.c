@@ -125,7 +125,7 @@ static void pump_give_back(struct ipc_pump *p)
 	size_t delim = ipc_frame_delim(p->h, -1) >= 0;
 	size_t unread = pump_unread(p), end, had;
 
-	if (!p->h->kind->give_back || !p->len)
+	if (!p->h->kind->handles->give_back || !p->len)
 		return;
 	pump_forget(p, unread);
 	had = p->at > unread ? p->at - unread : 0;
@@ -136,7 +136,7 @@ static void pump_give_back(struct ipc_pump *p)
 		const struct pump_note *note = &p->notes[--p->note_count];
 
 		end -= note->len;
-		p->h->kind->give_back(p->h, p->buf + end, note->len, note->prio);
+		p->h->kind->handles->give_back(p->h, p->buf + end, note->len, note->prio);
 	}
 }
 
@@ -186,7 +186,7 @@ static int pump_complete(struct ipc_op *op, ssize_t result)
 /* Of what others would get in his place, a reader has one at a time; unless he asks for more. */
 static bool pump_is_sparing(const struct ipc_handle *h)
 {
-	return h->kind->give_back && !(h->facets.set & IPC_F_BATCH);
+	return h->kind->handles->give_back && !(h->facets.set & IPC_F_BATCH);
 }
 
 /* An operation on the handle; false: it is parked. */

@@ -89,17 +89,17 @@ int ipc_ref_rebase(struct ipc_ref *ref, pid_t number)
 
 bool ipc_ref_suits(const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	return ref->abroad || !ref->kind->place || !ipc_place_differs(cred->pid, ref->kind->place);
+	return ref->abroad || !ref->kind->names->place || !ipc_place_differs(cred->pid, ref->kind->names->place);
 }
 
 bool ipc_ref_suits_all(const struct ipc *ipc, const struct ipc_ref *ref)
 {
-	return !ref->kind->place || !ipc->abroad;
+	return !ref->kind->names->place || !ipc->abroad;
 }
 
 bool ipc_ref_may_wait(const struct ipc_ref *ref)
 {
-	return ref->facet_at && ref->kind->named && ref->kind->connect && !(ref->facets.set & IPC_F_CORE);
+	return ref->facet_at && ref->kind->named && ref->kind->handles->connect && !(ref->facets.set & IPC_F_CORE);
 }
 
 const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *ref)
@@ -119,7 +119,7 @@ static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ip
 	if (ipc_ref_suits(cred, ref))
 		return 0;
 	ref->abroad = ipc->abroad = true;
-	return ref->kind->translate ? ref->kind->translate(ipc, cred, ref) : 0;
+	return ref->kind->names->translate ? ref->kind->names->translate(ipc, cred, ref) : 0;
 }
 
 /* The next '@' that does not belong to the name, or NULL. */
@@ -180,9 +180,9 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 			       : ipc_refuse(ipc, cred, EINVAL, kind->name, "a channel's name stands before the '@'");
 	}
 	ref_unescape(ref->base, name, len);
-	literal = literal && (kind->rename || ipc_named_renames(kind)) && at_first != name;
-	return literal || kind->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
-							 : ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
+	literal = literal && (kind->names->rename || ipc_named_renames(kind)) && at_first != name;
+	return literal || kind->names->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
+								: ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
 }
 
 int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
@@ -266,12 +266,12 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 		ipc_help_stat(st);
 		r = 0;
 	} else if (!(ref->facets.set & IPC_F_CTL)) {
-		r = ref->kind->stat(ipc, ref, st);
+		r = ref->kind->names->stat(ipc, ref, st);
 	} else {
 		plain = *ref;
 		plain.facets.set = 0;
 		plain.facet_at = 0;
-		r = ref->kind->stat(ipc, &plain, st);
+		r = ref->kind->names->stat(ipc, &plain, st);
 		if (r == 0 && S_ISDIR(st->st_mode))
 			r = -ENOENT;
 		if (r == 0)
@@ -301,7 +301,7 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		return r;
 	if (ref->facets.set & (IPC_F_CORE | IPC_F_ADDR))
 		return -ENOENT;
-	r = ref->kind->create(ipc, cred, ref, mode);
+	r = ref->kind->names->create(ipc, cred, ref, mode);
 	if (r == 0 && ipc->events)
 		ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, ref, NULL, NULL);
 	return r;
@@ -371,8 +371,8 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
-	known = ipc->events && ref->kind->stat(ipc, ref, &st) == 0;
-	r = ref->kind->unlink ? ref->kind->unlink(ipc, cred, ref) : ipc_named_unlink(ipc, ref);
+	known = ipc->events && ref->kind->names->stat(ipc, ref, &st) == 0;
+	r = ref->kind->names->unlink ? ref->kind->names->unlink(ipc, cred, ref) : ipc_named_unlink(ipc, ref);
 	ipc_ref_leave(cred, ref);
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
@@ -389,7 +389,7 @@ static void ref_tell_renamed(struct ipc *ipc, const struct ipc_cred *cred, const
 	const struct ipc_event_value old[IPC_EVENT_VALUES] = {{.key = "from", .text = from->base}};
 	const struct ipc_event_value new[IPC_EVENT_VALUES] = {{.key = "to", .text = to->base}};
 	struct stat st;
-	bool known = to->kind->stat(ipc, to, &st) == 0;
+	bool known = to->kind->names->stat(ipc, to, &st) == 0;
 
 	ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, from, known ? &st : NULL, new);
 	ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, known ? &st : NULL, old);
@@ -406,7 +406,7 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
 				  "the kind of a channel cannot change from %s to %s", from->kind->name,
 				  to->kind->name);
-	if (!from->kind->rename && !ipc_named_renames(from->kind))
+	if (!from->kind->names->rename && !ipc_named_renames(from->kind))
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
 				  "the kernel has no call that renames what is in /%s", from->kind->name);
 	r = ref_may_remove(ipc, cred, from);
@@ -416,7 +416,8 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, from);
 	if (r < 0)
 		return r;
-	r = from->kind->rename ? from->kind->rename(ipc, from, to, flags) : ipc_chan_rename_ref(ipc, from, to, flags);
+	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
+				      : ipc_chan_rename_ref(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
 	if (r == 0 && ipc->events)
 		ref_tell_renamed(ipc, cred, from, to);
@@ -458,7 +459,7 @@ ino_t ipc_ref_other(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ref *
 
 int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf, size_t size)
 {
-	return ref->kind->readlink ? ref->kind->readlink(ipc, cred, ref, buf, size) : -EINVAL;
+	return ref->kind->names->readlink ? ref->kind->names->readlink(ipc, cred, ref, buf, size) : -EINVAL;
 }
 
 /*
@@ -503,7 +504,8 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
-	r = ref->kind->chattr ? ref->kind->chattr(ipc, ref, h, st, set) : ipc_named_chattr(ipc, ref, h, st, set);
+	r = ref->kind->names->chattr ? ref->kind->names->chattr(ipc, ref, h, st, set)
+				     : ipc_named_chattr(ipc, ref, h, st, set);
 	ipc_ref_leave(cred, ref);
 	return r;
 }
@@ -511,7 +513,7 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
 	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	return kind->list ? kind->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
+	return kind->names->list ? kind->names->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
 }
 
 struct dir_lister {

@@ -29,7 +29,7 @@ struct ipc_owing {
 
 int ipc_settle_open(struct ipc_handle *h)
 {
-	if (!(h->facets.set & IPC_F_ACK) || !h->readable || !h->kind->settled)
+	if (!(h->facets.set & IPC_F_ACK) || !h->readable || !h->kind->debts)
 		return 0;
 	h->owing = calloc(1, sizeof(*h->owing));
 	if (!h->owing)
@@ -69,7 +69,7 @@ static unsigned owing_end(struct ipc_owing *o, void (*become)(struct ipc_debt *)
 
 	ipc_timer_stop(h->ipc->loop, &o->lease);
 	count = debts_end(h, &o->owed, become);
-	if (become == h->kind->given_back)
+	if (become == h->kind->debts->given_back)
 		ipc_event_messages(h->chan, IPC_EVENT_GIVEN_BACK, &by, count);
 	return count;
 }
@@ -87,7 +87,7 @@ void ipc_settle_asked(struct ipc_handle *h)
 	if (!o || has_had_all(h))
 		return;
 	o->end = IPC_END_UNKNOWN;
-	owing_end(o, h->kind->settled);
+	owing_end(o, h->kind->debts->settled);
 }
 
 static void lease_expired(struct ipc_timer *timer)
@@ -99,7 +99,7 @@ static void lease_expired(struct ipc_timer *timer)
 
 	if (debt_first(&o->owed))
 		cred.pid = debt_first(&o->owed)->pid;
-	count = owing_end(o, h->kind->given_back);
+	count = owing_end(o, h->kind->debts->given_back);
 	if (count)
 		ipc_refuse(h->ipc, &cred, ETIMEDOUT, ipc_handle_path(h),
 			   "the lease of %.3gs ran out: what was being worked on is given back (%u)",
@@ -121,11 +121,11 @@ ssize_t ipc_settle_read(struct ipc_op *op)
 	struct ipc_owing *o = h->owing;
 	bool over = has_had_all(h);
 	int r = over ? 0 : lease_start(o); /* before the message, so that nothing can fail after */
-	ssize_t n = r < 0 ? r : h->kind->read(op);
+	ssize_t n = r < 0 ? r : h->kind->handles->read(op);
 
 	/* A read that failed has not been answered: whoever means it asks again. */
 	if (!over && (n >= 0 || n == -EAGAIN))
-		debts_end(h, &o->owed, h->kind->settled);
+		debts_end(h, &o->owed, h->kind->debts->settled);
 	o->end = o->exit_end = IPC_END_UNKNOWN;
 	o->at_end = n == 0;
 	while (debt_first(&o->fresh)) {
@@ -163,7 +163,7 @@ void ipc_settle_undo(struct ipc_handle *h)
 		ipc_container(pos, struct ipc_debt, link)->deliveries--;
 		h->taken--;
 	}
-	owing_end(h->owing, h->kind->given_back);
+	owing_end(h->owing, h->kind->debts->given_back);
 }
 
 bool ipc_handle_owes(const struct ipc_handle *h)
@@ -199,7 +199,7 @@ void ipc_settle_close(struct ipc_handle *h)
 		return;
 	end = o->end == IPC_END_CLOSED && !o->closed_by_reader && o->exit_end ? o->exit_end : o->end;
 	done = end == IPC_END_SUCCESS || (end == IPC_END_CLOSED && o->at_end);
-	owing_end(o, done ? h->kind->settled : h->kind->given_back);
+	owing_end(o, done ? h->kind->debts->settled : h->kind->debts->given_back);
 }
 
 const struct ipc_debt *ipc_settle_oldest(const struct ipc_handle *h, unsigned *count)

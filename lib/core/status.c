@@ -23,7 +23,7 @@ static const struct ipc_status_writer *const writers[] = {
 
 static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct ipc_status_row *row)
 {
-	row->mediated = ref->kind->stat(s->ipc, ref, &row->st) == 0 && S_ISREG(row->st.st_mode);
+	row->mediated = ref->kind->names->stat(s->ipc, ref, &row->st) == 0 && S_ISREG(row->st.st_mode);
 	row->chan = ipc_chan_find(s->ipc, ref->kind, ref->base);
 }
 
@@ -44,7 +44,7 @@ static void status_depths(struct ipc_status *s, struct ipc_status_row *rows, uns
 		if (kernel ? !entered : !row->readable)
 			continue;
 		snprintf(ref.base, sizeof(ref.base), "%s", row->name);
-		s->kind->depth(s->ipc, &ref, &row->depth);
+		s->kind->names->depth(s->ipc, &ref, &row->depth);
 		if (kernel && !s->kind->plain && row->depth.value >= 0)
 			row->readable = true;
 	}
@@ -83,7 +83,7 @@ static bool status_next_kind(struct ipc_status *s)
 	s->kind = ipc_kind_at(s->ipc, s->next++);
 	if (!s->kind)
 		return false;
-	r = s->kind->depth ? ipc_list(s->ipc, &s->cred, s->kind, status_add, s) : 0;
+	r = s->kind->names->depth ? ipc_list(s->ipc, &s->cred, s->kind, status_add, s) : 0;
 	if (ipc_is_shortage(r))
 		s->listed = r;
 	return true;

@@ -255,18 +255,26 @@ static unsigned pipe_poll(struct ipc_handle *h)
 	return p.fd < 0 || poll(&p, 1, 0) < 0 ? POLLERR : (unsigned)p.revents;
 }
 
-const struct ipc_kind ipc_pipe = {
-	.name = "pipe",
-	.named = true,
-	.handle_size = sizeof(struct pipe_handle),
-	.start = pipe_start,
+static const struct ipc_kind_names pipe_names = {
 	.stat = ipc_chan_stat,
 	.create = pipe_create,
 	.depth = pipe_depth,
+};
+
+static const struct ipc_kind_handles pipe_handles = {
 	.open = pipe_open,
 	.read = pipe_read,
 	.write = pipe_write,
 	.flush = pipe_flush,
 	.close = pipe_close,
 	.poll = pipe_poll,
+};
+
+const struct ipc_kind ipc_pipe = {
+	.name = "pipe",
+	.named = true,
+	.handle_size = sizeof(struct pipe_handle),
+	.start = pipe_start,
+	.names = &pipe_names,
+	.handles = &pipe_handles,
 };

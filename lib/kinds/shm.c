@@ -293,7 +293,7 @@ static const char *shm_listed(struct ipc *ipc, const struct dirent *e)
 
 static int shm_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
-	mode_t type = ipc_place_differs(cred->pid, ipc_shm.place) ? S_IFREG : S_IFLNK;
+	mode_t type = ipc_place_differs(cred->pid, ipc_shm.names->place) ? S_IFREG : S_IFLNK;
 	struct dirent *e;
 	DIR *dir;
 	int r;
@@ -433,14 +433,8 @@ static int shm_backing(const struct ipc_handle *h)
 	return s->abroad ? s->fd : -1;
 }
 
-const struct ipc_kind ipc_shm = {
-	.name = "shm",
-	.plain = true,
+static const struct ipc_kind_names shm_names = {
 	.place = IPC_PLACE_PATHS,
-	.facets = IPC_F_SIZE,
-	.handle_size = sizeof(struct shm_handle),
-	.start = shm_start,
-	.stop = shm_stop,
 	.stat = shm_stat,
 	.create = shm_create,
 	.unlink = shm_remove,
@@ -449,12 +443,30 @@ const struct ipc_kind ipc_shm = {
 	.readlink = shm_readlink,
 	.list = shm_list,
 	.depth = shm_depth,
+};
+
+static const struct ipc_kind_handles shm_handles = {
 	.open = shm_open_handle,
 	.read = shm_read,
 	.write = shm_write,
 	.close = shm_close_handle,
 	.fstat = shm_fstat,
 	.backing = shm_backing,
-	.ctl_show = shm_ctl_show,
-	.ctl_set = shm_ctl_set,
+};
+
+static const struct ipc_kind_ctl shm_ctl = {
+	.show = shm_ctl_show,
+	.set = shm_ctl_set,
+};
+
+const struct ipc_kind ipc_shm = {
+	.name = "shm",
+	.plain = true,
+	.facets = IPC_F_SIZE,
+	.handle_size = sizeof(struct shm_handle),
+	.start = shm_start,
+	.stop = shm_stop,
+	.names = &shm_names,
+	.handles = &shm_handles,
+	.ctl = &shm_ctl,
 };

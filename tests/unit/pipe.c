@@ -298,7 +298,7 @@ Test(pipe, depth_is_unknown)
 {
 	struct ipc_depth depth;
 
-	cr_assert_eq(ipc_pipe.depth(ipc, &ref, &depth), 0);
+	cr_assert_eq(ipc_pipe.names->depth(ipc, &ref, &depth), 0);
 	cr_assert_eq(depth.value, -1);
 }
 

@@ -173,7 +173,7 @@ static bool has_permit(void)
 	struct ipc_ref ref = scarce_ref(&ipc_sem, "s");
 	struct ipc_depth depth = {.value = -1};
 
-	ipc_sem.depth(ipc, &ref, &depth);
+	ipc_sem.names->depth(ipc, &ref, &depth);
 	return depth.value == 1;
 }
 

@@ -121,13 +121,13 @@ static unsigned script_poll(struct ipc_handle *h)
 	return h->readable && given[IPC_READ] < said[IPC_READ] ? POLLIN : 0;
 }
 
-static const struct ipc_kind script = {
-	.name = "script",
-	.facets = IPC_F_LINES | IPC_F_TIMEOUT | IPC_F_IDLE,
-	.named = true,
+static const struct ipc_kind_names script_names = {
 	.stat = ipc_chan_stat,
 	.create = script_create,
 	.depth = script_depth,
+};
+
+static const struct ipc_kind_handles script_handles = {
 	.open = script_open,
 	.read = script_read,
 	.write = script_write,
@@ -135,6 +135,14 @@ static const struct ipc_kind script = {
 	.put_back = script_put_back,
 	.close = script_close,
 	.poll = script_poll,
+};
+
+static const struct ipc_kind script = {
+	.name = "script",
+	.facets = IPC_F_LINES | IPC_F_TIMEOUT | IPC_F_IDLE,
+	.named = true,
+	.names = &script_names,
+	.handles = &script_handles,
 };
 
 static const struct ipc_kind *const script_alone[] = {&script, NULL};

@@ -374,10 +374,10 @@ Test(shm, depth_is_the_size)
 	struct ipc_ref ref = u_named("a");
 	struct ipc_depth depth;
 
-	cr_assert_eq(ipc_shm.depth(u_ipc, &ref, &depth), 0);
+	cr_assert_eq(ipc_shm.names->depth(u_ipc, &ref, &depth), 0);
 	cr_assert_eq(depth.value, -1);
 	u_create("a@size=100");
-	cr_assert_eq(ipc_shm.depth(u_ipc, &ref, &depth), 0);
+	cr_assert_eq(ipc_shm.names->depth(u_ipc, &ref, &depth), 0);
 	cr_assert_eq(depth.value, 100);
 	cr_assert_str_eq(depth.unit, "bytes");
 }

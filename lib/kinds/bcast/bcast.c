@@ -333,6 +333,26 @@ static int bcast_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const str
 	return 0;
 }
 
+static const struct ipc_kind_names bcast_names = {
+	.stat = ipc_chan_stat,
+	.create = bcast_create,
+	.depth = bcast_depth,
+};
+
+static const struct ipc_kind_handles bcast_handles = {
+	.open = bcast_open,
+	.read = bcast_read,
+	.write = bcast_write,
+	.flush = bcast_flush,
+	.close = bcast_close,
+	.poll = bcast_poll,
+};
+
+static const struct ipc_kind_ctl bcast_ctl = {
+	.show = bcast_ctl_show,
+	.set = bcast_ctl_set,
+};
+
 const struct ipc_kind ipc_bcast = {
 	.name = "bcast",
 	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
@@ -340,16 +360,8 @@ const struct ipc_kind ipc_bcast = {
 	.named = true,
 	.chan_size = sizeof(struct bcast_chan),
 	.handle_size = sizeof(struct bcast_handle),
-	.stat = ipc_chan_stat,
-	.create = bcast_create,
-	.depth = bcast_depth,
 	.chan_free = bcast_chan_free,
-	.open = bcast_open,
-	.read = bcast_read,
-	.write = bcast_write,
-	.flush = bcast_flush,
-	.close = bcast_close,
-	.poll = bcast_poll,
-	.ctl_show = bcast_ctl_show,
-	.ctl_set = bcast_ctl_set,
+	.names = &bcast_names,
+	.handles = &bcast_handles,
+	.ctl = &bcast_ctl,
 };

@@ -342,6 +342,38 @@ static int mq_watch_fd(struct ipc_handle *h)
 	return (int)IPC_RETRY(fcntl(mq_handle(h)->fd, F_DUPFD_CLOEXEC, 0));
 }
 
+static const struct ipc_kind_debts mq_debts = {
+	.settled = mq_settled,
+	.given_back = mq_given_back,
+	.forgotten = mq_forgotten,
+};
+
+static const struct ipc_kind_names mq_names = {
+	.stat = mq_stat,
+	.create = mq_create,
+	.make = mq_make_later,
+	.unlink = mq_remove,
+	.chattr = mq_chattr,
+	.list = mq_list,
+	.depth = mq_depth,
+};
+
+static const struct ipc_kind_handles mq_handles = {
+	.open = mq_open_handle,
+	.read = mq_read,
+	.write = mq_write,
+	.flush = mq_flush,
+	.put_back = mq_put_back,
+	.give_back = mq_give_back,
+	.close = mq_close_handle,
+	.poll = mq_poll,
+	.watch_fd = mq_watch_fd,
+};
+
+static const struct ipc_kind_ctl mq_ctl = {
+	.show = mq_ctl_show,
+};
+
 const struct ipc_kind ipc_mq = {
 	.name = "mq",
 	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
@@ -353,25 +385,9 @@ const struct ipc_kind ipc_mq = {
 	.stop = mq_stop,
 	.recover = mq_owed_recover,
 	.framed = mq_framed,
-	.stat = mq_stat,
-	.create = mq_create,
-	.make = mq_make_later,
-	.unlink = mq_remove,
-	.chattr = mq_chattr,
-	.list = mq_list,
-	.depth = mq_depth,
 	.chan_free = mq_chan_free,
-	.open = mq_open_handle,
-	.read = mq_read,
-	.write = mq_write,
-	.flush = mq_flush,
-	.put_back = mq_put_back,
-	.give_back = mq_give_back,
-	.settled = mq_settled,
-	.given_back = mq_given_back,
-	.forgotten = mq_forgotten,
-	.close = mq_close_handle,
-	.poll = mq_poll,
-	.watch_fd = mq_watch_fd,
-	.ctl_show = mq_ctl_show,
+	.names = &mq_names,
+	.handles = &mq_handles,
+	.debts = &mq_debts,
+	.ctl = &mq_ctl,
 };

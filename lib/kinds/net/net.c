@@ -356,9 +356,36 @@ static int net_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	return r < 0 ? r : ipc_socket_shutdown_result(connections, why, size);
 }
 
+static const struct ipc_kind_names net_names = {
+	.stat = net_stat,
+	.create = net_create,
+	.unlink = net_unlink,
+	.chattr = net_chattr,
+	.list = net_list,
+	.depth = net_depth,
+};
+
+static const struct ipc_kind_handles net_handles = {
+	.open = net_open,
+	.connect = net_connect,
+	.read = net_read,
+	.write = net_write,
+	.close = net_close,
+	.poll = net_poll,
+	.waits_for = net_waits_for,
+};
+
+static const struct ipc_kind_ctl net_ctl = {
+	.clients = net_clients,
+	.listen_join = net_listen_keep,
+	.listen_leave = net_listen_unkeep,
+	.show = net_ctl_show,
+	.set = net_ctl_set,
+};
+
 const struct ipc_kind ipc_net = {
 	.name = "net",
-	.names = "tcp/HOST/PORT",
+	.pattern = "tcp/HOST/PORT",
 	.facets = IPC_F_LISTEN | IPC_F_TIMEOUT | IPC_F_FIFO,
 	.named = true,
 	.transient = true,
@@ -367,23 +394,8 @@ const struct ipc_kind ipc_net = {
 	.start = net_start,
 	.stop = net_stop,
 	.hidden = net_hidden,
-	.stat = net_stat,
-	.create = net_create,
-	.unlink = net_unlink,
-	.chattr = net_chattr,
-	.list = net_list,
-	.depth = net_depth,
 	.chan_free = net_chan_free,
-	.open = net_open,
-	.connect = net_connect,
-	.read = net_read,
-	.write = net_write,
-	.close = net_close,
-	.poll = net_poll,
-	.clients = net_clients,
-	.listen_join = net_listen_keep,
-	.listen_leave = net_listen_unkeep,
-	.waits_for = net_waits_for,
-	.ctl_show = net_ctl_show,
-	.ctl_set = net_ctl_set,
+	.names = &net_names,
+	.handles = &net_handles,
+	.ctl = &net_ctl,
 };

@@ -277,14 +277,7 @@ static int sem_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 	return 0;
 }
 
-const struct ipc_kind ipc_sem = {
-	.name = "sem",
-	.facets = IPC_F_VALUE | IPC_F_HOLD | IPC_F_TIMEOUT,
-	.chan_size = sizeof(struct sem_chan),
-	.handle_size = sizeof(struct sem_handle),
-	.start = sem_start,
-	.stop = sem_stop,
-	.recover = sem_held_recover,
+static const struct ipc_kind_names sem_names = {
 	.stat = sem_stat,
 	.create = sem_create,
 	.unlink = sem_remove,
@@ -292,6 +285,9 @@ const struct ipc_kind ipc_sem = {
 	.chattr = sem_chattr,
 	.list = sem_list,
 	.depth = sem_depth,
+};
+
+static const struct ipc_kind_handles sem_handles = {
 	.open = sem_open_handle,
 	.connect = sem_connect,
 	.read = sem_read,
@@ -302,5 +298,21 @@ const struct ipc_kind ipc_sem = {
 	.poll = sem_poll,
 	.waits_for = sem_waits_for,
 	.holds = sem_holds,
-	.ctl_show = sem_ctl_show,
+};
+
+static const struct ipc_kind_ctl sem_ctl = {
+	.show = sem_ctl_show,
+};
+
+const struct ipc_kind ipc_sem = {
+	.name = "sem",
+	.facets = IPC_F_VALUE | IPC_F_HOLD | IPC_F_TIMEOUT,
+	.chan_size = sizeof(struct sem_chan),
+	.handle_size = sizeof(struct sem_handle),
+	.start = sem_start,
+	.stop = sem_stop,
+	.recover = sem_held_recover,
+	.names = &sem_names,
+	.handles = &sem_handles,
+	.ctl = &sem_ctl,
 };

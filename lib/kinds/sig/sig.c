@@ -524,11 +524,7 @@ static int sig_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 	return 0;
 }
 
-const struct ipc_kind ipc_sig = {
-	.name = "sig",
-	.names = "PID",
-	.facets = IPC_F_TIMEOUT,
-	.handle_size = sizeof(struct sig_handle),
+static const struct ipc_kind_names sig_names = {
 	.place = IPC_PLACE_PID,
 	.translate = sig_translate,
 	.stat = sig_stat,
@@ -538,11 +534,27 @@ const struct ipc_kind ipc_sig = {
 	.list = sig_list,
 	.find = sig_find,
 	.give = sig_give,
+};
+
+static const struct ipc_kind_handles sig_handles = {
 	.open = sig_open,
 	.read = sig_read,
 	.write = sig_write,
 	.close = sig_close,
 	.poll = sig_poll,
 	.watch_fd = sig_watch_fd,
-	.ctl_show = sig_ctl_show,
+};
+
+static const struct ipc_kind_ctl sig_ctl = {
+	.show = sig_ctl_show,
+};
+
+const struct ipc_kind ipc_sig = {
+	.name = "sig",
+	.pattern = "PID",
+	.facets = IPC_F_TIMEOUT,
+	.handle_size = sizeof(struct sig_handle),
+	.names = &sig_names,
+	.handles = &sig_handles,
+	.ctl = &sig_ctl,
 };

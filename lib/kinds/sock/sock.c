@@ -385,25 +385,24 @@ static int sock_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const stru
 	return r < 0 ? r : ipc_socket_shutdown_result(connections, why, size);
 }
 
-const struct ipc_kind ipc_sock = {
-	.name = "sock",
-	.facets = IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |
-		  IPC_F_TIMEOUT | IPC_F_FIFO,
-	.named = true,
-	.chan_size = sizeof(struct sock_chan),
-	.handle_size = sizeof(struct sock_handle),
-	.stat = sock_stat,
+static const struct ipc_kind_addresses sock_addresses = {
 	.look = sock_look,
 	.await = sock_await,
 	.is_socket = sock_is_socket,
 	.hidden_make = sock_hidden_make,
-	.drop_addresses = sock_drop_addresses,
+	.drop = sock_drop_addresses,
+};
+
+static const struct ipc_kind_names sock_names = {
+	.stat = sock_stat,
 	.create = sock_create,
 	.unlink = sock_unlink,
 	.rename = sock_rename,
 	.chattr = sock_chattr,
 	.depth = sock_depth,
-	.chan_free = sock_chan_free,
+};
+
+static const struct ipc_kind_handles sock_handles = {
 	.open = sock_open,
 	.connect = sock_connect,
 	.read = sock_read,
@@ -411,7 +410,24 @@ const struct ipc_kind ipc_sock = {
 	.put_back = sock_put_back,
 	.close = sock_close,
 	.poll = sock_poll,
+};
+
+static const struct ipc_kind_ctl sock_ctl = {
 	.clients = sock_clients,
-	.ctl_show = sock_ctl_show,
-	.ctl_set = sock_ctl_set,
+	.show = sock_ctl_show,
+	.set = sock_ctl_set,
+};
+
+const struct ipc_kind ipc_sock = {
+	.name = "sock",
+	.facets = IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |
+		  IPC_F_TIMEOUT | IPC_F_FIFO,
+	.named = true,
+	.chan_size = sizeof(struct sock_chan),
+	.handle_size = sizeof(struct sock_handle),
+	.chan_free = sock_chan_free,
+	.names = &sock_names,
+	.addresses = &sock_addresses,
+	.handles = &sock_handles,
+	.ctl = &sock_ctl,
 };
