@@ -10,6 +10,8 @@ B := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
 CC = gcc
 CFLAGS ?= -O2 -g
+# gcc warns of a plain -flto that it will not use all processors.
+OPTIMISE = $(patsubst -flto,-flto=auto,$(CFLAGS))
 # On by default; the sanitizers bring checks of their own. FORTIFY takes an optimising compiler.
 HARDEN = $(if $(SANITIZE),,-fstack-protector-strong $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
 HARDEN_LINK = $(if $(SANITIZE),,-Wl,-z,relro,-z,now)
@@ -17,8 +19,8 @@ SANFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer $(NOR
 NORECOVER = $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=undefined)
 BASEFLAGS = -std=gnu11 -Wall -Wextra -D_GNU_SOURCE -DIPCFS_VERSION='"$(VERSION)"' -pthread
 # The build's own directory stays out of what it makes, so that two builds are the same to the byte.
-COMPILE = $(CC) $(BASEFLAGS) -ffile-prefix-map=$(CURDIR)=. -fPIE $(HARDEN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK = $(CC) -pthread -pie $(HARDEN_LINK) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
+COMPILE = $(CC) $(BASEFLAGS) -ffile-prefix-map=$(CURDIR)=. -fPIE $(HARDEN) $(SANFLAGS) $(CPPFLAGS) $(OPTIMISE)
+LINK = $(CC) -pthread -pie $(HARDEN_LINK) $(SANFLAGS) $(OPTIMISE) $(LDFLAGS)
 
 # Recursive variables: pkg-config may be missing until a recipe has installed it.
 # Only fs/ gets libfuse's flags; that lib/ builds without them is the proof that it does not know FUSE.
