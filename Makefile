@@ -35,6 +35,10 @@ SYSTEMD_LIBS = $(shell pkg-config --exists libsystemd && pkg-config --libs libsy
 # Optional: with it ipcfs-top has its live table; without, it prints one.
 NCURSES_CFLAGS = $(shell pkg-config --exists ncursesw && echo -DHAVE_NCURSES && pkg-config --cflags ncursesw)
 NCURSES_LIBS = $(shell pkg-config --exists ncursesw && pkg-config --libs ncursesw)
+# Optional: with it a mount can live in a Redis.
+REDIS := $(shell pkg-config --exists hiredis && echo yes)
+REDIS_CFLAGS = $(if $(REDIS),-DHAVE_REDIS $(shell pkg-config --cflags hiredis))
+REDIS_LIBS = $(if $(REDIS),$(shell pkg-config --libs hiredis))
 # All that the front end alone knows.
 FS_CFLAGS = $(FUSE_CFLAGS) $(CAPNG_CFLAGS) $(SYSTEMD_CFLAGS)
 FS_LIBS = $(FUSE_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
@@ -47,9 +51,10 @@ Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(Q),printf '  %-5s %s\n' '$(1)' '$(patsubst $(B)/%,%,$(2))',:)
 
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
-LIB_SOURCES := $(wildcard lib/*/*.c lib/*/*/*.c)
+LIB_SOURCES := $(filter-out $(if $(REDIS),,lib/kinds/redis%),$(wildcard lib/*/*.c lib/*/*/*.c))
 LIB_HEADERS := $(wildcard lib/*.h lib/*/*.h lib/*/*/*.h)
-LIB := $(LIB_SOURCES:%.c=$(B)/%.o)
+REDIS_SCRIPTS := $(wildcard lib/kinds/redis*/*.lua)
+LIB := $(LIB_SOURCES:%.c=$(B)/%.o) $(if $(REDIS),$(B)/lib/kinds/redis/scripts.o)
 FS := $(call objects,fs/*.c)
 TOP := $(call objects,fs/top/*.c)
 UNIT := $(call objects,tests/unit/*.c tests/leaks.c)
@@ -89,11 +94,20 @@ $(B)/%.o: %.c $(B)/flags
 	$(call say,cc,$<)
 	$(Q)$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
 
-$(LIB): KNOWS = -Ilib
+$(LIB): KNOWS = -Ilib $(REDIS_CFLAGS)
 $(FS): KNOWS = -Ilib $(FS_CFLAGS)
 $(TOP): KNOWS = $(NCURSES_CFLAGS)
 $(UNIT): KNOWS = -Ilib $(CRITERION_CFLAGS)
 $(MOUNT): KNOWS = $(CRITERION_CFLAGS)
+
+# The scripts that run in Redis, as C: each behind the prelude and before the postlude.
+$(B)/lib/kinds/redis/scripts.c: lib/kinds/redis/scripts.sh $(REDIS_SCRIPTS)
+	@mkdir -p $(@D)
+	$(call say,lua,$@)
+	$(Q)sh $< $(filter-out %/prelude.lua %/postlude.lua,$(REDIS_SCRIPTS)) > $@
+$(B)/lib/kinds/redis/scripts.o: $(B)/lib/kinds/redis/scripts.c $(B)/flags
+	$(call say,cc,$<)
+	$(Q)$(COMPILE) -Ilib -c -o $@ $<
 
 # Made anew each time: ar would keep the members whose sources are gone.
 $(B)/libipc.a: $(LIB)
@@ -109,7 +123,7 @@ $(B)/layers: tests/layers.sh $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h fs/*/
 
 $(B)/ipcfs: $(FS) $(B)/libipc.a
 	$(call say,link,$@)
-	$(Q)$(LINK) -o $@ $(FS) $(B)/libipc.a $(FS_LIBS) $(LDLIBS)
+	$(Q)$(LINK) -o $@ $(FS) $(B)/libipc.a $(FS_LIBS) $(REDIS_LIBS) $(LDLIBS)
 
 # It is linked with nothing of lib: it reads the files of a mount, as anybody can.
 $(B)/ipcfs-top: $(TOP)
@@ -125,7 +139,7 @@ $(B)/examples/%: $(B)/examples/%.o
 TOP_PARTS = $(filter $(patsubst %,$(B)/fs/top/%.o,fit json page sample table),$(TOP))
 $(B)/tests/unit-tests: $(UNIT) $(TOP_PARTS) $(B)/libipc.a
 	$(call say,link,$@)
-	$(Q)$(LINK) -o $@ $(UNIT) $(TOP_PARTS) $(B)/libipc.a $(CRITERION_LIBS) $(LDLIBS)
+	$(Q)$(LINK) -o $@ $(UNIT) $(TOP_PARTS) $(B)/libipc.a $(CRITERION_LIBS) $(REDIS_LIBS) $(LDLIBS)
 
 $(B)/tests/mount-tests: $(MOUNT)
 	$(call say,link,$@)
@@ -135,19 +149,19 @@ $(B)/tests/mount-tests: $(MOUNT)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libipc.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
+	$(Q)$(LINK) -o $@ $^ $(REDIS_LIBS) $(LDLIBS)
 $(B)/tests/fuzz/%.o: KNOWS = -Ilib
 # This one feeds the front end.
 $(B)/fuzz/request: $(B)/tests/fuzz/request.o $(B)/tests/fuzz/replay.o $(filter-out $(B)/fs/main.o,$(FS)) $(B)/libipc.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(LINK) -o $@ $^ $(FS_LIBS) $(LDLIBS)
+	$(Q)$(LINK) -o $@ $^ $(FS_LIBS) $(REDIS_LIBS) $(LDLIBS)
 $(B)/tests/fuzz/request.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 
 $(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o $(B)/libipc.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(LINK) -o $@ $^ $(FUSE_LIBS) $(LDLIBS)
+	$(Q)$(LINK) -o $@ $^ $(FUSE_LIBS) $(REDIS_LIBS) $(LDLIBS)
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,link,$@)

@@ -62,7 +62,7 @@ static int attr_named(struct fs *fs, const struct ipc_cred *cred, const struct f
 {
 	int r = node->name ? ipc_stat(fs->ipc, cred, &node->ref, st) : -ENOENT;
 
-	if (r == -EINPROGRESS)
+	if (r == -EINPROGRESS || r == IPC_ASKED)
 		return r;
 	return r == 0 && st->st_ino == node->ino ? 0 : -ESTALE;
 }
@@ -101,6 +101,8 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		}
 		return 0;
 	}
+	if (r == IPC_ASKED)
+		return r;
 	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
 	if (r != -EINPROGRESS && !attr_is_open(node)) {
 		fs_expect_retry(fs, cred.pid);
@@ -177,9 +179,12 @@ static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *
 		    const struct stat *attr, int to_set)
 {
 	struct stat st = *attr, named;
+	int r = h && ipc_handle_stat(h, &named) == 0 ? 0 : attr_named(fs, cred, node, &named);
 
 	/* A plain file is changed by its handle. All else goes by its name, which may be another's by now. */
-	if ((h && ipc_handle_stat(h, &named) == 0) || attr_named(fs, cred, node, &named) != -ESTALE) {
+	if (r == IPC_ASKED)
+		return r;
+	if (r != -ESTALE) {
 		attr_set_values(&st, to_set);
 		return ipc_chattr(fs->ipc, cred, &node->ref, h, &st, attr_set_bits(to_set));
 	}

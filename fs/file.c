@@ -289,6 +289,8 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 		ipc_list_init(&op.link);
 		op.handle = file->handle;
 		r = (int)ipc_submit(&op);
+		if (r == IPC_WOULD_PARK)
+			r = -EAGAIN;
 	}
 	if (r < 0) {
 		create_undo(fs, file);
@@ -393,6 +395,10 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 	struct stat st = {0};
 	int r = create_open(req, ref, mode, fi, &st, &file, &cacheable, made);
 
+	if (r == IPC_ASKED) {
+		fs_reply_err(req, r);
+		return;
+	}
 	/* Others may remove it in between; the kernel would give up here. */
 	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < FS_TRIES_MAX; i++)
 		r = create_open(req, ref, mode, fi, &st, &file, &cacheable, NULL);

@@ -8,6 +8,7 @@
 #include "ipc.h"
 #include "steps.h"
 #include "passthrough.h"
+#include "replay.h"
 #include "retry.h"
 #include "service.h"
 #include "text.h"
@@ -34,7 +35,7 @@ struct fs_options {
 	char *kinds;	   /* the first of them; NULL: all */
 	unsigned kind_set; /* bits, by the order of ipc_kinds */
 	const struct ipc_kind *kind[FS_KINDS_MAX + 1];
-	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
+	char *prefix, *redis, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
 	char *walkers_text;
 	enum fs_walkers walkers;
 	int64_t spin_ns;
@@ -114,6 +115,7 @@ struct fs {
 	struct fs_steps_all steps;
 	struct ipc_list makings; /* CREATEs that helpers have */
 	struct fs_closers closers;
+	struct fs_replays replay;
 	struct fs_fifos *fifos; /* NULL until the first */
 	void *names;		/* tree of struct fs_name */
 	void *linked;		/* tree of the nodes that are */

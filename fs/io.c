@@ -199,6 +199,13 @@ void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct f
 	file->waiting = ph;
 	if (file->handle)
 		events = ipc_poll_for(file->handle, fi->poll_events ? fi->poll_events : events, ph != NULL);
+	if (events & IPC_POLL_ASKED) {
+		file->waiting = NULL;
+		if (ph)
+			fuse_pollhandle_destroy(ph);
+		fs_reply_err(req, IPC_ASKED);
+		return;
+	}
 	events = fs_ring_poll(&file->ring, fs_cred(req).pid, fi->poll_events, events, ph != NULL);
 	fuse_reply_poll(req, events);
 }

@@ -25,8 +25,10 @@ int fs_kinds_take(struct fs_options *opt)
 			    opt->kinds, ipc_kinds_text(ipc_kinds, text));
 		return -1;
 	}
-	for (unsigned i = 0; ipc_kinds[i] && n < FS_KINDS_MAX; i++)
+	for (unsigned i = 0; !opt->redis && ipc_kinds[i] && n < FS_KINDS_MAX; i++)
 		if (!opt->kinds || opt->kind_set & 1u << i)
 			opt->kind[n++] = ipc_kinds[i];
+	for (unsigned i = 0; opt->redis && ipc_redis_kinds[i] && n < FS_KINDS_MAX; i++)
+		opt->kind[n++] = ipc_redis_kinds[i];
 	return 0;
 }

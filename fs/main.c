@@ -30,6 +30,7 @@ static const struct fuse_opt options[] = {
 	OPTION("allow_other", shared),
 	OPTION("net", net),
 	OPTION("prefix=%s", prefix),
+	OPTION("redis=%s", redis),
 	OPTION("kinds=%s", kinds),
 	OPTION("mq_maxmsg=%s", mq_maxmsg),
 	OPTION("mq_msgsize=%s", mq_msgsize),
@@ -195,6 +196,7 @@ static int take_values(struct fs_options *opt)
 		return -1;
 	}
 	opt->ipc.prefix = opt->prefix;
+	opt->ipc.redis = opt->redis;
 	opt->ipc.shared = opt->shared;
 	opt->ipc.net = opt->net;
 	return 0;
@@ -274,6 +276,7 @@ int main(int argc, char **argv)
 out:
 	free(fs.opt.mountpoint);
 	free(fs.opt.prefix);
+	free(fs.opt.redis);
 	free(fs.opt.kinds);
 	free(fs.opt.mq_maxmsg);
 	free(fs.opt.mq_msgsize);

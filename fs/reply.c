@@ -19,6 +19,8 @@ struct ipc_cred fs_cred(fuse_req_t req)
 
 int fs_reply_err(fuse_req_t req, int negative_errno)
 {
+	if (negative_errno == IPC_ASKED)
+		return fs_replay_later(req);
 	/*
 	 * By ENOSYS the kernel would learn that nobody here serves this kind of request, and never send one again: after one
 	 * OPEN so refused, all others would succeed without us.

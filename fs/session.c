@@ -136,7 +136,8 @@ static int session_requests(void *arg)
 			return -1; /* unmounted */
 		if (fs->awake.fd >= 0)
 			fs_awake_count(&fs->awake, (pid_t)((const struct fuse_in_header *)fs->buf.mem)->pid);
-		fuse_session_process_buf(fs->se, &fs->buf);
+		fs_replay_process(fs, &fs->buf, NULL);
+		fs_replay_interrupt(fs, &fs->buf);
 		n++;
 	}
 	return fuse_session_exited(fs->se) ? -1 : n;
@@ -260,6 +261,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	ipc_list_init(&fs->files);
 	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->looks);
+	ipc_list_init(&fs->replay.waiting);
 	ipc_list_init(&fs->listings);
 	ipc_list_init(&fs->makings);
 	umask(0); /* the kernel has applied the caller's */
@@ -284,6 +286,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_service_stopping(&fs->service);
 	ipc_shut_down(fs->ipc);
 	fs_dir_shut_down(fs);
+	fs_replay_shut_down(fs);
 	fs_fifo_shut_down(fs);
 	fs_create_shut_down(fs);
 	fs_opendir_shut_down(fs);

@@ -7,6 +7,7 @@
 #ifndef IPC_H
 #define IPC_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,6 +48,13 @@ struct ipc_options {
 	bool shared;		       /* other users than our own may come */
 	bool net;		       /* and may have our network */
 	size_t quota[IPC_QUOTA_COUNT]; /* 0: no limit */
+	/* For the kinds that live in a Redis; NULL or 0 where there is none, or for what is usual. */
+	const char *redis;	  /* HOST[:PORT], [ADDR]:PORT, or /PATH of a Unix socket; several with spaces between */
+	const char *redis_prefix; /* of keys; no braces in it */
+	const char *redis_user;	  /* of AUTH */
+	const char *redis_password_file; /* its first line */
+	const char *redis_sentinel;	 /* the name of the primary; then redis is where the sentinels are */
+	int64_t redis_replicas;		 /* that have a message before its writer is answered */
 };
 
 /* What a name stands for. facets.set is 0 for a plain name. Copyable. */
@@ -62,6 +70,8 @@ struct ipc_ref {
 
 /* The kinds that there are, in their order, NULL behind the last. */
 extern const struct ipc_kind *const ipc_kinds[];
+/* Those that live in a Redis, by the same names; none where the build is without it. */
+extern const struct ipc_kind *const ipc_redis_kinds[];
 enum { IPC_KINDS_MAX = 16, IPC_KIND_NAME_MAX = 7 };
 
 /*
@@ -192,6 +202,23 @@ int ipc_list_dir(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
 		 void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 
 /*
+ * Any call on a name, an open, a poll and a read of NAME@ctl says IPC_ASKED where its answer has to be asked for elsewhere, provided that
+ * ipc_ask_by() has said for whom. When all that he asked is known, answered() is called, and he does again what he did, by the same
+ * ask; calls that have had their answer find it again. move: what was asked by one is the other's. end: what it had is forgotten.
+ */
+enum { IPC_ASKED = -ERESTART };
+#define IPC_POLL_ASKED 0x40000000u /* among ipc_poll_for()'s events */
+struct ipc_ask {
+	struct ipc_list questions;
+	unsigned pending;
+	void (*answered)(struct ipc_ask *);
+};
+void ipc_ask_init(struct ipc_ask *, void (*answered)(struct ipc_ask *));
+void ipc_ask_by(struct ipc *, struct ipc_ask *); /* NULL: for nobody */
+void ipc_ask_move(struct ipc_ask *from, struct ipc_ask *to);
+void ipc_ask_end(struct ipc_ask *);
+
+/*
  * The texts of MNT/README, MNT/status and its other forms, MNT/errors (for that uid), written to out. status: 0, or -errno where
  * memory or descriptors were too few to see all that there is.
  */
@@ -250,6 +277,7 @@ struct ipc_op {
 	bool taken;   /* READ: from the channel, and not what the handle had kept */
 	bool held;    /* over, with `outcome`; who holds it answers it later */
 	ssize_t outcome;
+	int ending; /* it was interrupted, or ran out of time, and waits only for an answer that is on its way: -errno */
 	struct ipc_cred cred;
 	struct ipc_handle *handle;
 	int64_t since;	  /* ipc_now() when it was parked */

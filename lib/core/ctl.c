@@ -171,7 +171,7 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	own->facet_at = 0;
 	own->ino = ipc_ref_ino(h->ipc, ref->kind, ino);
 	r = ref->kind->names->stat(h->ipc, own, &st);
-	if (ipc_is_shortage(r))
+	if (ipc_is_shortage(r) || r == IPC_ASKED)
 		return r;
 	if (r < 0 || st.st_ino != ino)
 		return -ESTALE;

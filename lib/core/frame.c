@@ -155,3 +155,43 @@ int ipc_frame_flush(struct ipc_op *op, int (*send)(struct ipc_handle *, const ch
 		ipc_frame_drop(h);
 	return r;
 }
+
+int ipc_frame_peek(const struct ipc_op *op, char delim, size_t max, struct ipc_piece *at, int most, size_t bytes,
+		   char **joined)
+{
+	const struct ipc_handle *h = op->handle;
+	const char *from = op->data + op->done, *end;
+	size_t left = op->size - op->done, begun = ipc_frame_begun(h), sum = 0;
+	int n = 0;
+
+	*joined = NULL;
+	if (op->type == IPC_FLUSH) {
+		if (!ipc_frame_lingers(h))
+			return 0;
+		at[0] = (struct ipc_piece){h->part->data, begun};
+		return 1;
+	}
+	if (is_refused(h))
+		return 0;
+	while (n < most && sum < bytes && (end = left ? memchr(from, delim, left) : NULL)) {
+		size_t len = (size_t)(end - from);
+
+		if (begun + len > max)
+			break;
+		if (begun) {
+			*joined = malloc(begun + len);
+			if (!*joined)
+				return -ENOMEM;
+			memcpy(*joined, h->part->data, begun);
+			memcpy(*joined + begun, from, len);
+			at[n++] = (struct ipc_piece){*joined, begun + len};
+			begun = 0;
+		} else {
+			at[n++] = (struct ipc_piece){from, len};
+		}
+		sum += at[n - 1].len;
+		left -= len + 1;
+		from = end + 1;
+	}
+	return n;
+}

@@ -19,6 +19,16 @@ enum { IPC_READ_SEVERAL = 128 << 10 };
  */
 ssize_t ipc_frame_write(struct ipc_op *, char delim, size_t max,
 			int (*send)(struct ipc_handle *, const char *, size_t));
+/*
+ * The messages that a write would give to send(), as far as `most` and `bytes` go, in at[]; returns how many. A flush: what is unfinished.
+ * The first may lie in *joined, which the caller frees. -ENOMEM.
+ */
+struct ipc_piece {
+	const char *data;
+	size_t len;
+};
+int ipc_frame_peek(const struct ipc_op *, char delim, size_t max, struct ipc_piece *at, int most, size_t bytes,
+		   char **joined);
 /* Sends the unfinished line; op->type is IPC_FLUSH. */
 int ipc_frame_flush(struct ipc_op *, int (*send)(struct ipc_handle *, const char *, size_t));
 /* What has been begun of a line: how much, where (if any), and that it comes to nothing. */

@@ -83,7 +83,8 @@ static int handle_attach(struct ipc_handle *h, const struct ipc_ref *ref, ino_t 
 	}
 	h->chan = chan;
 	ipc_chan_hold(h->chan);
-	h->waitq = &h->chan->waitq;
+	if (!h->waitq)
+		h->waitq = &h->chan->waitq;
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct ipc {
 	struct ipc_list idle; /* records that nobody uses, the oldest first: idle.h */
 	unsigned idle_count;
 	struct ipc_list handles;
+	struct ipc_ask *ask; /* whoever waits for answers from elsewhere; NULL: nobody can */
 	bool down;
 	bool abroad;		       /* callers from other namespaces have come */
 	char hidden[32];	       /* ipc_hidden_name() */

@@ -77,6 +77,19 @@ static bool copy_string(const char **to)
 	return *to != NULL;
 }
 
+/* The options that are strings. */
+enum { STRINGS = 7 };
+
+static const char **option_string(struct ipc_options *opt, unsigned i)
+{
+	const char **const strings[STRINGS] = {
+		&opt->prefix,	  &opt->mountpoint,	     &opt->redis,	   &opt->redis_prefix,
+		&opt->redis_user, &opt->redis_password_file, &opt->redis_sentinel,
+	};
+
+	return strings[i];
+}
+
 /* What a crash left in that runtime directory goes back to where it came from. False: somebody must come again. */
 static bool recover(void *arg, int dir)
 {
@@ -90,11 +103,11 @@ static bool recover(void *arg, int dir)
 
 static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 {
-	bool copied;
+	bool copied = true;
 
 	ipc->opt = *options;
-	copied = copy_string(&ipc->opt.prefix);
-	copied = copy_string(&ipc->opt.mountpoint) && copied;
+	for (unsigned i = 0; i < STRINGS; i++)
+		copied = copy_string(option_string(&ipc->opt, i)) && copied;
 	ipc->refusals = ipc_refusals_new();
 	if (!copied || !ipc->refusals)
 		return -ENOMEM;
@@ -166,8 +179,8 @@ void ipc_free(struct ipc *ipc)
 	ipc_rundir_free(ipc->rundir);
 	ipc_refusals_free(ipc->refusals);
 	ipc_quota_fini(ipc);
-	free((char *)ipc->opt.prefix);
-	free((char *)ipc->opt.mountpoint);
+	for (unsigned i = 0; i < STRINGS; i++)
+		free((char *)*option_string(&ipc->opt, i));
 	free(ipc->scratch);
 	free(ipc);
 	errno = err;

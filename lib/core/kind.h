@@ -86,6 +86,10 @@ struct ipc_kind_handles {
 	/* Brings an open handle to use; -EAGAIN: wait on h->open_side. Or NULL. */
 	int (*connect)(struct ipc_op *);
 	/*
+	 * Of the next three, a kind that has asked elsewhere says -EINPROGRESS, and wakes the waitq when the answer is there; then
+	 * -EAGAIN is what O_NONBLOCK gets.
+	 */
+	/*
 	 * Takes one unit. Returns its length with op->data pointing at it; the length may exceed op->size, the core delivers
 	 * the rest later. 0 is the end of the file. op->data may be ipc_keep_reserve()'s or ipc_scratch()'s.
 	 */
@@ -93,6 +97,11 @@ struct ipc_kind_handles {
 	/* Sends from op->data + op->done on; raises op->done with what was taken. -EAGAIN leaves op->done true. */
 	ssize_t (*write)(struct ipc_op *);
 	int (*flush)(struct ipc_op *); /* or NULL */
+	/*
+	 * A parked operation is to end without a result. False: the answer of what it asked elsewhere is on its way, and it may have been
+	 * done: it ends with that, or after a second at most. Or NULL: it can always end.
+	 */
+	bool (*withdraw)(struct ipc_op *);
 	/*
 	 * A message that read() took for op did not reach its reader: whether it is back where the next reader finds it; if not,
 	 * the handle keeps it for its own next read. Or NULL: not.
@@ -154,6 +163,7 @@ struct ipc_kind {
 	const char *pattern; /* what stands for a name in texts: "tcp/HOST/PORT". Or NULL: "NAME". */
 	uint32_t facets;
 	bool named;		       /* its names live in the channel table and nowhere else */
+	bool remote;		       /* its objects are no kernel's: nobody has to be acted as */
 	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
 	bool text;		       /* no channels: a text of the whole instance */
 	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */

@@ -84,6 +84,7 @@ static ssize_t op_submit(struct ipc_op *op)
 	op->waitq = NULL;
 	op->done = 0;
 	op->taken = op->held = false;
+	op->ending = 0;
 	/* Without connect() there is nothing to wait for: a writer's open must not queue behind the readers it will feed. */
 	if (op->type == IPC_OPEN && !h->kind->handles->connect)
 		return 0;
@@ -108,6 +109,9 @@ static ssize_t op_submit(struct ipc_op *op)
 	wq = h->waitq;
 	if (wq && (r >= 0 || op->done) && !ipc_list_empty(&wq->ops[!side]))
 		ipc_waitq_wake(wq);
+	/* The answer is on its way: also who would not wait for more than that gets it. */
+	if (r == -EINPROGRESS)
+		return h->ipc->down ? ipc_op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
 	if (r != -EAGAIN)
 		return r;
 	if (op->nonblock)
@@ -139,11 +143,33 @@ ssize_t ipc_submit(struct ipc_op *op)
 
 /* --- parking and finishing --- */
 
+/* So long an operation that is to end waits for an answer that is on its way. */
+#define ENDING_NS INT64_C(1000000000)
+
+static void ending_expired(struct ipc_timer *timer)
+{
+	struct ipc_op *op = ipc_container(timer, struct ipc_op, timer);
+
+	ipc_op_finish(op, ipc_op_outcome(op, op->ending));
+}
+
+/* Whether it goes on for the sake of an answer. */
+static bool op_lingers(struct ipc_op *op, int ending)
+{
+	const struct ipc_kind_handles *kind = op->handle->kind->handles;
+
+	if (op->held || op->ending || !kind->withdraw || kind->withdraw(op))
+		return false;
+	op->ending = ending;
+	return ipc_timer_start(op->handle->ipc->loop, &op->timer, ipc_now() + ENDING_NS, ending_expired) == 0;
+}
+
 static void op_expired(struct ipc_timer *timer)
 {
 	struct ipc_op *op = ipc_container(timer, struct ipc_op, timer);
 
-	ipc_op_finish(op, ipc_patience_end(op));
+	if (!op_lingers(op, -ETIMEDOUT))
+		ipc_op_finish(op, ipc_patience_end(op));
 }
 
 /* What waiting costs is the caller's: a place, and the data that is kept meanwhile. */
@@ -237,7 +263,7 @@ void ipc_undeliver(struct ipc_op *op, ssize_t result)
 
 void ipc_interrupt(struct ipc_op *op)
 {
-	if (op->waitq)
+	if (op->waitq && !op->ending && !op_lingers(op, -EINTR))
 		ipc_op_finish(op, ipc_op_outcome(op, -EINTR));
 }
 
@@ -387,6 +413,7 @@ unsigned ipc_waitq_run_held(struct ipc_waitq *wq, int side, struct ipc_list *hel
 	while (!ipc_list_empty(ops)) {
 		struct ipc_op *op = ipc_container(ops->next, struct ipc_op, link);
 		size_t before = op->done;
+		bool over;
 		ssize_t r;
 
 		if (moved >= RUN_MAX) {
@@ -394,7 +421,10 @@ unsigned ipc_waitq_run_held(struct ipc_waitq *wq, int side, struct ipc_list *hel
 			break;
 		}
 		r = ipc_op_try(op);
-		if (r != -EAGAIN) {
+		over = op->nonblock || op->ending;
+		if (r == -EAGAIN && over)
+			r = ipc_op_outcome(op, op->ending ? op->ending : -EAGAIN);
+		if ((r != -EAGAIN || over) && r != -EINPROGRESS) {
 			if (held)
 				ipc_op_hold(op, r, held);
 			else

@@ -160,6 +160,7 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	char why[256];
 	const char *at, *at_first = ref_next_at(name);
 	struct stat st;
+	int r;
 
 	memset(ref, 0, sizeof(*ref));
 	ref->kind = kind;
@@ -181,8 +182,10 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	}
 	ref_unescape(ref->base, name, len);
 	literal = literal && (kind->names->rename || ipc_named_renames(kind)) && at_first != name;
-	return literal || kind->names->stat(ipc, ref, &st) == 0 ? ref_translate(ipc, cred, ref)
-								: ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
+	r = literal ? 0 : kind->names->stat(ipc, ref, &st);
+	if (r == IPC_ASKED)
+		return r;
+	return r == 0 ? ref_translate(ipc, cred, ref) : ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
 }
 
 int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
@@ -313,9 +316,15 @@ static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const stru
 			  ref->base, verb);
 }
 
+/* Whether the kernel judges who may do what with it. */
+static bool is_kernels(const struct ipc_ref *ref)
+{
+	return !ref->kind->named && !ref->kind->remote;
+}
+
 int ipc_ref_may_act(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	if (ref->kind->named || ipc->uid == 0 || cred->uid == ipc->uid)
+	if (!is_kernels(ref) || ipc->uid == 0 || cred->uid == ipc->uid)
 		return 0;
 	return ipc_refuse(
 		ipc, cred, EPERM, ipc_ref_path(ref),
@@ -331,12 +340,12 @@ int ipc_ref_enter(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc
 {
 	int r = ipc_ref_may_act(ipc, cred, ref);
 
-	return r < 0 || ref->kind->named ? r : ipc_cred_enter(cred);
+	return r < 0 || !is_kernels(ref) ? r : ipc_cred_enter(cred);
 }
 
 void ipc_ref_leave(const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	if (!ref->kind->named)
+	if (is_kernels(ref))
 		ipc_cred_leave(cred);
 }
 

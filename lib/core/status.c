@@ -33,7 +33,7 @@ static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct ipc_st
  */
 static void status_depths(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
 {
-	bool kernel = !s->kind->named, entered = kernel && ipc_cred_enter(&s->cred) == 0;
+	bool kernel = !s->kind->named && !s->kind->remote, entered = kernel && ipc_cred_enter(&s->cred) == 0;
 	struct ipc_ref ref = {.kind = s->kind};
 
 	for (unsigned i = 0; i < n; i++) {

@@ -4,6 +4,8 @@
 
 #include "core/kind.h"
 
+/* Those that live in a Redis, where the build has hiredis. */
+extern const struct ipc_kind ipc_redis_mq;
 extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock, ipc_sem, ipc_bcast, ipc_sig, ipc_net;
 
 #endif

@@ -12,41 +12,12 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/keep.h"
+#include "core/message.h"
 #include "core/op.h"
 #include "core/pump.h"
 
-/* Room before a message for its priority, its deliveries and a tab behind each, and behind it for the delimiter. */
-enum { META_MAX = 24, DELIM_MAX = 1 };
-
 /* So many messages at most go from a writer to a batch directly, before the queue has its turn. */
 enum { PASS_MAX = 64 };
-
-/*
- * Frames the message of n bytes at `to + META_MAX` (with meta), or at `to`, for h's reader; returns its length then. Its
- * deliveries are shown to those who read with ack.
- */
-static size_t mq_frame(const struct ipc_handle *h, char *to, size_t n, unsigned prio, unsigned deliveries, int delim)
-{
-	if (h->facets.set & IPC_F_META) {
-		char meta[META_MAX + 1];
-		size_t len = (size_t)(h->owing ? snprintf(meta, sizeof(meta), "%u\t%u\t", prio, deliveries)
-					       : snprintf(meta, sizeof(meta), "%u\t", prio));
-
-		memmove(to + len, to + META_MAX, n);
-		memcpy(to, meta, len);
-		n += len;
-	}
-	if (delim >= 0)
-		to[n++] = (char)delim;
-	return n;
-}
-
-static void mq_count_taken(struct ipc_handle *h, size_t n)
-{
-	h->chan->out_messages++;
-	h->chan->out_bytes += n;
-	h->taken++;
-}
 
 /* It is handed to h's reader, without ack; for the case that he does not get it. */
 static void mq_note(struct ipc_handle *h, size_t size, size_t framed, unsigned prio, uint64_t seq, unsigned deliveries)
@@ -74,17 +45,17 @@ struct mq_sink {
 static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned prio)
 {
 	struct ipc_handle *reader = sink->reader;
-	size_t at = reader->facets.set & IPC_F_META ? META_MAX : 0;
+	size_t at = ipc_message_at(reader);
 	size_t size;
 
-	if (!sink->left || sink->room < at + n + DELIM_MAX || mq_back_reserve(mq_chan(reader->chan)) < 0) {
+	if (!sink->left || sink->room < at + n + IPC_DELIM_MAX || mq_back_reserve(mq_chan(reader->chan)) < 0) {
 		sink->left = 0; /* nor what comes behind it */
 		return false;
 	}
 	memcpy(sink->at + at, data, n);
-	mq_count_taken(reader, n);
+	ipc_message_taken(reader, n);
 	size = n;
-	n = mq_frame(reader, sink->at, n, prio, 0, sink->delim);
+	n = ipc_message_frame(reader, sink->at, n, prio, 0, sink->delim);
 	mq_note(reader, size, n, prio, mq_seq_next(mq_chan(reader->chan)), 0);
 	sink->at += n;
 	sink->room -= n;
@@ -135,7 +106,7 @@ int mq_flush(struct ipc_op *op)
 static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, int delim)
 {
 	struct ipc_handle *h = op->handle;
-	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
+	size_t at = ipc_message_at(h), framed;
 	struct mq_debt *debt = NULL;
 	const struct mq_slot *slot;
 	ssize_t n = mq_back_reserve(mq_chan(h->chan));
@@ -146,8 +117,8 @@ static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, i
 		return n;
 	slot = mq_owed_slot(debt);
 	memcpy(to + at, slot->body, (size_t)n);
-	mq_count_taken(h, (size_t)n);
-	framed = mq_frame(h, to, (size_t)n, slot->prio, slot->deliveries, delim);
+	ipc_message_taken(h, (size_t)n);
+	framed = ipc_message_frame(h, to, (size_t)n, slot->prio, slot->deliveries, delim);
 	if (h->owing) {
 		ipc_settle_took(op, &debt->debt);
 	} else {
@@ -164,7 +135,7 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 	struct mq_handle *m = mq_handle(h);
 	struct mq_chan *q = mq_chan(h->chan);
 	struct mq_owed *owed = h->owing ? mq_owed_get(h, &op->cred) : q->owed;
-	size_t at = h->facets.set & IPC_F_META ? META_MAX : 0, framed;
+	size_t at = ipc_message_at(h), framed;
 	unsigned prio = 0;
 	ssize_t n;
 
@@ -178,15 +149,10 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 		n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
 	if (n < 0)
 		return n;
-	mq_count_taken(h, (size_t)n);
-	framed = mq_frame(h, to, (size_t)n, prio, 0, delim);
+	ipc_message_taken(h, (size_t)n);
+	framed = ipc_message_frame(h, to, (size_t)n, prio, 0, delim);
 	mq_note(h, (size_t)n, framed, prio, mq_seq_next(q), 0);
 	return (ssize_t)framed;
-}
-
-static bool mq_done(const struct ipc_handle *h)
-{
-	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
 }
 
 /*
@@ -219,15 +185,14 @@ static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, 
 ssize_t mq_read(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
-	size_t worst = (size_t)mq_handle(h)->msgsize + META_MAX + DELIM_MAX;
+	size_t worst = (size_t)mq_handle(h)->msgsize + IPC_META_MAX + IPC_DELIM_MAX;
 	int delim = ipc_frame_delim(h, -1);
 	bool batch = h->facets.set & IPC_F_BATCH;
-	/* With ack a job at a time, unless asked for: who has room for several may still work on one. */
-	bool several = batch || (delim >= 0 && op->size >= IPC_READ_SEVERAL && !h->owing);
+	bool several = ipc_message_several(op);
 	size_t len = 0;
 	char *buf;
 
-	if (mq_done(h))
+	if (ipc_message_had_all(h))
 		return 0;
 	buf = ipc_scratch(h->ipc, worst + op->size);
 	/* The rest of one that is longer than the read must have its place before it is taken: put back, it would come last. */
@@ -246,30 +211,17 @@ ssize_t mq_read(struct ipc_op *op)
 			len = mq_refill(op, buf, len, worst, delim, &moved);
 		if (n >= 0 && !several)
 			return (ssize_t)len;
-		if (len && (len + worst > op->size || mq_done(h) || (n < 0 && !moved)))
+		if (len && (len + worst > op->size || ipc_message_had_all(h) || (n < 0 && !moved)))
 			return (ssize_t)len;
 		if (n < 0 && !moved)
 			return n == -EAGAIN && (h->facets.set & IPC_F_DRAIN) ? 0 : n;
 	}
 }
 
-/* The message in what mq_frame() made of it. */
-static const char *mq_unframe(const struct ipc_handle *h, const char *framed, size_t *len)
-{
-	const char *tab;
-
-	*len -= ipc_frame_delim(h, -1) >= 0;
-	tab = h->facets.set & IPC_F_META ? memchr(framed, '\t', *len) : NULL;
-	if (!tab)
-		return framed;
-	*len -= (size_t)(tab + 1 - framed);
-	return tab + 1;
-}
-
 void mq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned prio)
 {
 	struct mq_note note = {.prio = prio, .seq = mq_seq_before(mq_chan(h->chan))};
-	const char *body = mq_unframe(h, data, &len);
+	const char *body = ipc_message_unframe(h, data, &len);
 
 	note.size = len;
 	mq_back_return(h, &h->cred, body, &note);
@@ -293,7 +245,7 @@ unsigned mq_poll(struct ipc_handle *h)
 
 	if (poll(&p, 1, 0) < 0)
 		return POLLERR;
-	if (h->readable && (mq_done(h) || (owed && owed->back.count) || (h->facets.set & IPC_F_DRAIN)))
+	if (h->readable && (ipc_message_had_all(h) || (owed && owed->back.count) || (h->facets.set & IPC_F_DRAIN)))
 		p.revents |= POLLIN; /* a read would say EOF, not wait */
 	return ((p.revents & POLLIN ? POLLIN | POLLRDNORM : 0u) | (p.revents & POLLOUT ? POLLOUT | POLLWRNORM : 0u)) &
 	       mask;

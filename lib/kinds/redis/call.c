@@ -1,0 +1,147 @@
+/* Calls of scripts: link.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/instance.h"
+#include "node.h"
+
+struct redis_arg redis_text(const char *text)
+{
+	return (struct redis_arg){text, strlen(text)};
+}
+
+struct redis_arg redis_number(int64_t n)
+{
+	static char ring[32][24];
+	static unsigned next;
+	char *text = ring[next++ % 32];
+
+	return (struct redis_arg){text, (size_t)snprintf(text, sizeof(ring[0]), "%" PRId64, n)};
+}
+
+/* EVALSHA sha 1 key me number forget prefix id args... */
+enum { FIXED = 9, FEW = 32 };
+
+/* Returns the command's text, to be freed, or NULL. */
+static char *call_format(struct redis_channel *ch, const struct redis_call *call, const struct redis_arg *args,
+			 unsigned count, size_t *len)
+{
+	const struct redis_link *rl = ch->link;
+	char number[24] = "", forget[1024] = "";
+	const char *few[FIXED + FEW];
+	size_t few_len[FIXED + FEW];
+	bool many = count > FEW;
+	const char **argv = many ? malloc((FIXED + count) * sizeof(*argv)) : few;
+	size_t *lens = many ? malloc((FIXED + count) * sizeof(*lens)) : few_len;
+	char *text = NULL;
+	long long n = -1;
+
+	if (argv && lens) {
+		const char *fixed[FIXED] = {"EVALSHA", call->script->sha, "1",	 ch->key, rl->id, number,
+					    forget,    rl->prefix,	  ch->id};
+
+		if (call->number) {
+			snprintf(number, sizeof(number), "%" PRIu64, call->number);
+			redis_channel_forgets(ch, forget, sizeof(forget));
+		}
+		for (unsigned i = 0; i < FIXED; i++) {
+			argv[i] = fixed[i];
+			lens[i] = strlen(fixed[i]);
+		}
+		for (unsigned i = 0; i < count; i++) {
+			argv[FIXED + i] = args[i].data;
+			lens[FIXED + i] = args[i].len;
+		}
+		n = redisFormatCommandArgv(&text, (int)(FIXED + count), argv, lens);
+	}
+	if (many) {
+		free(argv);
+		free(lens);
+	}
+	*len = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? NULL : text;
+}
+
+static void call_expired(struct ipc_timer *timer)
+{
+	struct redis_call *call = ipc_container(timer, struct redis_call, timer);
+
+	redis_call_finish(call, -EHOSTDOWN, NULL);
+}
+
+int redis_call_start(struct redis_channel *ch, struct redis_call *call, const struct redis_script *script,
+		     const struct redis_arg *args, unsigned count,
+		     void (*done)(struct redis_call *, int err, const redisReply *))
+{
+	struct redis_link *rl = ch->link;
+
+	call->channel = ch;
+	call->script = script;
+	call->done = done;
+	call->flight = NULL;
+	call->timer = (struct ipc_timer){0};
+	call->number = call->once ? ++rl->number : 0;
+	call->repeats = 0;
+	call->asking = false;
+	call->kept = NULL;
+	ipc_list_init(&call->link);
+	call->command = call_format(ch, call, args, count, &call->len);
+	if (!call->command)
+		return -ENOMEM;
+	if (call->patience &&
+	    ipc_timer_start(rl->ipc->loop, &call->timer, ipc_now() + call->patience, call_expired) < 0) {
+		redisFreeCommand(call->command);
+		return -ENOMEM;
+	}
+	ch->flying++;
+	redis_node_put(redis_link_route(rl, ch->slot), call);
+	return 0;
+}
+
+/* Takes it out of the link's hands. */
+static void call_leave(struct redis_call *call)
+{
+	struct redis_channel *ch = call->channel;
+
+	ipc_list_remove(&call->link);
+	ipc_timer_stop(ch->link->ipc->loop, &call->timer);
+	if (call->flight)
+		call->flight->call = NULL;
+	call->flight = NULL;
+	redis_reply_free(call->kept);
+	call->kept = NULL;
+	redisFreeCommand(call->command);
+	call->command = NULL;
+	ch->flying--;
+	if (call->number)
+		redis_channel_answered(ch, call->number);
+}
+
+bool redis_call_withdraw(struct redis_call *call)
+{
+	if (call->flight || call->repeats)
+		return false;
+	call_leave(call);
+	return true;
+}
+
+bool redis_call_drop(struct redis_call *call)
+{
+	bool unsent = !call->flight && !call->repeats;
+
+	call_leave(call);
+	return unsent;
+}
+
+void redis_call_finish(struct redis_call *call, int err, const redisReply *reply)
+{
+	struct redis_link *rl = call->channel->link;
+
+	if (err == -EHOSTDOWN)
+		snprintf(rl->why, sizeof(rl->why), "the Redis at %s does not answer",
+			 redis_place_text(&call->node->conn.place));
+	call_leave(call);
+	call->done(call, err, reply);
+}

@@ -1,0 +1,440 @@
+/* The Redis of an instance: link.h. */
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "core/instance.h"
+#include "node.h"
+
+#define PREFIX_DEFAULT "ipcfs:"
+enum { PORT_DEFAULT = 6379, PORT_SENTINEL = 26379 };
+/* So long what is still to be said is tried to be said at the end. */
+enum { LAST_WORDS_MS = 1000 };
+
+static struct ipc_list links = {&links, &links};
+
+/* --- its life --- */
+
+/* The first line of the file: 0 or -errno, with words. */
+static int link_password(struct redis_link *rl, const char *file)
+{
+	char text[1024];
+	int fd = (int)IPC_RETRY(open(file, O_RDONLY | O_CLOEXEC));
+	ssize_t n = fd < 0 ? fd : IPC_RETRY(read(fd, text, sizeof(text) - 1));
+
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	rl->password = strdup(text);
+	return rl->password ? 0 : -ENOMEM;
+}
+
+/* redis=, one place or several. */
+static int link_seeds(struct redis_link *rl, const char *text)
+{
+	unsigned port = rl->ipc->opt.redis_sentinel ? PORT_SENTINEL : PORT_DEFAULT;
+	size_t most = 1;
+
+	for (const char *at = text; *at; at++)
+		most += *at == ' ';
+	rl->seeds = calloc(most, sizeof(*rl->seeds));
+	if (!rl->seeds)
+		return -ENOMEM;
+	while (text[strspn(text, " ")]) {
+		text = redis_place_parse(text, port, &rl->seeds[rl->seed_count++]);
+		if (!text)
+			return -EINVAL;
+	}
+	return rl->seed_count ? 0 : -EINVAL;
+}
+
+static void link_free(struct redis_link *rl)
+{
+	ipc_list_remove(&rl->link);
+	ipc_timer_stop(rl->ipc->loop, &rl->renewal);
+	if (rl->sentinel)
+		redis_sentinel_free(rl->sentinel);
+	if (rl->wake)
+		redis_wake_free(rl->wake);
+	while (!ipc_list_empty(&rl->nodes))
+		redis_node_free(ipc_container(rl->nodes.next, struct redis_node, link));
+	free(rl->slots);
+	free(rl->seeds);
+	free(rl->prefix);
+	free(rl->user);
+	free(rl->password);
+	free(rl);
+}
+
+static int link_start(struct redis_link *rl)
+{
+	const struct ipc_options *opt = &rl->ipc->opt;
+	uint64_t id;
+	int r = link_seeds(rl, opt->redis ? opt->redis : "");
+
+	if (r == 0 && opt->redis_password_file)
+		r = link_password(rl, opt->redis_password_file);
+	if (r < 0)
+		return r;
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+		id = (uint64_t)ipc_now() << 20 ^ (uint64_t)getpid();
+	snprintf(rl->id, sizeof(rl->id), "%016" PRIx64, id);
+	rl->prefix = strdup(opt->redis_prefix ? opt->redis_prefix : PREFIX_DEFAULT);
+	rl->user = opt->redis_user ? strdup(opt->redis_user) : NULL;
+	if (!rl->prefix || (opt->redis_user && !rl->user))
+		return -ENOMEM;
+	if (opt->redis_sentinel && !(rl->sentinel = redis_sentinel_new(rl)))
+		return -ENOMEM;
+	if (!redis_node_new(rl, opt->redis_sentinel ? &rl->primary : &rl->seeds[0]))
+		return -ENOMEM;
+	rl->wake = redis_wake_new(rl);
+	return rl->wake ? 0 : -ENOMEM;
+}
+
+struct redis_link *redis_link_open(struct ipc *ipc)
+{
+	struct ipc_list *pos, *next;
+	struct redis_link *rl;
+	int r;
+
+	ipc_list_each(pos, next, &links) {
+		rl = ipc_container(pos, struct redis_link, link);
+		if (rl->ipc == ipc) {
+			rl->users++;
+			return rl;
+		}
+	}
+	rl = calloc(1, sizeof(*rl));
+	if (!rl)
+		return NULL;
+	rl->ipc = ipc;
+	rl->users = 1;
+	ipc_list_init(&rl->nodes);
+	ipc_list_init(&rl->channels);
+	ipc_list_init(&rl->leased);
+	ipc_list_init(&rl->listeners);
+	ipc_list_append(&links, &rl->link);
+	r = link_start(rl);
+	if (r == 0)
+		return rl;
+	link_free(rl);
+	errno = -r;
+	return NULL;
+}
+
+static bool link_has_calls(const struct redis_link *rl)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &rl->nodes) {
+		const struct redis_node *node = ipc_container(pos, struct redis_node, link);
+
+		if (node->conn.is_up && !(ipc_list_empty(&node->queued) && ipc_list_empty(&node->sent)))
+			return true;
+	}
+	return false;
+}
+
+void redis_link_close(struct redis_link *rl)
+{
+	int64_t end = ipc_now() + LAST_WORDS_MS * INT64_C(1000000);
+	struct ipc_list *pos, *next;
+
+	if (!rl || --rl->users)
+		return;
+	rl->closing = true;
+	while (link_has_calls(rl) && ipc_now() < end)
+		ipc_list_each(pos, next, &rl->nodes)
+			redis_conn_turn(&ipc_container(pos, struct redis_node, link)->conn, 10);
+	snprintf(rl->why, sizeof(rl->why), "the mount was ended");
+	link_free(rl);
+}
+
+const char *redis_link_id(const struct redis_link *rl)
+{
+	return rl->id;
+}
+
+struct ipc *redis_link_ipc(const struct redis_link *rl)
+{
+	return rl->ipc;
+}
+
+const char *redis_link_why(const struct redis_link *rl)
+{
+	return rl->why;
+}
+
+static struct redis_node *link_first(const struct redis_link *rl)
+{
+	return ipc_container(rl->nodes.next, struct redis_node, link);
+}
+
+bool redis_link_is_up(const struct redis_link *rl)
+{
+	return link_first(rl)->conn.is_up;
+}
+
+int64_t redis_link_heard_since(const struct redis_link *rl)
+{
+	return rl->heard_since;
+}
+
+/* --- where to --- */
+
+struct redis_node *redis_link_route(struct redis_link *rl, unsigned slot)
+{
+	return rl->slots && rl->slots[slot] ? rl->slots[slot] : link_first(rl);
+}
+
+struct redis_node *redis_link_node_at(struct redis_link *rl, const struct redis_place *place)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &rl->nodes) {
+		struct redis_node *node = ipc_container(pos, struct redis_node, link);
+
+		if (redis_place_is(&node->conn.place, place))
+			return node;
+	}
+	return redis_node_new(rl, place);
+}
+
+/* The places that were given take turns. */
+void redis_link_seek(struct redis_conn *c)
+{
+	struct redis_link *rl = ipc_container(c, struct redis_node, conn)->owner;
+
+	if (rl->sentinel)
+		c->place = rl->primary;
+	else
+		redis_cluster_seek(rl, &c->place);
+}
+
+void redis_link_lost(struct redis_link *rl)
+{
+	rl->seed += !rl->sentinel;
+	if (rl->sentinel)
+		redis_sentinel_ask(rl->sentinel);
+}
+
+void redis_link_met(struct redis_link *rl)
+{
+	if (rl->wake)
+		redis_wake_move(rl->wake, &link_first(rl)->conn.place);
+}
+
+void redis_link_found(struct redis_link *rl, const struct redis_place *place)
+{
+	struct redis_conn *c = &link_first(rl)->conn;
+	bool moved = !redis_place_is(place, &rl->primary);
+
+	rl->primary = *place;
+	if (moved || !c->is_up)
+		redis_conn_again(c, true, -ECONNRESET, "the primary is another server now");
+}
+
+/* --- channels --- */
+
+/* CRC-16/XMODEM, as CLUSTER KEYSLOT has it. */
+uint16_t redis_slot_of(const char *tag, size_t len)
+{
+	unsigned crc = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= (unsigned)(unsigned char)tag[i] << 8;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1;
+	}
+	return crc & (REDIS_SLOTS - 1);
+}
+
+REDIS_SCRIPT(forget);
+REDIS_SCRIPT(renew);
+
+struct last_call {
+	struct redis_call call;
+	struct redis_channel channel;
+};
+
+static void last_done(struct redis_call *call, int err, const redisReply *reply)
+{
+	struct last_call *last = ipc_container(call, struct last_call, call);
+
+	(void)err;
+	(void)reply;
+	redis_channel_fini(&last->channel);
+	free(last);
+}
+
+/* Numbers as text. */
+size_t redis_channel_forgets(struct redis_channel *ch, char *text, size_t size)
+{
+	size_t len = 0;
+
+	while (ch->forgets && len + 24 < size)
+		len += (size_t)snprintf(text + len, size - len, "%" PRIu64 " ", ch->forget[--ch->forgets]);
+	text[len] = '\0';
+	return len;
+}
+
+/*
+ * What the server keeps for us goes with the next call, or with this one. It has a channel of its own, as ours may be about to end.
+ */
+static void channel_forget(struct redis_channel *ch)
+{
+	bool release = ch->was_leased && !ch->flying && ipc_list_empty(&ch->leased);
+	struct last_call *last = ch->forgets || release ? calloc(1, sizeof(*last)) : NULL;
+	char text[2048];
+	struct redis_arg args[2];
+
+	if (!last)
+		return;
+	if (release)
+		ch->was_leased = false;
+	last->channel = (struct redis_channel){.link = ch->link, .key_len = ch->key_len, .slot = ch->slot};
+	last->channel.key = strdup(ch->key);
+	ipc_list_append(&ch->link->channels, &last->channel.all);
+	ipc_list_init(&last->channel.leased);
+	args[0] = (struct redis_arg){text, redis_channel_forgets(ch, text, sizeof(text))};
+	args[1] = redis_text(release ? "1" : "0");
+	if (!last->channel.key ||
+	    redis_call_start(&last->channel, &last->call, &redis_script_forget, args, 2, last_done) < 0)
+		last_done(&last->call, -ENOMEM, NULL);
+}
+
+#define QUIET_NS INT64_C(1000000000)
+
+static void channel_quiet(struct ipc_timer *timer)
+{
+	channel_forget(ipc_container(timer, struct redis_channel, quiet));
+}
+
+void redis_channel_answered(struct redis_channel *ch, uint64_t number)
+{
+	uint64_t *grown;
+
+	if (ch->forgets == ch->forget_room) {
+		grown = realloc(ch->forget, (ch->forget_room + 16) * sizeof(*grown));
+		if (!grown)
+			return;
+		ch->forget = grown;
+		ch->forget_room += 16;
+	}
+	ch->forget[ch->forgets++] = number;
+	ipc_timer_start(ch->link->ipc->loop, &ch->quiet, ipc_now() + QUIET_NS, channel_quiet);
+}
+
+int redis_channel_init(struct redis_channel *ch, struct redis_link *rl, const char *kind, const char *name)
+{
+	size_t prefix = strlen(rl->prefix);
+	const char *tag, *end;
+	int len;
+
+	memset(ch, 0, sizeof(*ch));
+	len = asprintf(&ch->key, "%s{%s/%s}", rl->prefix, kind, name);
+	if (len < 0) {
+		ch->key = NULL;
+		return -ENOMEM;
+	}
+	ch->link = rl;
+	ch->key_len = (size_t)len;
+	tag = ch->key + prefix + 1;
+	end = strchr(tag, '}');
+	ch->slot = redis_slot_of(tag, (size_t)(end - tag));
+	ipc_list_append(&rl->channels, &ch->all);
+	ipc_list_init(&ch->leased);
+	return 0;
+}
+
+void redis_channel_fini(struct redis_channel *ch)
+{
+	if (!ch->key)
+		return;
+	if (ch->renewal) {
+		redis_call_drop(ch->renewal);
+		free(ch->renewal);
+	}
+	ipc_list_remove(&ch->leased);
+	channel_forget(ch);
+	ipc_timer_stop(ch->link->ipc->loop, &ch->quiet);
+	ipc_list_remove(&ch->all);
+	ipc_list_remove(&ch->leased);
+	free(ch->forget);
+	free(ch->key);
+	ch->key = NULL;
+}
+
+/* --- leases --- */
+
+#define RENEWAL_NS INT64_C(8000000000)
+
+static void renewal_done(struct redis_call *call, int err, const redisReply *reply)
+{
+	struct redis_channel *ch = call->channel;
+	bool lost = err == 0 && (redis_reply_is_gone(reply) || redis_reply_number(redis_reply_at(reply, 0), 1) == 0);
+
+	ch->renewal = NULL;
+	free(call);
+	if (lost && !ipc_list_empty(&ch->leased)) {
+		ipc_list_remove(&ch->leased);
+		if (ch->lost)
+			ch->lost(ch);
+	}
+}
+
+static void renew_all(struct ipc_timer *timer)
+{
+	struct redis_link *rl = ipc_container(timer, struct redis_link, renewal);
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &rl->leased) {
+		struct redis_channel *ch = ipc_container(pos, struct redis_channel, leased);
+		struct redis_call *call = ch->renewal ? NULL : calloc(1, sizeof(*call));
+
+		if (call && redis_call_start(ch, call, &redis_script_renew, NULL, 0, renewal_done) < 0)
+			free(call);
+		else if (call)
+			ch->renewal = call;
+	}
+	if (!ipc_list_empty(&rl->leased))
+		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
+}
+
+void redis_channel_lease(struct redis_channel *ch, bool on, void (*lost)(struct redis_channel *))
+{
+	struct redis_link *rl = ch->link;
+
+	ch->lost = lost;
+	if (on && ipc_list_empty(&ch->leased))
+		ipc_list_append(&rl->leased, &ch->leased);
+	else if (!on)
+		ipc_list_remove(&ch->leased);
+	ch->was_leased |= on;
+	if (!on)
+		ipc_timer_start(rl->ipc->loop, &ch->quiet, ipc_now() + QUIET_NS, channel_quiet);
+	if (on && !rl->renewal.slot)
+		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
+}
+
+/* --- wake-ups --- */
+
+void redis_listen(struct redis_link *rl, struct redis_listener *listener)
+{
+	ipc_list_append(&rl->listeners, &listener->link);
+}
+
+void redis_listen_end(struct redis_listener *listener)
+{
+	ipc_list_remove(&listener->link);
+}

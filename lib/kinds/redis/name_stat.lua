@@ -1,0 +1,2 @@
+-- {field, value, ...}; {}: there is no such object.
+run = function() return call('HGETALL', key 'm') end

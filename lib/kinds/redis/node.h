@@ -1,0 +1,89 @@
+/* The calls on one server: sent in their order, answered, and sent again after a loss. */
+#ifndef IPC_REDIS_NODE_H
+#define IPC_REDIS_NODE_H
+
+#include "conn.h"
+#include "link.h"
+
+/* All scripts, NULL behind the last: scripts.sh. */
+extern const struct redis_script *const redis_scripts[];
+
+enum { REDIS_SLOTS = 16384 };
+
+struct redis_node {
+	struct redis_conn conn;
+	struct redis_link *owner;
+	struct ipc_list link;		     /* of the link's */
+	struct ipc_list queued, sent, again; /* again: to be sent first when `sent` has been answered */
+	bool stalled;			     /* nothing is sent until then, */
+	int64_t stalled_until;		     /* and not before */
+	bool loaded;			     /* the scripts have been sent on this connection */
+	struct ipc_timer timer;		     /* of what is sent and not answered, or of the stall */
+	struct ipc_task task;		     /* fails what came while the server refused us */
+	int refused;
+};
+
+/* A command with a call's answer to come. */
+struct redis_flight {
+	struct redis_call *call; /* NULL: nobody wants it any more */
+};
+
+struct redis_link {
+	struct ipc *ipc;
+	struct ipc_list link; /* of all */
+	unsigned users;
+	char id[17];
+	char *prefix, *user, *password;
+	uint64_t number;
+	struct ipc_list nodes; /* the first is where we begin */
+	struct redis_node **slots;
+	struct ipc_list channels, leased, listeners;
+	struct ipc_timer renewal;
+	struct redis_wake *wake;
+	int64_t heard_since;
+	struct redis_place *seeds;
+	unsigned seed_count, seed; /* the turn */
+	unsigned node_count;
+	struct redis_place primary; /* as the sentinels say */
+	struct redis_sentinel *sentinel;
+	char why[512];
+	bool closing;
+};
+
+struct redis_node *redis_node_new(struct redis_link *, const struct redis_place *);
+void redis_node_free(struct redis_node *);
+void redis_node_put(struct redis_node *, struct redis_call *);
+/* The node that serves a slot; the one at that place, made if there is none: NULL when out of memory. */
+struct redis_node *redis_link_route(struct redis_link *, unsigned slot);
+struct redis_node *redis_link_node_at(struct redis_link *, const struct redis_place *);
+/* The numbers of answered calls, as text, until there are none or no room; and one more. */
+size_t redis_channel_forgets(struct redis_channel *, char *text, size_t size);
+void redis_channel_answered(struct redis_channel *, uint64_t number);
+/* Of a hash tag. */
+uint16_t redis_slot_of(const char *tag, size_t len);
+/* It is over. */
+void redis_call_finish(struct redis_call *, int err, const redisReply *);
+/* Where the first node is to be looked for next. */
+void redis_link_seek(struct redis_conn *);
+/* The first node was lost, or is there. found: the sentinels say that it is there. */
+void redis_link_lost(struct redis_link *);
+void redis_link_met(struct redis_link *);
+void redis_link_found(struct redis_link *, const struct redis_place *);
+
+/* wake.c */
+struct redis_wake *redis_wake_new(struct redis_link *); /* NULL when out of memory */
+void redis_wake_free(struct redis_wake *);
+void redis_wake_move(struct redis_wake *, const struct redis_place *); /* the first node is there now */
+
+/* cluster.c. ask: of a node that says it is of a cluster. next: a slot of a node that no lower slot has, behind that one (-1: from the
+ * beginning); -1: there is none. seek: where to look for the first node. */
+void redis_cluster_ask(struct redis_node *);
+int redis_cluster_next(const struct redis_link *, int slot);
+void redis_cluster_seek(const struct redis_link *, struct redis_place *);
+
+/* sentinel.c */
+struct redis_sentinel *redis_sentinel_new(struct redis_link *); /* NULL when out of memory */
+void redis_sentinel_free(struct redis_sentinel *);
+void redis_sentinel_ask(struct redis_sentinel *);
+
+#endif

@@ -1,0 +1,49 @@
+-- What every script finds. KEYS[1] is PREFIX{KIND/NAME}; ARGV: this daemon, the call's number or '', the numbers whose answers
+-- may be forgotten, PREFIX, the object's id or ''; then the script's own, args[1] and on.
+--
+-- A script ends in  run = function() ... return ANSWER end.  ANSWER is kept until the daemon has it where the call has a number;
+-- return ANSWER, true  says that nothing was changed, so that it need not be kept.
+--
+-- The channel's keys are key'm' (a hash: id, uid, gid, mode, and what the kind wants), key'l' (the leases), key'r' (answers), and
+-- the kind's own. GONE says that the object is not there any more. Removing a channel must remove all of them.
+local base, me, prefix, expected = KEYS[1], ARGV[1], ARGV[4], ARGV[5]
+local args = {unpack(ARGV, 6, math.min(#ARGV, 40))}
+local GONE = {'GONE'}
+local call = redis.call
+local run
+
+local function key(suffix) return base .. ':' .. suffix end
+
+-- Milliseconds, of the server's clock.
+local function now()
+	local t = call('TIME')
+	return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function publish(topic, what)
+	local kind, name = base:sub(#prefix + 2, -2):match('^(%a+)/(.*)$')
+	call('PUBLISH', prefix .. topic, kind .. ' ' .. what .. ' ' .. name)
+end
+
+-- The daemons of a set are told, once, and are in it no more.
+local function wake(suffix, what)
+	local waiting = call('SMEMBERS', key(suffix))
+	if #waiting == 0 then return end
+	for _, id in ipairs(waiting) do publish('d:' .. id, what) end
+	call('DEL', key(suffix))
+end
+
+-- Every daemon is told that the name has appeared, has gone, or has other attributes.
+local function changed() publish('names', 'n') end
+
+-- This daemon holds something of the channel: if it is not heard of for 30 s, that is anybody's.
+local function lease() call('ZADD', key 'l', now() + 30000, me) end
+
+-- The daemons whose lease is over; they have none any more.
+local function expired()
+	if call('EXISTS', key 'l') == 0 then return {} end
+	local t = now()
+	local ids = call('ZRANGEBYSCORE', key 'l', '-inf', t)
+	if #ids > 0 then call('ZREMRANGEBYSCORE', key 'l', '-inf', t) end
+	return ids
+end

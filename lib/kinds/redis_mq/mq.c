@@ -1,0 +1,386 @@
+/* /mq in a Redis: names, opens, waiting. read.c and write.c have the data. */
+#include "mq.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/frame.h"
+#include "core/message.h"
+#include "core/ref.h"
+#include "kinds/kinds.h"
+
+REDIS_SCRIPT(mq_look);
+
+enum { MAXMSG_DEFAULT = 10000, MSGSIZE_DEFAULT = 64 << 10 };
+/* Wake-ups may be missed where a server fails over: who waits looks by himself so often. */
+#define LOOK_NS INT64_C(5000000000)
+
+/* --- waiting --- */
+
+static void look_again(struct ipc_timer *timer);
+
+void rmq_wait(struct rmq_handle *r, int side)
+{
+	struct rmq_chan *q = rmq_chan(r->h.chan);
+
+	if (ipc_list_empty(&r->waiting[side]))
+		ipc_list_append(&q->waiting[side], &r->waiting[side]);
+	if (!q->look.slot)
+		ipc_timer_start(r->h.ipc->loop, &q->look, ipc_now() + LOOK_NS, look_again);
+}
+
+static void handle_wake(struct rmq_handle *r, int side)
+{
+	ipc_list_remove(&r->waiting[side]);
+	if (side == IPC_IN)
+		r->empty = false;
+	else
+		r->woken = true;
+	ipc_waitq_wake(&r->waitq);
+}
+
+/* All who poll, and the first of those who wait: he wakes the next if there is more. */
+void rmq_wake_next(struct rmq_chan *q, int side)
+{
+	struct ipc_list *pos, *next;
+	bool woken = false;
+
+	q->wakes[side]++;
+	if (side == IPC_IN)
+		q->known_empty = false;
+	else
+		q->known_full = false;
+	ipc_list_each(pos, next, &q->waiting[side]) {
+		struct rmq_handle *r = ipc_container(pos, struct rmq_handle, waiting[side]);
+		bool waits = !ipc_list_empty(&r->waitq.ops[side]);
+
+		if (woken && waits && ipc_list_empty(&r->h.poll_link))
+			continue;
+		woken |= waits;
+		handle_wake(r, side);
+	}
+}
+
+static void wake_all(struct rmq_chan *q)
+{
+	struct ipc_list *pos, *next;
+
+	q->known_empty = q->known_full = false;
+	for (int side = IPC_IN; side <= IPC_OUT; side++) {
+		q->wakes[side]++;
+		ipc_list_each(pos, next, &q->waiting[side])
+			handle_wake(ipc_container(pos, struct rmq_handle, waiting[side]), side);
+	}
+}
+
+static void look_again(struct ipc_timer *timer)
+{
+	struct rmq_chan *q = ipc_container(timer, struct rmq_chan, look);
+
+	rmq_wake_next(q, IPC_IN);
+	rmq_wake_next(q, IPC_OUT);
+	if (!ipc_list_empty(&q->waiting[IPC_IN]) || !ipc_list_empty(&q->waiting[IPC_OUT]))
+		ipc_timer_start(q->redis.chan.ipc->loop, &q->look, ipc_now() + LOOK_NS, look_again);
+}
+
+static void rmq_woken(struct redis_chan *rc, const char *what)
+{
+	struct rmq_chan *q = ipc_container(rc, struct rmq_chan, redis);
+
+	if (what && what[0] == 'r')
+		rmq_wake_next(q, IPC_IN);
+	else if (what && what[0] == 'w')
+		rmq_wake_next(q, IPC_OUT);
+	else
+		wake_all(q);
+}
+
+static void lease_lost(struct redis_channel *ch)
+{
+	struct rmq_chan *q = ipc_container(ipc_container(ch, struct redis_chan, channel), struct rmq_chan, redis);
+	const struct ipc_cred cred = {.uid = q->redis.st.st_uid};
+
+	ipc_refuse(
+		q->redis.chan.ipc, &cred, ETIMEDOUT, ipc_chan_path(&q->redis.chan),
+		"the Redis had not heard of this mount for %d s: what was being worked on here went back to the queue",
+		REDIS_LEASE_MS / 1000);
+	wake_all(q);
+}
+
+void rmq_hold(struct rmq_chan *q, int more)
+{
+	q->held += (unsigned)more;
+	redis_channel_lease(&q->redis.channel, q->held > 0, lease_lost);
+}
+
+int rmq_refuse(struct ipc_handle *h, int err)
+{
+	return ipc_refuse(h->ipc, &h->cred, -err, ipc_handle_path(h), "%s",
+			  redis_link_why(rmq_chan(h->chan)->redis.channel.link));
+}
+
+/* --- the kind, and names --- */
+
+static int rmq_start(struct ipc *ipc)
+{
+	static const char *const fields[] = {"maxmsg", "msgsize", NULL};
+	struct rmq_kind *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	k->redis.fields = fields;
+	k->redis.keys = "qodfwg";
+	k->redis.woken = rmq_woken;
+	return redis_kind_start(ipc, &ipc_redis_mq, &k->redis);
+}
+
+static void rmq_stop(struct ipc *ipc)
+{
+	struct redis_kind *k = redis_kind(ipc, &ipc_redis_mq);
+
+	redis_kind_stop(k);
+	free(k);
+}
+
+static bool rmq_framed(const struct ipc *ipc)
+{
+	return ipc->opt.mq_lines;
+}
+
+static int rmq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	const struct ipc_facets *f = &ref->facets;
+	const int64_t field[] = {
+		[RMQ_MAXMSG] = f->set & IPC_F_MAXMSG ? f->maxmsg
+			       : ipc->opt.mq_maxmsg  ? ipc->opt.mq_maxmsg
+						     : MAXMSG_DEFAULT,
+		[RMQ_MSGSIZE] = f->set & IPC_F_MSGSIZE ? f->msgsize
+				: ipc->opt.mq_msgsize  ? ipc->opt.mq_msgsize
+						       : MSGSIZE_DEFAULT,
+	};
+
+	if (!S_ISREG(mode))
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
+	return redis_create(ipc, cred, ref, mode, field);
+}
+
+static int rmq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	(void)cred;
+	return redis_list(ipc, &ipc_redis_mq, emit, arg);
+}
+
+/* --- state --- */
+
+struct rmq_state {
+	int64_t messages, owed, given_back, maxmsg, msgsize, line;
+};
+
+static void state_read(void *arg, const redisReply *reply)
+{
+	struct rmq_state *s = arg;
+	int64_t *const to[] = {&s->messages, &s->owed, &s->given_back, &s->maxmsg, &s->msgsize, &s->line};
+
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++)
+		*to[i] = redis_reply_number(redis_reply_at(reply, i), 0);
+}
+
+/* wakes: we are to be woken where there is nothing, or no room. */
+static int state_ask(struct ipc *ipc, const struct ipc_ref *ref, bool wakes, struct rmq_state *s)
+{
+	struct redis_arg args[2] = {redis_text(wakes ? "1" : "0"), redis_text(wakes ? "1" : "0")};
+
+	*s = (struct rmq_state){0};
+	return redis_ask(ipc, ref, &redis_script_mq_look, args, 2, state_read, s);
+}
+
+static int rmq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
+{
+	struct rmq_state s;
+
+	depth->unit = "messages";
+	depth->value = state_ask(ipc, ref, false, &s) == 0 ? s.messages : -1;
+	return 0;
+}
+
+static int rmq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
+{
+	struct rmq_state s;
+	int r = state_ask(ipc, ref, false, &s);
+
+	(void)chan;
+	if (r < 0)
+		return r;
+	fprintf(out,
+		"maxmsg=%" PRId64 "\nmsgsize=%" PRId64 "\nmessages=%" PRId64 "\nowed=%" PRId64 "\ngiven_back=%" PRId64
+		"\nwriters_in_line=%" PRId64 "\n",
+		s.maxmsg, s.msgsize, s.messages, s.owed, s.given_back, s.line);
+	return 0;
+}
+
+static unsigned rmq_poll(struct ipc_handle *h)
+{
+	struct rmq_handle *r = rmq_handle(h);
+	struct rmq_chan *q = rmq_chan(h->chan);
+	struct ipc_ref ref = {.kind = h->kind, .ino = ipc_ref_ino(h->ipc, h->kind, h->chan->st.st_ino)};
+	unsigned events = 0;
+	struct rmq_state s;
+	int asked = 0;
+
+	if (h->readable && (ipc_message_had_all(h) || r->arrived.next < r->arrived.count || r->read_error ||
+			    (h->facets.set & IPC_F_DRAIN)))
+		events |= POLLIN | POLLRDNORM;
+	if (h->writable && !r->full && !q->known_full && !q->maybe_full)
+		events |= POLLOUT | POLLWRNORM;
+	if ((!h->readable || events & POLLIN || q->known_empty) && (!h->writable || events & POLLOUT || q->known_full))
+		goto out;
+	snprintf(ref.base, sizeof(ref.base), "%s", h->chan->name);
+	asked = state_ask(h->ipc, &ref, true, &s);
+	if (asked == IPC_ASKED)
+		return IPC_POLL_ASKED;
+	if (asked < 0)
+		return h->chan->listed ? events : events | POLLERR;
+	q->known_empty = s.messages == 0;
+	q->known_full = q->maybe_full = s.messages + s.owed + s.line >= s.maxmsg;
+	if (h->readable && s.messages)
+		events |= POLLIN | POLLRDNORM;
+	if (h->writable && !q->known_full)
+		events |= POLLOUT | POLLWRNORM;
+out:
+	if (h->readable && !(events & POLLIN))
+		rmq_wait(r, IPC_IN);
+	if (h->writable && !(events & POLLOUT))
+		rmq_wait(r, IPC_OUT);
+	return events;
+}
+
+/* --- opening and closing --- */
+
+/* Creation parameters on a queue that exists must be what it has. */
+static int rmq_check_facets(struct ipc_handle *h, const struct ipc_ref *ref, const struct redis_chan *rc)
+{
+	const struct ipc_facets *f = &ref->facets;
+
+	if ((f->set & IPC_F_MAXMSG) && f->maxmsg != rc->field[RMQ_MAXMSG])
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
+				  "the queue exists with maxmsg=%" PRId64 ", which is fixed at creation",
+				  rc->field[RMQ_MAXMSG]);
+	if ((f->set & IPC_F_MSGSIZE) && f->msgsize != rc->field[RMQ_MSGSIZE])
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
+				  "the queue exists with msgsize=%" PRId64 ", which is fixed at creation",
+				  rc->field[RMQ_MSGSIZE]);
+	return 0;
+}
+
+static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
+{
+	struct rmq_handle *r = rmq_handle(h);
+	struct rmq_kind *k = ipc_container(redis_kind(h->ipc, h->kind), struct rmq_kind, redis);
+	struct redis_chan *rc;
+	struct rmq_chan *q;
+	int err = redis_chan_open(h->ipc, ref, ino, &rc);
+
+	(void)flags;
+	if (err == 0)
+		err = rmq_check_facets(h, ref, rc);
+	if (err < 0)
+		return err;
+	q = ipc_container(rc, struct rmq_chan, redis);
+	if (!q->ready) {
+		ipc_list_init(&q->waiting[IPC_IN]);
+		ipc_list_init(&q->waiting[IPC_OUT]);
+		rmq_settle_init(q);
+		q->ready = true;
+	}
+	if (h->ipc->opt.mq_lines && !(h->facets.set & (IPC_F_LINES | IPC_F_NUL)))
+		h->facets.set |= IPC_F_LINES;
+	if (h->facets.set & IPC_F_ONE) {
+		h->facets.set |= IPC_F_N;
+		h->facets.n = 1;
+	}
+	h->flushes = (h->writable && ipc_frame_delim(h, -1) >= 0) || h->owing ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
+	snprintf(r->holder, sizeof(r->holder), "%08" PRIx32, ++k->holders);
+	ipc_list_init(&r->waiting[IPC_IN]);
+	ipc_list_init(&r->waiting[IPC_OUT]);
+	ipc_list_init(&r->sends);
+	ipc_waitq_init(&r->waitq, h->ipc, -1);
+	h->waitq = &r->waitq;
+	return 0;
+}
+
+static void rmq_close(struct ipc_handle *h)
+{
+	struct rmq_handle *r = rmq_handle(h);
+
+	if (!h->chan)
+		return;
+	ipc_list_remove(&r->waiting[IPC_IN]);
+	ipc_list_remove(&r->waiting[IPC_OUT]);
+	rmq_read_close(r);
+	rmq_write_close(r);
+	rmq_settle_now(rmq_chan(h->chan));
+	ipc_waitq_close(&r->waitq, -EBADF);
+}
+
+static void rmq_chan_free(struct ipc_chan *chan)
+{
+	struct rmq_chan *q = rmq_chan(chan);
+
+	if (q->ready) {
+		ipc_timer_stop(chan->ipc->loop, &q->look);
+		rmq_settle_fini(q);
+	}
+	redis_chan_free(chan);
+}
+
+static const struct ipc_kind_debts rmq_debts = {
+	.settled = rmq_settled,
+	.given_back = rmq_given_back,
+};
+
+static const struct ipc_kind_names rmq_names = {
+	.stat = redis_stat,
+	.create = rmq_create,
+	.unlink = redis_unlink,
+	.chattr = redis_chattr,
+	.list = rmq_list,
+	.depth = rmq_depth,
+};
+
+static const struct ipc_kind_handles rmq_handles = {
+	.open = rmq_open,
+	.read = rmq_read,
+	.write = rmq_write,
+	.flush = rmq_flush,
+	.withdraw = rmq_withdraw,
+	.put_back = rmq_put_back,
+	.give_back = rmq_give_back,
+	.close = rmq_close,
+	.poll = rmq_poll,
+};
+
+static const struct ipc_kind_ctl rmq_ctl = {
+	.show = rmq_ctl_show,
+};
+
+const struct ipc_kind ipc_redis_mq = {
+	.name = "mq",
+	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
+		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO | IPC_F_ACK |
+		  IPC_F_LEASE | IPC_F_TRIES,
+	.remote = true,
+	.chan_size = sizeof(struct rmq_chan),
+	.handle_size = sizeof(struct rmq_handle),
+	.start = rmq_start,
+	.stop = rmq_stop,
+	.framed = rmq_framed,
+	.chan_free = rmq_chan_free,
+	.names = &rmq_names,
+	.handles = &rmq_handles,
+	.debts = &rmq_debts,
+	.ctl = &rmq_ctl,
+};

@@ -1,0 +1,115 @@
+/*
+ * /mq in a Redis. prelude.lua says how a queue lies there. Here is what each open file is at: a call that takes messages for its reader, calls
+ * that send its writer's, and for which of them it waits to be woken.
+ */
+#ifndef IPC_REDIS_MQ_H
+#define IPC_REDIS_MQ_H
+
+#include "core/handle.h"
+#include "core/op.h"
+#include "core/settle.h"
+#include "kinds/redis/names.h"
+
+enum { RMQ_MAXMSG, RMQ_MSGSIZE }; /* redis_chan.field */
+enum { RMQ_TAG = 10, RMQ_COUNT = 4, RMQ_HOLDER = 8 };
+
+struct rmq_kind {
+	struct redis_kind redis;
+	uint32_t holders; /* the last number of an open file */
+};
+
+struct rmq_chan {
+	struct redis_chan redis;
+	struct ipc_list waiting[2]; /* handles that wait to be woken, by side, in order */
+	bool ready;
+	bool known_empty, known_full; /* the server will tell when that changes */
+	bool maybe_full;	      /* a message had no room */
+	struct ipc_timer look;	      /* a wake-up may have been missed */
+	struct ipc_list settling;     /* of struct rmq_debt: to go with the next call */
+	unsigned settling_count;
+	struct ipc_task settle;
+	unsigned wakes[2]; /* so far */
+	unsigned held;	   /* messages that are owed by our readers, and writers in line: while any, a lease is held */
+};
+
+/* Messages that a call has brought. */
+struct rmq_arrived {
+	struct redisReply *reply; /* a copy; NULL: none */
+	size_t next, count;	  /* elements of it, the next to be handed over and all */
+	size_t given;		  /* the first of what the last read was given */
+};
+
+struct rmq_take;
+
+struct rmq_handle {
+	struct ipc_handle h;
+	struct ipc_waitq waitq;
+	struct ipc_list waiting[2];
+	char holder[RMQ_HOLDER + 1];
+
+	/* read.c */
+	struct rmq_take *take; /* under way; NULL */
+	struct rmq_arrived arrived;
+	int read_error;	      /* to be told to the next read */
+	bool empty;	      /* was so, and we are to be told, */
+	unsigned empty_wakes; /* unless we have been since: the channel's wakes then */
+
+	/* write.c */
+	struct ipc_list sends; /* under way */
+	size_t credit;	       /* messages of the write that are in the queue and not yet counted as written */
+	bool full;	       /* did not all fit: the place in the line is taken */
+	bool woken;	       /* there may be room for those at its head */
+	unsigned full_wakes;   /* the channel's wakes when it was sent */
+	int write_error;
+};
+
+static inline struct rmq_handle *rmq_handle(struct ipc_handle *h)
+{
+	return ipc_container(h, struct rmq_handle, h);
+}
+static inline struct rmq_chan *rmq_chan(struct ipc_chan *chan)
+{
+	return ipc_container(redis_chan(chan), struct rmq_chan, redis);
+}
+
+/* A message that is owed. */
+struct rmq_debt {
+	struct ipc_debt debt;
+	struct ipc_list link; /* of the channel's settling */
+	struct ipc_chan *chan;
+	char tag[RMQ_TAG];
+	char holder[RMQ_HOLDER + 1];
+	bool back; /* it is given back */
+};
+
+/* mq.c. Wakes who waits longest; hold: one more thing, or one less, for which a lease is needed. */
+void rmq_wait(struct rmq_handle *, int side);
+void rmq_wake_next(struct rmq_chan *, int side);
+void rmq_hold(struct rmq_chan *, int more);
+/* What an error of the server is to the caller; with a line for MNT/errors. */
+int rmq_refuse(struct ipc_handle *, int err);
+
+/* read.c */
+ssize_t rmq_read(struct ipc_op *);
+bool rmq_put_back(struct ipc_op *, const char *message, size_t len);
+void rmq_give_back(struct ipc_handle *, const char *data, size_t len, unsigned prio);
+void rmq_read_close(struct rmq_handle *);
+
+/* bury.c. Whether an owed message was delivered more often than its reader's tries: it goes to NAME.dead. */
+bool rmq_bury(struct rmq_handle *, const struct redisReply *);
+
+/* write.c */
+ssize_t rmq_write(struct ipc_op *);
+int rmq_flush(struct ipc_op *);
+bool rmq_withdraw(struct ipc_op *);
+void rmq_write_close(struct rmq_handle *);
+
+/* settle.c */
+void rmq_settled(struct ipc_debt *);
+void rmq_given_back(struct ipc_debt *);
+void rmq_settle_init(struct rmq_chan *);
+void rmq_settle_fini(struct rmq_chan *);
+/* Sends what is to be settled now; for the end of a channel. */
+void rmq_settle_now(struct rmq_chan *);
+
+#endif

@@ -1,0 +1,117 @@
+/* What becomes of owed messages: told to the server, many in one call. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/instance.h"
+#include "mq.h"
+
+REDIS_SCRIPT(mq_settle);
+
+/* So many in a call. */
+enum { SETTLE_MAX = 500 };
+
+struct settle_call {
+	struct redis_call call;
+	struct ipc_chan *chan;
+};
+
+static void settle_done(struct redis_call *call, int err, const struct redisReply *reply)
+{
+	struct settle_call *s = ipc_container(call, struct settle_call, call);
+	struct ipc_chan *chan = s->chan;
+
+	(void)err;
+	(void)reply;
+	free(s);
+	ipc_chan_drop(chan);
+}
+
+/* One call for the first of them. False: out of memory; what is owed is settled with the next, or goes back when our lease is over. */
+static bool settle_some(struct rmq_chan *q)
+{
+	struct settle_call *s = calloc(1, sizeof(*s));
+	unsigned n = q->settling_count < SETTLE_MAX ? q->settling_count : SETTLE_MAX, count = 0;
+	struct redis_arg *args = calloc(3 * (size_t)n, sizeof(*args));
+	char(*numbers)[12] = malloc(n * sizeof(*numbers));
+	bool sent = false;
+	struct ipc_list *pos, *next;
+
+	if (s && args && numbers) {
+		ipc_list_each(pos, next, &q->settling) {
+			struct rmq_debt *d = ipc_container(pos, struct rmq_debt, link);
+
+			if (count == n)
+				break;
+			numbers[count][0] = '\0';
+			if (d->back)
+				snprintf(numbers[count], sizeof(numbers[count]), "%u", d->debt.deliveries);
+			args[3 * count] = (struct redis_arg){d->tag, RMQ_TAG};
+			args[3 * count + 1] = redis_text(d->holder);
+			args[3 * count + 2] = redis_text(numbers[count]);
+			count++;
+		}
+		s->chan = &q->redis.chan;
+		sent = redis_call_start(&q->redis.channel, &s->call, &redis_script_mq_settle, args, 3 * n,
+					settle_done) == 0;
+	}
+	if (sent)
+		ipc_chan_hold(s->chan);
+	else
+		free(s);
+	for (count = 0; sent && count < n; count++) {
+		free(ipc_container(ipc_list_pop(&q->settling), struct rmq_debt, link));
+	}
+	if (sent)
+		q->settling_count -= n;
+	free(args);
+	free(numbers);
+	return sent;
+}
+
+void rmq_settle_now(struct rmq_chan *q)
+{
+	while (q->settling_count && settle_some(q))
+		;
+}
+
+static void settle_task(struct ipc_task *task)
+{
+	rmq_settle_now(ipc_container(task, struct rmq_chan, settle));
+}
+
+static void settle_end(struct ipc_debt *debt, bool back)
+{
+	struct rmq_debt *d = ipc_container(debt, struct rmq_debt, debt);
+	struct rmq_chan *q = rmq_chan(d->chan);
+
+	d->back = back;
+	ipc_list_append(&q->settling, &d->link);
+	q->settling_count++;
+	ipc_task_post(d->chan->ipc->loop, &q->settle);
+	rmq_hold(q, -1);
+	if (back)
+		rmq_wake_next(q, IPC_IN);
+}
+
+void rmq_settled(struct ipc_debt *debt)
+{
+	settle_end(debt, false);
+}
+
+void rmq_given_back(struct ipc_debt *debt)
+{
+	settle_end(debt, true);
+}
+
+void rmq_settle_init(struct rmq_chan *q)
+{
+	ipc_list_init(&q->settling);
+	ipc_task_init(&q->settle, settle_task);
+}
+
+void rmq_settle_fini(struct rmq_chan *q)
+{
+	ipc_task_cancel(&q->settle);
+	while (!ipc_list_empty(&q->settling))
+		free(ipc_container(ipc_list_pop(&q->settling), struct rmq_debt, link));
+}

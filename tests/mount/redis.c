@@ -1,0 +1,57 @@
+#include "redis.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool answers(const struct redis *r)
+{
+	return strcmp(redis_say(r, "PING"), "PONG\n") == 0;
+}
+
+void redis_again(struct redis *r)
+{
+	r->pid = t_spawn(NULL, "bash",
+			 t_format("exec redis-server --port 0 --unixsocket %s --dir %s --save '' --appendonly yes "
+				  "--appendfsync always %s",
+				  r->socket, t_scratch(), r->options ? r->options : ""));
+	t_await(answers(r));
+}
+
+struct redis redis_start(const char *options)
+{
+	struct redis r = {.options = options};
+
+	t_need("redis-server");
+	t_need("redis-cli");
+	snprintf(r.socket, sizeof(r.socket), "%s/redis.sock", t_scratch());
+	setenv("S", r.socket, 1);
+	redis_again(&r);
+	return r;
+}
+
+void redis_kill(struct redis *r)
+{
+	kill(r->pid, SIGKILL);
+	t_wait_exit(r->pid, T_PATIENCE, &(char *){NULL});
+	r->pid = 0;
+	unlink(r->socket);
+}
+
+struct t_mount *redis_mount(const struct redis *r, const char *name, const char *option)
+{
+	const char *where = t_format("redis=%s", r->socket);
+	struct t_mount *m = option ? t_mount_start("-o", where, "-o", option, NULL) : t_mount_start("-o", where, NULL);
+
+	setenv(name, m->dir, 1);
+	return m;
+}
+
+char *redis_say(const struct redis *r, const char *command)
+{
+	char *said;
+
+	t_sh(NULL, "bash", t_format("redis-cli -s %s %s 2>&1", r->socket, command), &said);
+	return said;
+}

@@ -1,0 +1,26 @@
+/*
+ * A Redis of the test's own, on a socket in its scratch directory, and mounts over it. It keeps what it acknowledged (appendfsync always), so
+ * that it can be killed and started again. Scripts have $S, its socket; $A and $B are theirs to set: redis_mount().
+ */
+#ifndef TESTS_REDIS_H
+#define TESTS_REDIS_H
+
+#include "harness.h"
+
+struct redis {
+	char socket[PATH_MAX];
+	const char *options;
+	pid_t pid; /* 0: it is not running */
+};
+
+/* Skips the test where there is no redis-server. options: more of its command line; or NULL. */
+struct redis redis_start(const char *options);
+/* SIGKILL; started again with what it had. */
+void redis_kill(struct redis *);
+void redis_again(struct redis *);
+/* A mount over it, whose directory is $NAME for scripts. option: one more, or NULL. */
+struct t_mount *redis_mount(const struct redis *, const char *name, const char *option);
+/* What redis-cli says to a command, in a line or several. */
+char *redis_say(const struct redis *, const char *command);
+
+#endif

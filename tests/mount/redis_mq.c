@@ -1,0 +1,222 @@
+/* /mq over a Redis: two mounts of one server stand for two machines. */
+#include "redis.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(redis_mq, .timeout = 90);
+
+static struct redis server;
+static struct t_mount *a, *b;
+
+static void make(void)
+{
+	server = redis_start(NULL);
+	a = redis_mount(&server, "A", NULL);
+	b = redis_mount(&server, "B", NULL);
+	M = a;
+}
+
+t_test_bare(redis_mq, what_one_machine_writes_another_reads)
+{
+	make();
+	t_check("echo hello >$A/mq/q; cat $B/mq/q@one; ls $B/mq; seq 3 >$B/mq/q@lines; cat $A/mq/q@lines,drain",
+		"hello\nq\n1\n2\n3\n");
+}
+
+t_test_bare(redis_mq, priorities_come_first_and_meta_shows_them)
+{
+	make();
+	t_check("echo a >$A/mq/q@lines; echo b >$A/mq/q@lines,prio=9; echo c >$B/mq/q@lines,prio=9; echo d >$B/mq/q@lines\n"
+		"cat $B/mq/q@lines,meta,drain",
+		"9\tb\n9\tc\n0\ta\n0\td\n");
+}
+
+t_test_bare(redis_mq, ten_thousands_of_lines_come_once_and_in_order)
+{
+	make();
+	t_check("touch $A/mq/q; seq 50000 >$A/mq/q@lines & cat $B/mq/q@lines,batch,n=50000 | cmp - <(seq 50000) && echo same\n"
+		"grep -E '^(messages|owed)=' $A/mq/q@ctl",
+		"same\nmessages=0\nowed=0\n");
+}
+
+t_test_bare(redis_mq, a_waiting_reader_is_woken_from_another_machine)
+{
+	make();
+	t_write(t_path(a, "mq/q"), "first");
+	t_check("cat $B/mq/q@one >/dev/null", "");
+	pid_t reader = t_spawn(b, "bash", "exec cat $M/mq/q@one");
+	char *got;
+
+	t_await_waiters(b, "mq/q", 1);
+	t_write(t_path(a, "mq/q"), "second");
+	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, &got), 0);
+	cr_assert_str_eq(got, "second");
+}
+
+t_test_bare(redis_mq, a_full_queue_makes_writers_of_all_machines_wait_in_order)
+{
+	pid_t writers[4];
+
+	make();
+	t_check("touch $A/mq/q@maxmsg=2; echo 1 >$A/mq/q; echo 2 >$B/mq/q", "");
+	for (int i = 0; i < 4; i++) {
+		writers[i] = t_spawn(i % 2 ? b : a, "bash", t_format("echo %d >$M/mq/q", i + 3));
+		t_await(strtol(redis_say(&server, "ZCARD 'ipcfs:{mq/q}:f'"), NULL, 10) == i + 1);
+	}
+	t_check("cat $A/mq/q@n=6", "1\n2\n3\n4\n5\n6\n");
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(t_wait_exit(writers[i], T_PATIENCE, NULL), 0);
+	cr_assert_str_eq(redis_say(&server, "ZCARD 'ipcfs:{mq/q}:f'"), "0\n");
+}
+
+t_test_bare(redis_mq, a_writer_who_gives_up_loses_his_place_to_the_next)
+{
+	make();
+	t_check("touch $A/mq/q@maxmsg=1; echo 1 >$A/mq/q; echo 2 2>/dev/null >$A/mq/q@timeout=0.3s || echo gave up\n"
+		"echo 3 >$B/mq/q & sleep 0.3; cat $A/mq/q@n=2",
+		"gave up\n1\n3\n");
+}
+
+t_test_bare(redis_mq, o_nonblock_is_eagain_where_it_would_wait)
+{
+	int w, r;
+	char got[8];
+
+	make();
+	t_check("touch $A/mq/q@maxmsg=2", "");
+	w = t_open(t_path(a, "mq/q"), O_WRONLY | O_NONBLOCK);
+	r = t_open(t_path(b, "mq/q"), O_RDONLY | O_NONBLOCK);
+	t_check_errno(read(r, got, sizeof(got)), EAGAIN);
+	cr_assert_eq(write(w, "x", 1), 1);
+	cr_assert_eq(write(w, "y", 1), 1);
+	t_check_errno(write(w, "z", 1), EAGAIN);
+	cr_assert_eq(read(r, got, sizeof(got)), 1);
+	cr_assert_eq(write(w, "z", 1), 1);
+	close(w);
+	close(r);
+}
+
+t_test_bare(redis_mq, poll_tells_of_messages_and_of_room)
+{
+	struct pollfd r = {.events = POLLIN}, w = {.events = POLLOUT};
+
+	make();
+	t_check("touch $A/mq/q@maxmsg=1", "");
+	r.fd = t_open(t_path(b, "mq/q"), O_RDONLY | O_NONBLOCK);
+	w.fd = t_open(t_path(a, "mq/q"), O_WRONLY | O_NONBLOCK);
+	cr_assert_eq(poll(&r, 1, 0), 0);
+	cr_assert_eq(poll(&w, 1, 0), 1);
+	pid_t writer = t_spawn(a, "bash", "sleep 0.2; echo >$M/mq/q");
+	cr_assert_eq(poll(&r, 1, T_PATIENCE), 1);
+	t_check_errno(write(w.fd, "x", 1), EAGAIN);
+	cr_assert_eq(poll(&w, 1, 0), 0);
+	pid_t reader = t_spawn(b, "bash", "sleep 0.2; cat $M/mq/q@one >/dev/null");
+	cr_assert_eq(poll(&w, 1, T_PATIENCE), 1);
+	cr_assert_eq(t_wait_exit(writer, T_PATIENCE, NULL), 0);
+	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, NULL), 0);
+	close(r.fd);
+	close(w.fd);
+}
+
+t_test_bare(redis_mq, what_a_reader_with_ack_leaves_goes_to_the_next)
+{
+	make();
+	t_check("seq 3 >$A/mq/q@lines; read x <$A/mq/q@lines,ack; echo $x\n"
+		"while read -r x; do echo $x; done <$B/mq/q@lines,ack,meta,idle=0.3s\n"
+		"grep -E '^(messages|owed|given_back)=' $A/mq/q@ctl",
+		"1\n0 2 1\n0 1 2\n0 1 3\nmessages=0\nowed=0\ngiven_back=0\n");
+}
+
+t_test_bare(redis_mq, an_interrupted_reader_takes_nothing)
+{
+	make();
+	t_check("touch $A/mq/q", "");
+	pid_t reader = t_spawn(b, "bash", "exec cat $M/mq/q");
+
+	t_await_waiters(b, "mq/q", 1);
+	kill(reader, SIGINT);
+	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, NULL), 128 + SIGINT);
+	t_check("echo x >$A/mq/q; cat $A/mq/q@drain", "x\n");
+}
+
+t_test_bare(redis_mq, removal_leaves_nothing_and_ends_who_waits)
+{
+	char *said;
+
+	make();
+	t_check("seq 9 >$A/mq/q@lines; cat $A/mq/q@n=9 >/dev/null", "");
+	pid_t reader = t_spawn(b, "bash", "cat $M/mq/q");
+	t_await_waiters(b, "mq/q", 1);
+	t_check("rm $A/mq/q; ls $A/mq $B/mq | grep '^q'; true", "");
+	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, &said), 1);
+	t_await(strcmp(redis_say(&server, "KEYS '*'"), "\n") == 0);
+}
+
+t_test_bare(redis_mq, names_of_every_sort)
+{
+	make();
+	t_check("for n in 'a b' '{}' 'x}y{z' $'new\\nline' '*[?]' \"$(printf %0255d 0)\"; do echo 1 >\"$A/mq/$n\"; done\n"
+		"ls -b $B/mq | cut -c1-20; for n in 'a b' '{}' 'x}y{z' $'new\\nline' '*[?]'; do cat \"$B/mq/$n@drain\"; rm \"$B/mq/$n\"; done\n"
+		"ls $A/mq | wc -l",
+		"*[?]\n00000000000000000000\na\\ b\nnew\\nline\nx}y{z\n{}\n1\n1\n1\n1\n1\n1\n");
+}
+
+t_test_bare(redis_mq, a_server_killed_in_mid_traffic_loses_and_doubles_nothing)
+{
+	make();
+	t_check("touch $A/mq/q@maxmsg=500", "");
+	pid_t writer = t_spawn(a, "bash",
+			       "for i in {1..40}; do seq $((i*500-499)) $((i*500)); sleep 0.02; done >$M/mq/q@lines");
+	pid_t reader = t_spawn(b, "bash", "cat $M/mq/q@lines,n=20000 | cmp - <(seq 20000) && echo same");
+	char *got;
+
+	for (int i = 0; i < 3; i++) {
+		usleep(200000);
+		redis_kill(&server);
+		redis_again(&server);
+	}
+	cr_assert_eq(t_wait_exit(writer, T_PATIENCE, NULL), 0);
+	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, &got), 0);
+	cr_assert_str_eq(got, "same\n");
+}
+
+t_test_bare(redis_mq, a_server_that_hangs_holds_nobody_who_wants_to_end)
+{
+	make();
+	t_check("touch $A/mq/q", "");
+	kill(server.pid, SIGSTOP);
+	t_check("timeout -s INT 0.3 cat $A/mq/q; echo $?; cat $B/mq/q@timeout=0.3s 2>/dev/null; echo $?\n"
+		"timeout -s INT 0.3 bash -c 'echo x >$A/mq/q'; echo $?",
+		"124\n1\n124\n");
+	kill(server.pid, SIGCONT);
+	/* What was written may have arrived: its writer was told that he was interrupted. */
+	t_check("cat $A/mq/q@drain >/dev/null; echo y >$A/mq/q; cat $B/mq/q@drain", "y\n");
+}
+
+t_test_bare(redis_mq, scripts_that_were_flushed_are_loaded_again)
+{
+	make();
+	t_check("echo 1 >$A/mq/q; redis-cli -s $S SCRIPT FLUSH; echo 2 >$A/mq/q; cat $B/mq/q@drain", "OK\n1\n2\n");
+}
+
+t_test_bare(redis_mq, what_a_dead_daemon_owed_comes_back_after_its_lease)
+{
+	char *got;
+
+	make();
+	t_check("seq 3 >$A/mq/q@lines", "");
+	pid_t worker = t_spawn(b, "bash", "exec 3<$M/mq/q@lines,ack; read x <&3; sleep 100");
+	t_await(t_ctl(a, "mq/q", "owed") == 1);
+	t_mount_crash(b);
+	kill(worker, SIGKILL);
+	pid_t heir = t_spawn(a, "bash", "exec cat $M/mq/q@lines,ack,meta,n=3,timeout=50s");
+	cr_assert_eq(t_wait_exit(heir, 60000, &got), 0);
+	cr_assert_str_eq(got, "0\t1\t2\n0\t1\t3\n0\t2\t1\n");
+	t_await(t_ctl(a, "mq/q", "owed") == 0);
+}

@@ -1,0 +1,140 @@
+"""
+soak_redis.py [JOBS]: a job queue with ack in a Redis, over four mounts that stand for four machines, while workers, daemons and the Redis
+itself are killed all the time. JOBS jobs (100,000) are written through all mounts; eight workers do them.
+
+Each job must be done at least once; and twice only if it was owed at a kill, that is, if it was the last one which a worker had. What
+a killed daemon's readers owed comes back when its lease of 30 s is over. $IPCFS names the program; the rest is as in soak_jobs.py.
+"""
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import soak_jobs
+from soak_jobs import DEATHS, PATIENCE, WORKERS, Daemon, Worker, all_done, count, fork, progress, read_unsure, send_by_bash, send_by_file
+
+MOUNTS, DAEMON_KILLS, REDIS_KILLS, PATIENCE_LEASE = 4, 20, 20, 90
+
+
+class Redis:
+    def __init__(self, directory):
+        self.dir, self.kills = directory, 0
+        self.socket = f"{directory}/socket"
+        self.start()
+
+    def say(self, *words):
+        return subprocess.run(["redis-cli", "-s", self.socket, *words], capture_output=True, text=True, check=False).stdout
+
+    def start(self):
+        self.process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.dir, "--save", "",
+                                         "--appendonly", "yes", "--appendfsync", "always"], stdout=subprocess.DEVNULL)
+        end = time.monotonic() + PATIENCE
+        while self.say("PING") != "PONG\n":
+            if time.monotonic() > end:
+                sys.exit("soak: the Redis does not start")
+            time.sleep(0.01)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.kills += 1
+        self.start()
+
+
+class Mount(Daemon):
+    def __init__(self, directory, redis):
+        self.redis = redis
+        os.mkdir(directory)
+        super().__init__(directory)
+
+    def start(self):
+        self.process = subprocess.Popen([os.environ["IPCFS"], "-f", "-o", f"redis={self.redis.socket}", self.dir])
+        end = time.monotonic() + PATIENCE
+        while not os.path.exists(f"{self.dir}/README"):
+            if self.process.poll() is not None or time.monotonic() > end:
+                sys.exit("soak: the daemon does not mount")
+            time.sleep(0.002)
+
+
+def start_senders(mounts, tmp, jobs):
+    cut = [jobs * i // MOUNTS for i in range(MOUNTS + 1)]
+    parts = [range(begin, end) for begin, end in zip(cut, cut[1:])]
+    paths = [f"{mount.dir}/mq/jobs@lines" for mount in mounts]
+    return [
+        fork(send_by_file, paths[0], parts[0], f"{tmp}/unsure-0"),
+        fork(send_by_file, paths[1], parts[1], f"{tmp}/unsure-1"),
+        fork(send_by_file, paths[2], parts[2], f"{tmp}/unsure-file"),
+        fork(send_by_bash, paths[3], parts[3], f"{tmp}/unsure-bash", f"{tmp}/sent-bash"),
+    ]
+
+
+def work(redis, mounts, workers, jobs):
+    seen, last, moved, kills, killed = {}, 0, time.monotonic(), 0, 0
+    while True:
+        time.sleep(0.005)
+        for worker in workers:
+            worker.tend()
+        done = progress(workers, seen)
+        if done != last:
+            last, moved = done, time.monotonic()
+        if done >= jobs and all_done(workers, jobs):
+            return kills
+        if time.monotonic() > moved + PATIENCE_LEASE:
+            print("soak: WRONG: nothing moves any more", file=sys.stderr)
+            return kills
+        if random.random() < 0.1:
+            random.choice(workers).process.send_signal(random.choice(DEATHS))
+            kills += 1
+        if killed < DAEMON_KILLS + REDIS_KILLS and done >= jobs * (killed + 1) // (DAEMON_KILLS + REDIS_KILLS + 2):
+            killed += 1
+            (redis if killed % 2 else random.choice(mounts)).kill()
+
+
+def read_all_unsure(tmp):
+    numbers = read_unsure(tmp)
+    for name in ("unsure-0", "unsure-1"):
+        if os.path.exists(f"{tmp}/{name}"):
+            with open(f"{tmp}/{name}", "rb") as text:
+                for number in text.read().split():
+                    numbers[number] = numbers.get(number, 0) + 1
+    return numbers
+
+
+def main(jobs):
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not shutil.which("redis-server"):
+        sys.exit("soak: no redis-server here")
+    tmp = tempfile.mkdtemp(prefix="ipcfs-redis-")
+    redis = Redis(tmp)
+    mounts = [Mount(f"{tmp}/m{i}", redis) for i in range(MOUNTS)]
+    with open(f"{mounts[0].dir}/mq/jobs@maxmsg=200", "wb"):
+        pass
+    begin = time.monotonic()
+    senders = start_senders(mounts, tmp, jobs)
+    workers = [Worker(command, f"{mounts[i % MOUNTS].dir}/mq/jobs@lines,ack", tmp, i) for i, command in enumerate(WORKERS)]
+    kills = work(redis, mounts, workers, jobs)
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()
+    for pid in senders:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    print(f"soak: {jobs} jobs in {time.monotonic() - begin:.0f} s, {kills} signals to workers, "
+          f"{sum(mount.kills for mount in mounts)} kills of daemons, {redis.kills} of the Redis")
+    right = count(workers, jobs, read_all_unsure(tmp))
+    right &= all([mount.stop() == 0 for mount in mounts])
+    redis.process.kill()
+    redis.process.wait()
+    shutil.rmtree(tmp)
+    print("soak:", "all right" if right else "FAILED")
+    return 0 if right else 1
+
+
+if __name__ == "__main__":
+    soak_jobs.DAEMON_KILLS = 0
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100000))
