@@ -258,6 +258,15 @@ out:
 	return events;
 }
 
+/* The queue has gone, and what was owed with it. */
+static void rmq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
+{
+	if (by && chan->debts)
+		ipc_refuse(chan->ipc, by, EIDRM, ipc_chan_path(chan),
+			   "%u messages were being worked on through this mount: they went with the queue",
+			   chan->debts);
+}
+
 /* --- opening and closing --- */
 
 /* Creation parameters on a queue that exists must be what it has. */
@@ -340,6 +349,7 @@ static void rmq_chan_free(struct ipc_chan *chan)
 static const struct ipc_kind_debts rmq_debts = {
 	.settled = rmq_settled,
 	.given_back = rmq_given_back,
+	.forgotten = rmq_forgotten,
 };
 
 static const struct ipc_kind_names rmq_names = {
