@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs what was built in DIR: the fuzz targets over their corpora, the examples, the README's commands, what shells complete,
+# Runs what was built in DIR: the fuzz targets over their corpora, the examples, the README's commands, what shells complete, the units,
 # then both sets of Criterion tests, whose skipped tests and summaries are the last lines. FILTER (suite/name) leaves only the
 # tests that match. With AGAIN=1 a test that failed is run once more by itself, and named whatever comes of it: on a machine
 # that is loaded by others, one time-out says little.
@@ -45,6 +45,7 @@ if [ -z "$filter" ]; then
 	sh tests/examples.sh || rc=1
 	python3 -B tests/readme.py || rc=1
 	sh tests/completion.sh || rc=1
+	bash tests/units.sh || rc=1
 fi
 for t in "$dir"/tests/unit-tests "$dir"/tests/mount-tests; do
 	run "$t" "$filter" || { [ "${AGAIN-}" = 1 ] && again "$t"; } || rc=1
