@@ -157,6 +157,7 @@ $(B)/fuzz/request: $(B)/tests/fuzz/request.o $(B)/tests/fuzz/replay.o $(filter-o
 	$(call say,link,$@)
 	$(Q)$(LINK) -o $@ $^ $(FS_LIBS) $(REDIS_LIBS) $(LDLIBS)
 $(B)/tests/fuzz/request.o: KNOWS = -Ilib $(FUSE_CFLAGS)
+$(B)/fuzz/top: $(TOP_PARTS)
 
 $(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o $(B)/libipc.a
 	@mkdir -p $(@D)
@@ -282,6 +283,7 @@ build/fuzz-clang/%: tests/fuzz/%.c $(LIB_SOURCES) $(LIB_HEADERS)
 	@mkdir -p $(@D)
 	clang $(BASEFLAGS) -Ilib -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		$(if $(filter %/request,$@),$(FUSE_CFLAGS)) -o $@ $< $(LIB_SOURCES) \
+		$(if $(filter %/top,$@),$(TOP_PARTS:$(B)/%.o=%.c)) \
 		$(if $(filter %/request,$@),$(filter-out fs/main.c,$(wildcard fs/*.c)) $(FUSE_LIBS))
 build/fuzz-clang/request: $(wildcard fs/*.c fs/*.h)
 

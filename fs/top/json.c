@@ -107,7 +107,10 @@ char *json_string(struct json *j)
 		j->at += plain;
 		if (*j->at == '"')
 			break;
-		if (!*j->at++ || !(to = json_unescape(&j->at, to))) {
+		if (*j->at)
+			j->at++; /* behind the backslash */
+		to = json_unescape(&j->at, to);
+		if (!to) {
 			j->bad = true;
 			return NULL;
 		}
@@ -134,15 +137,25 @@ static bool json_word(struct json *j, const char *word)
 	return true;
 }
 
+/* Whether a number begins here; null is none, and all else is bad. */
+static bool json_is_number(struct json *j)
+{
+	char c = json_peek(j);
+
+	if (j->bad || (c == 'n' && json_word(j, "null")))
+		return false;
+	j->bad = c != '-' && (c < '0' || c > '9');
+	return !j->bad;
+}
+
 bool json_real(struct json *j, double *value)
 {
 	char *end;
 
-	if (json_peek(j) == 'n' && json_word(j, "null"))
+	if (!json_is_number(j))
 		return false;
 	*value = strtod(j->at, &end);
-	if (end == j->at)
-		j->bad = true;
+	j->bad = end == j->at;
 	j->at = end;
 	return !j->bad;
 }
@@ -152,19 +165,18 @@ bool json_number(struct json *j, int64_t *value)
 	char *end;
 	double real;
 
-	if (json_peek(j) == 'n' && json_word(j, "null"))
+	if (!json_is_number(j))
 		return false;
 	*value = strtoll(j->at, &end, 10);
-	if (end != j->at && (*end == '.' || *end == 'e' || *end == 'E')) {
-		if (!json_real(j, &real))
-			return false;
-		*value = (int64_t)real;
-		return true;
+	if (*end != '.' && *end != 'e' && *end != 'E') {
+		j->bad = end == j->at;
+		j->at = end;
+		return !j->bad;
 	}
-	if (end == j->at)
-		j->bad = true;
-	j->at = end;
-	return !j->bad;
+	if (!json_real(j, &real))
+		return false;
+	*value = real >= 9e18 ? INT64_MAX : real <= -9e18 ? INT64_MIN : (int64_t)real;
+	return true;
 }
 
 static void json_pass(struct json *j, int levels)
@@ -173,6 +185,8 @@ static void json_pass(struct json *j, int levels)
 	bool first = true;
 	double number;
 
+	if (j->bad)
+		return;
 	if (c == '"') {
 		json_string(j);
 	} else if (c == '{' || c == '[') {

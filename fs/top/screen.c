@@ -509,6 +509,9 @@ int top_screen_run(const char *dir, double delay, long looks)
 	take_sample(&s, sample);
 	screen_loop(&s);
 	endwin();
+	/* The other thread waits for a daemon that does not answer: what it holds ends with the process. */
+	if (s.asked)
+		_exit(0);
 	leave_page(&s);
 	free(s.rows);
 	top_sample_free(s.sample);

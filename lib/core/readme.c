@@ -30,8 +30,8 @@ static const char text[] =
 	"  seq 9 > M/mq/jobs@lines; while read -r job; do echo $job; done < M/mq/jobs@lines,idle=1s\n"
 	"\n"
 	"A read of an empty channel and a write to a full one wait; Ctrl-C ends them, O_NONBLOCK is EAGAIN.\n"
-	"M/status  what is open (M/status@json for programs)      M/errors  why something was refused\n"
-	"M/events  what happens, as it happens (M/events@json)\n";
+	"M/status  what is open (@json, @metrics, @dot)           M/errors  why something was refused\n"
+	"M/events  what happens, as it happens (@json)            ipcfs-top  all of it, live\n";
 
 void ipc_text_readme(struct ipc *ipc, FILE *out)
 {

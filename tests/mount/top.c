@@ -245,40 +245,48 @@ t_test(top, keys_live_when_the_daemon_does_not_answer)
 
 /* --- many --- */
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = true };
+#else
+enum { SANITIZED = false };
+#endif
+
 static long ticks_of(long pid)
 {
 	return atol(t_bash(0, t_format("awk '{ print $14 + $15 }' /proc/%ld/stat", pid)));
 }
 
-static long first_screen(void)
+static long terminal_pid(void)
 {
-	long begin = t_deadline(0), end;
-
-	t_bash(0, TMUX " respawn-window -k \"" TOP " $M\"");
-	t_await(terminal_has("5000 channels"));
-	end = t_deadline(0);
-	return end - begin;
+	return atol(t_bash(0, TMUX " list-panes -F '#{pane_pid}'"));
 }
 
-t_test_bare(top, five_thousand_channels_are_there_at_once_and_cost_little)
+/* Processor time of both, in milliseconds: how long it takes where nobody else wants the processors. */
+static long first_screen(void)
 {
-	long best = 1000, pid, before;
+	long before = ticks_of(M->daemon);
+
+	t_bash(0, TMUX " respawn-window -k \"exec " TOP " $M\"");
+	t_await(terminal_has("5000 channels"));
+	return (ticks_of(M->daemon) - before + ticks_of(terminal_pid())) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+t_test_bare(top, five_thousand_channels_are_there_soon_and_cost_little)
+{
+	long took, pid, before, used;
 
 	M = t_mount_start("-o", "kinds=bcast", NULL);
 	for (int i = 0; i < 5000; i++)
 		t_write(t_path(M, "bcast/%d", i), "");
 	terminal_start(80, 24, "");
-	for (int i = 0; i < 10 && best >= 200; i++) {
-		long took = first_screen();
-
-		best = took < best ? took : best;
-	}
-	pid = atol(t_bash(0, TMUX " list-panes -F '#{pane_pid}'"));
+	took = first_screen();
+	pid = terminal_pid();
 	before = ticks_of(pid);
 	sleep(5);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	cr_expect_lt(best, 200, "first screen after %ld ms", best);
-	cr_expect_leq(ticks_of(pid) - before, 5 * sysconf(_SC_CLK_TCK) * 2 / 100);
-#endif
+	used = ticks_of(pid) - before;
+	if (!SANITIZED) {
+		cr_expect_lt(took, 200, "first screen after %ld ms", took);
+		cr_expect_leq(used, 5 * sysconf(_SC_CLK_TCK) * 2 / 100, "%ld ticks", used);
+	}
 	terminal_end();
 }
