@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "fs.h"
@@ -37,6 +38,7 @@ void fs_mounted_start(struct fs *fs)
 {
 	char *line = NULL, device[32], at[4096], ours[4096];
 	FILE *mounts = fopen(table, "re");
+	unsigned major, minor;
 	size_t size = 0;
 
 	path_escape(fs->opt.mountpoint, ours, sizeof(ours));
@@ -47,6 +49,8 @@ void fs_mounted_start(struct fs *fs)
 	free(line);
 	if (mounts)
 		fclose(mounts);
+	if (sscanf(fs->mount_device, "%u:%u", &major, &minor) == 2)
+		ipc_set_device(fs->ipc, makedev(major, minor));
 }
 
 static bool is_mounted(const struct fs *fs)

@@ -148,6 +148,8 @@ bool ipc_ref_address(const struct ipc_ref *, struct ipc_ref *address);
 bool ipc_ref_follow(struct ipc *, struct ipc_ref *);
 /* The mount that the addresses were made in has gone: so do those channels. Returns whether any have an address, or will soon. */
 bool ipc_has_addresses(const struct ipc *);
+/* The device of the mount, st_dev, as far as it is known: NAME@ctl then finds what servers have bound there. */
+void ipc_set_device(struct ipc *, dev_t);
 void ipc_drop_addresses(struct ipc *);
 void ipc_look_cancel(struct ipc_look *);
 /*

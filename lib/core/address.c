@@ -48,6 +48,11 @@ bool ipc_ref_follow(struct ipc *ipc, struct ipc_ref *ref)
 	return true;
 }
 
+void ipc_set_device(struct ipc *ipc, dev_t device)
+{
+	ipc->device = device;
+}
+
 bool ipc_has_addresses(const struct ipc *ipc)
 {
 	return ipc->addresses || ipc->bindings;

@@ -18,6 +18,7 @@ struct ipc {
 	unsigned idle_count;
 	struct ipc_list handles;
 	struct ipc_ask *ask; /* whoever waits for answers from elsewhere; NULL: nobody can */
+	dev_t device;	     /* ipc_set_device(); 0: not known */
 	bool down;
 	bool abroad;		       /* callers from other namespaces have come */
 	char hidden[32];	       /* ipc_hidden_name() */

@@ -339,7 +339,9 @@ static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_
 	(void)ref;
 	if (!c)
 		return 0;
-	if (c->type)
+	if (S_ISSOCK(c->chan.st.st_mode))
+		sock_bound_show(c, out);
+	else if (c->type)
 		fprintf(out, "type=%s\n", sock_type_name(c->type));
 	if (!c->target && !S_ISSOCK(c->chan.st.st_mode)) {
 		ipc_escape(shown, sizeof(shown), chan->name, strlen(chan->name));

@@ -100,6 +100,9 @@ void sock_pair_abandon(struct sock_pair *);
 ssize_t sock_pair_read(struct ipc_op *);
 ssize_t sock_pair_write(struct ipc_op *);
 
+/* bound.c: the lines of NAME@ctl for a socket that a server has bound. */
+void sock_bound_show(const struct sock_chan *, FILE *);
+
 /* connect.c */
 int sock_open(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
 int sock_connect(struct ipc_op *);
