@@ -12,7 +12,7 @@
 #include "ctl.h"
 
 /* Of one step: names that are looked at, and open files that may have to be. */
-enum { STEP = 64, STEP_HANDLES = 256 };
+enum { STEP = 64, STEP_HANDLES = 128 };
 
 static const struct ipc_status_writer *const writers[] = {
 	[IPC_STATUS_LINES] = &ipc_status_lines,

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abroad.h"
 #include "base/proc.h"
 #include "people.h"
 #include "quote.h"
 #include "status.h"
 
 /* Arrows at one channel; the rest is counted. */
-enum { ARROWS = 256 };
+enum { ARROWS = 128 };
 
 struct dot {
 	void *seen; /* a tree of tsearch(3): the numbers of processes that have a node */
@@ -43,8 +44,8 @@ static int pid_compare(const void *a, const void *b)
 	return (a > b) - (a < b);
 }
 
-/* Writes the process's node before its first arrow. 0 or -ENOMEM. */
-static int dot_process(struct ipc_status *s, pid_t pid, const char *command)
+/* 1: it was there already, 0: now it is, or -ENOMEM. */
+static int dot_seen(struct ipc_status *s, pid_t pid)
 {
 	struct dot *dot = s->kept;
 	void *key = (void *)((intptr_t)pid + 1);
@@ -54,18 +55,36 @@ static int dot_process(struct ipc_status *s, pid_t pid, const char *command)
 	if (!dot)
 		return -ENOMEM;
 	if (tfind(key, &dot->seen, pid_compare))
-		return 0;
+		return 1;
 	if (!tsearch(key, &dot->seen, pid_compare))
 		return -ENOMEM;
 	dot->count++;
-	if (!pid) {
-		fputs("\t\"0\" [label=\"elsewhere\", style=dashed];\n", s->out);
-		return 0;
-	}
-	fprintf(s->out, "\t\"%d\" [label=\"", (int)pid);
-	ipc_quote_label(s->out, command);
-	fprintf(s->out, "\\n%d\"];\n", (int)pid);
 	return 0;
+}
+
+/* Writes the node of somebody's process before its first arrow. Its number as the reader knows it, or -ENOMEM. */
+static pid_t dot_process(struct ipc_status *s, const struct ipc_person *person)
+{
+	struct ipc_person process = *person;
+	pid_t whole = ipc_proc_process(person->pid), pid;
+	char command[128];
+	int r;
+
+	if (whole > 0)
+		process.pid = whole;
+	pid = ipc_reader_pid(s->ipc, process.pid);
+	r = dot_seen(s, pid);
+	if (r < 0)
+		return r;
+	if (r == 0 && !pid) {
+		fputs("\t\"0\" [label=\"elsewhere\", style=dashed];\n", s->out);
+	} else if (r == 0) {
+		ipc_person_show(s->ipc, &process, command, sizeof(command));
+		fprintf(s->out, "\t\"%d\" [label=\"", (int)pid);
+		ipc_quote_label(s->out, command);
+		fprintf(s->out, "\\n%d\"];\n", (int)pid);
+	}
+	return pid;
 }
 
 static void dot_between(const struct dot_arrows *a, pid_t pid, bool to_channel)
@@ -86,19 +105,15 @@ static bool dot_arrow(void *arg, const struct ipc_person *person)
 	struct dot_arrows *a = arg;
 	FILE *out = a->s->out;
 	double seconds = (double)(ipc_now() - person->since) / 1e9;
-	struct ipc_person process;
-	char command[128];
 	pid_t pid;
 
 	if (a->count++ >= ARROWS)
 		return true;
-	process = *person;
-	if (ipc_proc_process(person->pid) > 0)
-		process.pid = ipc_proc_process(person->pid);
-	pid = ipc_person_show(a->s->ipc, &process, command, sizeof(command));
-	a->err = dot_process(a->s, pid, command);
-	if (a->err)
+	pid = dot_process(a->s, person);
+	if (pid < 0) {
+		a->err = pid;
 		return false;
+	}
 	dot_between(a, pid, person->op == IPC_WRITE || person->op == IPC_FLUSH);
 	switch (person->role) {
 	case IPC_ROLE_READS:

@@ -86,6 +86,27 @@ t_test(top, refusals_name_the_cause)
 			      "permission denied");
 }
 
+/* The counts that status shows to all, and nobody's name. */
+t_test_bare(top, others_see_what_status_shows_them)
+{
+	char *out;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can be somebody else");
+	t_need("setpriv");
+	M = t_mount_start("-o", "allow_other", NULL);
+	t_bash(0, "umask 077; touch $M/bcast/own; cp " TOP " top");
+	t_spawn(M, "bash", "exec cat $M/bcast/own");
+	t_await_waiters(M, "bcast/own", 1);
+	out = t_bash(
+		0,
+		"./top -b $M | grep own; echo; setpriv --reuid 54321 --regid 54321 --clear-groups ./top -b $M | grep own");
+	cr_expect(strstr(out, "bcast     0/65.5k   1   0") == out && strstr(out, "waits: read cat("), "%s", out);
+	out = strstr(out, "\n\n") + 2;
+	cr_expect_eq(strncmp(out, "bcast           -   1   0 ", 26), 0, "%s", out);
+	cr_expect(strstr(out, "    1     -    0    0 own\n") && !strstr(out, "cat"), "%s", out);
+}
+
 t_test(top, a_dead_mount_is_called_so)
 {
 	t_mount_crash(M);

@@ -99,7 +99,7 @@ Test(status, no_step_is_long_however_much_there_is)
 	cr_expect_leq(longest_step(IPC_STATUS_LINES), 66);
 	cr_expect_leq(longest_step(IPC_STATUS_JSON), 66);
 	cr_expect_leq(longest_step(IPC_STATUS_METRICS), 1026);
-	cr_expect_leq(longest_step(IPC_STATUS_DOT), 2 * (256 + 64) + 256);
+	cr_expect_leq(longest_step(IPC_STATUS_DOT), 2 * (128 + 64) + 128);
 	for (int i = 0; i < MANY; i++)
 		ipc_close(crowd[i]);
 }
