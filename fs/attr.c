@@ -89,7 +89,7 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 		h = node->served;
 	r = h ? ipc_handle_stat(h, st) : -EOPNOTSUPP;
 	if (r == 0) {
-		st->st_ino = node->ino;
+		st->st_ino = ipc_ref_is_elsewhere(&node->ref) ? st->st_ino : node->ino;
 		return 0;
 	}
 	r = attr_named(fs, &cred, node, st);

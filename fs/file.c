@@ -297,7 +297,7 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 		return r;
 	}
 	if (ipc_handle_stat(file->handle, st) == 0)
-		st->st_ino = node->ino;
+		st->st_ino = ipc_ref_is_elsewhere(ref) ? st->st_ino : node->ino;
 	else if (!file->backed)
 		fs_size_create(node, fi->flags);
 	if (!node->believed)
@@ -486,6 +486,8 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	int r = fs_dir_resolve(fs, &cred, parent, name, FS_OPENS, &ref);
 
 	mode &= 07777;
+	if (r == 0)
+		ipc_ref_made_by(&ref, fi->flags);
 	if (r == 0)
 		r = check_backing(fs, &cred, &ref);
 	if (r < 0) {

@@ -43,6 +43,12 @@ struct fs_options {
 	struct ipc_options ipc;
 };
 
+/* lock.c: who waits for locks. */
+struct fs_locks {
+	struct ipc_pool *pool; /* NULL until the first */
+	struct ipc_list waiting;
+};
+
 enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_HIDDEN, FS_CHAN, FS_FIFO };
 
 /*
@@ -116,6 +122,7 @@ struct fs {
 	struct ipc_list makings; /* CREATEs that helpers have */
 	struct fs_closers closers;
 	struct fs_replays replay;
+	struct fs_locks locks;
 	struct fs_fifos *fifos; /* NULL until the first */
 	void *names;		/* tree of struct fs_name */
 	void *linked;		/* tree of the nodes that are */
@@ -253,6 +260,13 @@ int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cach
 /* For how many seconds the kernel may believe what it was told about the node: its name, its attributes. */
 double fs_node_timeout(const struct fs_node *);
 double fs_attr_timeout(const struct fs_node *);
+
+/* lock.c: flock(2) and fcntl_locking(2). shut_down: answers who waits; end: behind the unmount. */
+void fs_flock(fuse_req_t, fuse_ino_t, struct fuse_file_info *, int op);
+void fs_setlk(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct flock *, int sleep);
+void fs_getlk(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct flock *);
+void fs_lock_shut_down(struct fs *);
+void fs_lock_end(struct fs *);
 
 /* session.c. Returns the process's exit status. */
 int fs_session_run(struct fs *, struct fuse_args *);

@@ -59,37 +59,6 @@ static void session_init(void *userdata, struct fuse_conn_info *conn)
 	fs_service_ready(&fs->service, fs->loop, fs->opt.mountpoint);
 }
 
-static void session_no_lock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
-{
-	struct fs *fs = fs_of(req);
-	const struct fs_node *node = fs_node(fs, ino);
-	char text[2 * IPC_NAME_MAX], path[sizeof(text) + 16] = "lock";
-	struct ipc_cred cred = fs_cred(req);
-
-	(void)fi;
-	(void)op;
-	if (node->type == FS_CHAN) {
-		fs_ref_text(fs, &node->ref, text, sizeof(text));
-		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(node->ref.kind), text);
-	}
-	/* Two handles have two inodes here, so the kernel's own locks would exclude nobody. */
-	fs_reply_err(req,
-		     ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, path, "channels cannot be locked; lock a regular file"));
-}
-
-static void session_no_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep)
-{
-	(void)lock;
-	(void)sleep;
-	session_no_lock(req, ino, fi, 0);
-}
-
-static void session_no_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
-{
-	(void)lock;
-	session_no_lock(req, ino, fi, 0);
-}
-
 const struct fuse_lowlevel_ops fs_ops = {
 	.init = session_init,
 	.lookup = fs_lookup,
@@ -115,9 +84,9 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.releasedir = fs_releasedir,
 	.create = fs_create,
 	.poll = fs_poll,
-	.flock = session_no_lock,
-	.setlk = session_no_setlk,
-	.getlk = session_no_getlk,
+	.flock = fs_flock,
+	.setlk = fs_setlk,
+	.getlk = fs_getlk,
 };
 
 static int session_requests(void *arg)
@@ -243,6 +212,7 @@ static void session_end(struct fs *fs)
 	fs_awake_end(&fs->awake);
 	fs_closers_end(&fs->closers);
 	fs_fifo_fini(fs);
+	fs_lock_end(fs);
 	ipc_watch_remove(&fs->signals);
 	if (fd >= 0)
 		close(fd);
@@ -264,6 +234,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	ipc_list_init(&fs->replay.waiting);
 	ipc_list_init(&fs->listings);
 	ipc_list_init(&fs->makings);
+	ipc_list_init(&fs->locks.waiting);
 	umask(0); /* the kernel has applied the caller's */
 	fs->awake.fd = -1;
 	r = session_start(fs);
@@ -290,6 +261,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_fifo_shut_down(fs);
 	fs_create_shut_down(fs);
 	fs_opendir_shut_down(fs);
+	fs_lock_shut_down(fs);
 	fs_steps_end(&fs->steps);
 	fs_closers_end(&fs->closers);
 	ipc_watch_remove(&fs->device);

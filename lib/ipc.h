@@ -64,6 +64,7 @@ struct ipc_ref {
 	bool abroad;	   /* whoever asks is in other namespaces, where the name has another meaning or another form */
 	pid_t shown;	   /* the number that he wrote, where base is ours for the same process; 0: base is his */
 	uint16_t facet_at; /* offset in base[] of the facets' text, NUL-terminated; 0: none */
+	bool text;	   /* a small plain file that stands among the channels: kinds/sock/text.c */
 	ino_t ino;	   /* ipc_stat()'s number of the object that is meant; 0: whatever has the name */
 	char base[IPC_NAME_MAX + 2];
 };
@@ -336,11 +337,17 @@ enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *);
 bool ipc_handle_has_unfinished(const struct ipc_handle *);
 /* Whether its regular files are plain ones: with a size, and for any number of handles on one inode. */
 bool ipc_ref_is_plain(const struct ipc_ref *);
+/* Whether the name leads out of the mount, to a file whose number is what stat(2) shows: sqlite compares it with its descriptor's. */
+bool ipc_ref_is_elsewhere(const struct ipc_ref *);
+/* Before it is made by an open(2) with these flags. */
+void ipc_ref_made_by(struct ipc_ref *, int flags);
 /*
  * A file that the kernel has to serve the handle from, without us; the descriptor stays the handle's. -1: ours is the handle to
  * serve. refuse: the kernel will not; a line for MNT/errors, and -EOPNOTSUPP.
  */
 int ipc_handle_backing(const struct ipc_handle *);
+/* A descriptor whose locks are the open file's: flock(2), and fcntl_locking(2) of open file descriptions. -1: there are none. */
+int ipc_handle_lock_fd(const struct ipc_handle *);
 int ipc_refuse_backing(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 /*
  * How the process that closes a descriptor of a file does it, which decides what becomes of the messages that the reader owes:

@@ -31,6 +31,11 @@ int ipc_handle_backing(const struct ipc_handle *h)
 	return h->kind->handles->backing ? h->kind->handles->backing(h) : -1;
 }
 
+int ipc_handle_lock_fd(const struct ipc_handle *h)
+{
+	return h->lockable - 1;
+}
+
 int ipc_refuse_backing(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	return ipc_refuse(

@@ -33,6 +33,7 @@ struct ipc_chan {
 	unsigned holders; /* of them, those that hold something until they are closed: the kind's holds() */
 	unsigned debts;	  /* messages that were handed over and are not settled: settle.h */
 	bool full;	  /* a write has found no room, and none some since; known while MNT/events is read */
+	bool text;	  /* no channel: ipc_ref.text */
 	struct stat st;	  /* kinds whose names live here: all of it; others: st_ino */
 	/*
 	 * From and to the files of this mount; and of those that were taken, what went back since, because it did not reach its reader.

@@ -17,6 +17,7 @@ struct ipc_handle {
 	bool readable, writable, duplex;
 	bool used;		  /* its open has succeeded */
 	bool plain;		  /* a plain file: reads and writes go by op->offset, and nothing is kept */
+	int lockable;		  /* 1 and more: the descriptor whose locks are this file's, plus one */
 	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */
 	uint8_t open_side;	  /* which side an IPC_OPEN waits on */
 	struct ipc_list ops;	  /* parked, wherever they wait */

@@ -162,11 +162,12 @@ struct ipc_kind {
 	char name[IPC_KIND_NAME_MAX + 1];
 	const char *pattern; /* what stands for a name in texts: "tcp/HOST/PORT". Or NULL: "NAME". */
 	uint32_t facets;
-	bool named;		       /* its names live in the channel table and nowhere else */
-	bool remote;		       /* its objects are no kernel's: nobody has to be acted as */
-	bool plain;		       /* what is regular of it is a plain file: ipc_ref_is_plain() */
-	bool text;		       /* no channels: a text of the whole instance */
-	bool transient;		       /* and an entry appears when a name is opened; forgetting it is the kind's */
+	bool named;	/* its names live in the channel table and nowhere else */
+	bool remote;	/* its objects are no kernel's: nobody has to be acted as */
+	bool plain;	/* what is regular of it is a plain file: ipc_ref_is_plain() */
+	bool text;	/* no channels: a text of the whole instance */
+	bool texts;	/* an open with O_EXCL for both directions makes a small plain file instead: ipc_ref.text */
+	bool transient; /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
 
 	/* Sets up, and takes down, the kind's own state in *ipc_kind_data(). Or NULL. stop() may follow a failed start(). */

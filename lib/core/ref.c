@@ -111,11 +111,24 @@ const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *ref)
 
 bool ipc_ref_is_plain(const struct ipc_ref *ref)
 {
-	return ref->kind->plain && !(ref->facets.set & IPC_F_CORE);
+	return (ref->kind->plain || ref->text) && !(ref->facets.set & IPC_F_CORE);
+}
+
+bool ipc_ref_is_elsewhere(const struct ipc_ref *ref)
+{
+	return ref->kind->plain && !ref->abroad && !ref->facet_at;
+}
+
+void ipc_ref_made_by(struct ipc_ref *ref, int flags)
+{
+	ref->text = ref->kind->texts && !ref->facet_at && (flags & O_EXCL) && (flags & O_ACCMODE) == O_RDWR;
 }
 
 static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ipc_ref *ref)
 {
+	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+
+	ref->text = chan && chan->text;
 	if (ipc_ref_suits(cred, ref))
 		return 0;
 	ref->abroad = ipc->abroad = true;

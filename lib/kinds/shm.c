@@ -387,6 +387,7 @@ static int shm_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int 
 	shm_handle(h)->abroad = ref->abroad;
 	h->plain = true;
 	h->duplex = false;
+	h->lockable = fd + 1;
 	return 0;
 }
 

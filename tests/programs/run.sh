@@ -44,6 +44,9 @@ install_packages() {
 		go golang-go
 		mawk mawk
 		socat socat
+		sqlite3 sqlite3
+		screen screen
+		psql postgresql
 		python3 python3
 	P
 	[ ${#packages[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
@@ -197,6 +200,45 @@ socat_serves_and_connects() {
 	wait
 }
 
+sqlite_keeps_a_database_in_shared_memory() {
+	sqlite3 "$M/shm/ipcfs-programs-db" 'create table t(a); insert into t values(42);'
+	[ "$(sqlite3 "$M/shm/ipcfs-programs-db" 'select a from t')" = 42 ]
+	rm "$M/shm/ipcfs-programs-db"
+}
+
+screen_keeps_its_session() {
+	export SCREENDIR=$M/sock
+	screen -dmS ipcfs sleep 60
+	await eval 'screen -ls | grep -q "\.ipcfs"'
+	screen -S ipcfs -X quit
+	await eval '! screen -ls | grep -q "\.ipcfs"'
+}
+
+# A server that refuses to be root: as nobody, on a mount of its own which he may use.
+postgresql_locks_and_listens() {
+	# Not local, as the trap runs behind the function.
+	user=() bins=(/usr/lib/postgresql/*/bin) M=$dir/shared
+	bin=${bins[-1]}
+	mkdir "$M" "$dir/pg"
+	if [ "$(id -u)" = 0 ]; then
+		user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+		chown nobody "$dir/pg"
+		chmod 755 "$dir"
+		"$ipcfs" -f -o allow_other "$M" &
+	else
+		"$ipcfs" -f "$M" &
+	fi
+	server=$!
+	trap '"${user[@]}" "$bin/pg_ctl" -D "$dir/pg/data" -m immediate stop >/dev/null 2>&1 || true; kill $server; wait $server || true' EXIT
+	await test -e "$M/README"
+	"${user[@]}" "$bin/initdb" -D "$dir/pg/data" -A trust >"$dir/pg.log"
+	"${user[@]}" "$bin/pg_ctl" -D "$dir/pg/data" -w -l "$dir/pg/log" -o "-k $M/sock -c listen_addresses=''" start >"$dir/pg.log"
+	[ "$("${user[@]}" "$bin/psql" -h "$M/sock" -d postgres -Atc 'select 41+1')" = 42 ]
+	grep -q "$dir/pg/data" "$M/sock/.s.PGSQL.5432.lock"
+	"${user[@]}" "$bin/pg_ctl" -D "$dir/pg/data" -w -m fast stop >"$dir/pg.log"
+	[ ! -e "$M/sock/.s.PGSQL.5432.lock" ]
+}
+
 install_packages
 start "$ipcfs" -f "$M"
 await test -e "$M/README" || { cat "$dir/log"; exit 1; }
@@ -208,6 +250,9 @@ try ssh_shares_a_connection ssh sshd ssh-keygen
 try supervisor_is_controlled supervisord supervisorctl
 try haproxy_listens_on_a_socket haproxy socat
 try socat_serves_and_connects socat
+try sqlite_keeps_a_database_in_shared_memory sqlite3
+try screen_keeps_its_session screen
+try postgresql_locks_and_listens psql setpriv
 echo "programs: $passed passed, ${#failed[@]} failed, ${#skipped[@]} skipped"
 [ ${#skipped[@]} = 0 ] || printf 'skipped: %s\n' "${skipped[@]}"
 [ ${#failed[@]} = 0 ] || { printf 'failed: %s\n' "${failed[@]}"; exit 1; }

@@ -57,6 +57,8 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	(void)ino;
 	if (r < 0)
 		return r;
+	if (c->text >= 0)
+		return ref->facets.set ? -ENOENT : sock_text_open(s, flags);
 	if (!ref->facets.set && S_ISSOCK(c->chan.st.st_mode))
 		return -ENXIO;
 	if (ref->facets.set & IPC_F_ADDR)

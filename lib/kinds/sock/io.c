@@ -72,6 +72,8 @@ ssize_t sock_read(struct ipc_op *op)
 	struct sock_handle *s = sock_handle(op->handle);
 	int r = 0;
 
+	if (s->role == SOCK_KEEPS)
+		return sock_text_read(op);
 	if (s->role == SOCK_RECEIVES)
 		return sock_read_shared(op);
 	if (s->fd < 0)
@@ -146,8 +148,11 @@ static ssize_t sock_write_packet(struct ipc_op *op, int fd)
 ssize_t sock_write(struct ipc_op *op)
 {
 	struct sock_handle *s = sock_handle(op->handle);
-	int r = sock_connect_late(s);
+	int r;
 
+	if (s->role == SOCK_KEEPS)
+		return sock_text_write(op);
+	r = sock_connect_late(s);
 	if (r < 0)
 		return r;
 	return sock_result(op, s->type == SOCK_STREAM ? sock_pair_write(op) : sock_write_packet(op, s->fd));
@@ -160,6 +165,8 @@ unsigned sock_poll(struct ipc_handle *h)
 	unsigned events;
 	int r = 0;
 
+	if (s->role == SOCK_KEEPS)
+		return (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
 	if (s->role == SOCK_CONNECTS || s->role == SOCK_DIALS)
 		r = sock_connect_late(s);
 	if (r < 0)

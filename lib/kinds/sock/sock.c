@@ -54,6 +54,10 @@ static int sock_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st
 	if (!c)
 		return -ENOENT;
 	*st = c->chan.st;
+	if (c->text >= 0) {
+		st->st_size = sock_text_size(c);
+		return ref->facets.set ? -ENOENT : 0;
+	}
 	if (ref->facets.set & IPC_F_ADDR) {
 		/* What a server has bound is its own address, and a face has none. */
 		if (c->target)
@@ -161,14 +165,16 @@ static int sock_create(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	if (r < 0)
 		return r;
 	c = sock_chan(chan);
-	c->fd = c->tx = -1;
+	c->fd = c->tx = c->text = -1;
 	ipc_list_init(&c->pending);
 	ipc_waitq_init(&c->room, ipc, -1);
 	ipc_list_init(&c->returned);
 	if (S_ISSOCK(mode))
 		return 0;
 	c->type = sock_facet_type(&ref->facets);
-	if (ref->facets.set & IPC_F_CONNECT) {
+	if (ref->text) {
+		r = sock_text_make(c, cred);
+	} else if (ref->facets.set & IPC_F_CONNECT) {
 		r = sock_create_face(ipc, cred, ref, c);
 	} else {
 		if (!c->type)
@@ -204,6 +210,7 @@ static void sock_chan_free(struct ipc_chan *chan)
 		close(c->tx);
 	ipc_waitq_close(&c->room, -EBADF);
 	sock_forget_returned(c);
+	sock_text_free(c);
 	free(c->target);
 }
 
@@ -285,9 +292,15 @@ static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 {
 	struct sock_chan *c = h ? sock_chan(h->chan) : sock_find(ipc, ref);
 
+	int r = 0;
+
 	if (!c)
 		return -ENOENT;
-	return ipc_chan_chattr(&c->chan, st, set);
+	if (c->text >= 0 && (set & IPC_SET_SIZE)) {
+		r = sock_text_resize(c, st->st_size);
+		set &= ~(unsigned)IPC_SET_SIZE;
+	}
+	return r < 0 ? r : ipc_chan_chattr(&c->chan, st, set);
 }
 
 static int sock_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
@@ -297,6 +310,10 @@ static int sock_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dep
 
 	if (!c)
 		return -ENOENT;
+	if (c->text >= 0) {
+		*depth = (struct ipc_depth){.value = sock_text_size(c), .unit = "bytes"};
+		return 0;
+	}
 	depth->unit = c->type == SOCK_DGRAM ? "datagrams" : "connections";
 	/* How much waits in the kernel it does not say; what file users have left waiting is here. */
 	depth->value = c->closed || S_ISSOCK(c->chan.st.st_mode) || c->target || poll(&p, 1, 0) != 0
@@ -339,6 +356,10 @@ static int sock_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_
 	(void)ref;
 	if (!c)
 		return 0;
+	if (c->text >= 0) {
+		fprintf(out, "type=text\nsize=%jd\n", (intmax_t)sock_text_size(c));
+		return 0;
+	}
 	if (S_ISSOCK(c->chan.st.st_mode))
 		sock_bound_show(c, out);
 	else if (c->type)
@@ -362,7 +383,7 @@ static int sock_clients(struct ipc_chan *chan)
 {
 	const struct sock_chan *c = sock_chan(chan);
 
-	if (c->closed || c->target || S_ISSOCK(chan->st.st_mode) || c->type == SOCK_DGRAM)
+	if (c->closed || c->target || c->text >= 0 || S_ISSOCK(chan->st.st_mode) || c->type == SOCK_DGRAM)
 		return -ENOTCONN;
 	return c->pending_count || (c->fd >= 0 && ipc_socket_has_client(c->fd));
 }
@@ -412,6 +433,7 @@ static const struct ipc_kind_handles sock_handles = {
 	.put_back = sock_put_back,
 	.close = sock_close,
 	.poll = sock_poll,
+	.fstat = sock_text_stat,
 };
 
 static const struct ipc_kind_ctl sock_ctl = {
@@ -425,6 +447,7 @@ const struct ipc_kind ipc_sock = {
 	.facets = IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |
 		  IPC_F_TIMEOUT | IPC_F_FIFO,
 	.named = true,
+	.texts = true,
 	.chan_size = sizeof(struct sock_chan),
 	.handle_size = sizeof(struct sock_handle),
 	.chan_free = sock_chan_free,

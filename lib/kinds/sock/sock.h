@@ -29,6 +29,7 @@ struct sock_chan {
 	struct sock_binding *binding; /* on its way to the address; NULL */
 	int type;		      /* SOCK_STREAM, ...; 0: not known yet (not ours) */
 	char *target;		      /* path, or @abstract; NULL */
+	int text;		      /* no socket, but a text in memory: text.c; -1 */
 	unsigned acceptors;	      /* handles that have yet to accept their connection */
 };
 
@@ -39,6 +40,7 @@ enum sock_role {
 	SOCK_CONNECTS, /* to our own socket */
 	SOCK_DIALS,    /* to somebody else's */
 	SOCK_RECEIVES, /* datagrams from the channel's own socket */
+	SOCK_KEEPS,    /* a text */
 };
 
 struct sock_handle {
@@ -126,6 +128,18 @@ int sock_make(int type, bool answers);
  */
 int sock_path_stat(struct ipc *, const struct ipc_ref *, const struct sock_chan *c, struct stat *);
 int sock_look(const struct ipc_look *);
+
+/*
+ * text.c. make: c becomes one, on the account of who made it. open: the handle's; flags as open(2)'s. read, write: at op->offset.
+ */
+int sock_text_make(struct sock_chan *c, const struct ipc_cred *);
+void sock_text_free(struct sock_chan *c);
+off_t sock_text_size(const struct sock_chan *c);
+int sock_text_resize(struct sock_chan *c, off_t size);
+int sock_text_stat(struct ipc_handle *, struct stat *); /* -EOPNOTSUPP: it is none */
+int sock_text_open(struct sock_handle *, int flags);
+ssize_t sock_text_read(struct ipc_op *);
+ssize_t sock_text_write(struct ipc_op *);
 
 /* io.c */
 ssize_t sock_read(struct ipc_op *);

@@ -1,0 +1,210 @@
+/*
+ * Locks. A plain file that we serve (a text beside the sockets, shared memory by the handle that made it) is locked by a descriptor
+ * of our own, one for each open file: flock(2) is that exactly, and fcntl(2)'s locks are those of open file descriptions, so that
+ * they end with the last close rather than with a process's first. A lock that has to be waited for a helper waits for.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "fs.h"
+#include "interrupt.h"
+
+/* Who waits for a lock at the same time; more of them are refused. */
+enum { HELPERS_MAX = 64 };
+
+struct fs_lock_wait {
+	struct ipc_job job;
+	struct ipc_list link;
+	struct fs_locks *all;
+	fuse_req_t req; /* NULL: it has its answer */
+	struct fs_interrupt interrupt;
+	int fd;	    /* one more of the same open file description */
+	bool flock; /* with `op`; else with `range` */
+	int op;
+	struct flock range;
+	int result;
+};
+
+/* Two handles have two inodes here, so the kernel's own locks would exclude nobody. */
+static int lock_refuse(fuse_req_t req, const struct fs_node *node)
+{
+	struct fs *fs = fs_of(req);
+	char path[2 * IPC_NAME_MAX + 16] = "lock";
+	struct ipc_cred cred = fs_cred(req);
+
+	if (node->type == FS_CHAN)
+		fs_ref_path(fs, &node->ref, path, sizeof(path));
+	return ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, path, "channels cannot be locked; lock a regular file");
+}
+
+/* The descriptor, or -errno. */
+static int lock_fd(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *fi)
+{
+	const struct fs_node *node = fs_node(fs_of(req), ino);
+	const struct ipc_handle *h = node->type == FS_CHAN ? fs_file_handle(fi) : NULL;
+	int fd = h ? ipc_handle_lock_fd(h) : -1;
+
+	return fd >= 0 ? fd : lock_refuse(req, node);
+}
+
+static int lock_try(int fd, const struct fs_lock_wait *l, bool wait)
+{
+	struct flock range = l->range;
+	int r = l->flock ? flock(fd, l->op | (wait ? 0 : LOCK_NB))
+			 : fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &range);
+
+	return r < 0 ? -errno : 0;
+}
+
+static void lock_work(struct ipc_job *job)
+{
+	struct fs_lock_wait *l = ipc_container(job, struct fs_lock_wait, job);
+
+	do
+		l->result = lock_try(l->fd, l, true);
+	while (l->result == -EINTR && !l->job.cancelled);
+}
+
+static void lock_undo(const struct fs_lock_wait *l)
+{
+	struct flock range = l->range;
+
+	range.l_type = F_UNLCK;
+	if (l->flock)
+		flock(l->fd, LOCK_UN);
+	else
+		fcntl(l->fd, F_OFD_SETLK, &range);
+}
+
+static void lock_done(struct ipc_job *job)
+{
+	struct fs_lock_wait *l = ipc_container(job, struct fs_lock_wait, job);
+	bool told = l->req && fs_reply_err(l->req, l->result) == 0;
+
+	/* Nobody is told of a lock that came behind his signal. */
+	if (l->result == 0 && !told)
+		lock_undo(l);
+	close(l->fd);
+	ipc_list_remove(&l->link);
+	free(l);
+}
+
+static void lock_give_up(struct fs_lock_wait *l, int err)
+{
+	fuse_req_t req = l->req;
+
+	if (!req)
+		return;
+	l->req = NULL;
+	ipc_job_cancel(l->all->pool, &l->job);
+	fs_reply_err(req, err);
+}
+
+static void lock_interrupt(struct fs_interrupt *interrupt)
+{
+	lock_give_up(ipc_container(interrupt, struct fs_lock_wait, interrupt), -EINTR);
+}
+
+static int lock_submit(struct fs_locks *all, struct fs_lock_wait *l, int fd)
+{
+	int r;
+
+	l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (l->fd < 0)
+		return -errno;
+	r = ipc_pool_submit(all->pool, &l->job, lock_work, lock_done);
+	if (r < 0)
+		close(l->fd);
+	return r == -EAGAIN ? -ENOLCK : r;
+}
+
+/* Answers the request later. 0 or -errno: not. */
+static int lock_wait(fuse_req_t req, int fd, const struct fs_lock_wait *what)
+{
+	struct fs *fs = fs_of(req);
+	struct fs_locks *all = &fs->locks;
+	struct fs_lock_wait *l;
+	int r;
+
+	if (!all->pool)
+		all->pool = ipc_pool_new(fs->loop, HELPERS_MAX);
+	if (!all->pool)
+		return -errno;
+	l = malloc(sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	*l = *what;
+	l->all = all;
+	l->req = req;
+	l->result = -EINTR;
+	ipc_list_init(&l->link);
+	r = lock_submit(all, l, fd);
+	if (r < 0) {
+		free(l);
+		return r;
+	}
+	ipc_list_append(&all->waiting, &l->link);
+	if (!fs_interrupt_watch(&l->interrupt, req, lock_interrupt))
+		lock_give_up(l, -EINTR);
+	return 0;
+}
+
+static void lock_answer(fuse_req_t req, int fd, const struct fs_lock_wait *what, bool wait)
+{
+	int r = fd < 0 ? fd : lock_try(fd, what, false);
+
+	if (r == -EACCES)
+		r = -EAGAIN;
+	if (r == -EAGAIN && wait) {
+		r = lock_wait(req, fd, what);
+		if (r == 0)
+			return;
+	}
+	fs_reply_err(req, r);
+}
+
+void fs_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
+{
+	struct fs_lock_wait what = {.flock = true, .op = op & ~LOCK_NB};
+
+	lock_answer(req, lock_fd(req, ino, fi), &what, !(op & LOCK_NB));
+}
+
+void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *range, int sleep)
+{
+	struct fs_lock_wait what = {.range = *range};
+
+	what.range.l_pid = 0; /* as locks of open file descriptions want it */
+	lock_answer(req, lock_fd(req, ino, fi), &what, sleep);
+}
+
+void fs_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *range)
+{
+	struct flock held = *range;
+	int fd = lock_fd(req, ino, fi);
+
+	held.l_pid = 0;
+	if (fd < 0)
+		fs_reply_err(req, fd);
+	else if (fcntl(fd, F_OFD_GETLK, &held) < 0)
+		fs_reply_err(req, -errno);
+	else
+		fuse_reply_lock(req, &held);
+}
+
+void fs_lock_shut_down(struct fs *fs)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &fs->locks.waiting)
+		lock_give_up(ipc_container(pos, struct fs_lock_wait, link), -ENOTCONN);
+}
+
+void fs_lock_end(struct fs *fs)
+{
+	ipc_pool_free(fs->locks.pool);
+	fs->locks.pool = NULL;
+}
