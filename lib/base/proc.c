@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
@@ -16,20 +14,12 @@
  */
 enum { EXITING = 0x4 };
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-/* Returns the length, or -errno. */
-static ssize_t proc_read(const char *path, char *text, size_t size)
+ssize_t ipc_proc_read(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
+	text[0] = '\0';
 	if (fd < 0)
 		return -errno;
 	n = read(fd, text, size - 1);
@@ -53,19 +43,28 @@ static bool proc_parse(const char *text, struct ipc_proc *proc)
 {
 	const char *at = strrchr(text, ')'); /* the command's name stands in parentheses and may hold any byte */
 	unsigned flags;
-	uint64_t ticks;
-	int64_t second = sysconf(_SC_CLK_TCK);
 
-	/* State and five numbers, flags (9), twelve numbers, starttime (22). */
-	if (!at ||
-	    sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-		   &flags, &ticks) != 2)
+	/* State and five numbers, flags (9). */
+	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
 		return false;
 	proc->exiting = flags & EXITING;
-	proc->started = (int64_t)ticks * (INT64_C(1000000000) / second) -
-			(clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC));
 	at = strrchr(text, ' '); /* exit_code (52) is the last */
 	return sscanf(at, "%d", &proc->status) == 1;
+}
+
+/*
+ * What shows only to those who may trace a process, and so /proc/PID/stat, waits while the process is in an execve(2) that closes
+ * its files; and such a close can be the very request that we are serving. /proc/PID/statm never waits: who has memory does not
+ * exit yet, and who has none is in no execve(2) any more.
+ */
+static int proc_has_memory(pid_t thread)
+{
+	char path[32], text[128];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)thread);
+	n = ipc_proc_read(path, text, sizeof(text));
+	return n < 0 ? (int)n : n > 0 && text[0] != '0';
 }
 
 int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
@@ -75,8 +74,13 @@ int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
 
 	if (thread <= 0)
 		return -ESRCH;
+	*proc = (struct ipc_proc){0};
+	n = proc_has_memory(thread);
+	if (n > 0)
+		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)thread);
-	n = proc_read(path, text, sizeof(text));
+	if (n == 0)
+		n = ipc_proc_read(path, text, sizeof(text));
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
 	if (!proc_parse(text, proc))
@@ -95,7 +99,7 @@ pid_t ipc_proc_process(pid_t thread)
 	if (thread <= 0)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	if (proc_read(path, text, sizeof(text)) <= 0)
+	if (ipc_proc_read(path, text, sizeof(text)) <= 0)
 		return -1;
 	at = strstr(text, "\nTgid:");
 	return at && sscanf(at, "\nTgid: %d", &pid) == 1 ? pid : -1;
@@ -106,7 +110,7 @@ int ipc_boot_id(char id[static IPC_BOOT_SIZE])
 	ssize_t n;
 
 	memset(id, 0, IPC_BOOT_SIZE);
-	n = proc_read(BOOT_ID, id, IPC_BOOT_SIZE);
+	n = ipc_proc_read(BOOT_ID, id, IPC_BOOT_SIZE);
 	return n == -ENOMEM || n == -EMFILE || n == -ENFILE ? (int)n : 0;
 }
 
@@ -115,7 +119,7 @@ void ipc_proc_command(pid_t thread, char *out, size_t size)
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)thread);
-	if (proc_read(path, out, size) <= 0)
+	if (ipc_proc_read(path, out, size) <= 0)
 		snprintf(out, size, "?");
 	out[strlen(out) - (out[0] && out[strlen(out) - 1] == '\n')] = '\0';
 }

@@ -11,11 +11,25 @@ struct ipc_proc {
 	bool exiting;	   /* PF_EXITING: it is on its way out */
 	int status;	   /* the process's, as of wait(2), while exiting */
 	bool status_known; /* false: we may not see it, and status means nothing */
-	int64_t started;   /* as of ipc_now(), to 10 ms */
 };
 
-/* 0 or -errno; -ESRCH for none, and for pid 0. */
+/* 0 or -errno; -ESRCH for none, and for pid 0. Never waits. */
 int ipc_proc_look(pid_t thread, struct ipc_proc *);
+/*
+ * When it was started, as of ipc_now(), to 10 ms: 0 or -errno, -EBUSY where the kernel would let us wait for that (started.c). A
+ * process from before the machine was suspended may have a negative time.
+ */
+int ipc_proc_started(pid_t thread, int64_t *started);
+/* Whether it is certain that the number already meant this process then, a time of ipc_now(). */
+static inline bool ipc_proc_is_from(pid_t thread, int64_t since)
+{
+	int64_t started;
+
+	return ipc_proc_started(thread, &started) == 0 && started <= since;
+}
+
+/* The text of a file of /proc, as far as there is room, and a '\0': its length, or -errno. */
+ssize_t ipc_proc_read(const char *path, char *text, size_t size);
 
 /* The name of a thread, as it has it, whatever bytes; "?" where it cannot be seen. */
 void ipc_proc_command(pid_t thread, char *out, size_t size);

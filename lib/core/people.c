@@ -78,9 +78,7 @@ void ipc_people_each(const struct ipc_chan *chan, bool (*fn)(void *, const struc
 pid_t ipc_person_show(const struct ipc *ipc, const struct ipc_person *person, char *command, size_t size)
 {
 	pid_t pid = ipc_reader_pid(ipc, person->pid);
-	struct ipc_proc proc;
-	bool known =
-		pid && (!person->since || (ipc_proc_look(person->pid, &proc) == 0 && proc.started <= person->since));
+	bool known = pid && (!person->since || ipc_proc_is_from(person->pid, person->since));
 
 	ipc_command(known ? person->pid : 0, command, size);
 	return pid;

@@ -214,10 +214,9 @@ static void show_debt(const struct ipc_debt *debt, FILE *out)
 {
 	pid_t pid = ipc_reader_pid(debt->handle->ipc, debt->pid);
 	char command[128] = "?";
-	struct ipc_proc proc;
 
 	/* The number may be another process's by now. */
-	if (pid && ipc_proc_look(debt->pid, &proc) == 0 && proc.started <= debt->since)
+	if (pid && ipc_proc_is_from(debt->pid, debt->since))
 		ipc_command(debt->pid, command, sizeof(command));
 	fprintf(out, "owed_by=pid:%d command:%s since:%.3fs deliveries:%u\n", (int)pid, command,
 		(double)(ipc_now() - debt->since) / 1e9, debt->deliveries);

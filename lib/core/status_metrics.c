@@ -192,14 +192,14 @@ static void metrics_daemon(struct ipc_status *s)
 {
 	FILE *out = s->out;
 	struct rusage used;
-	struct ipc_proc self;
+	int64_t started;
 
 	metrics_head(out, "ipcfs_build", "info", "The daemon.");
 	fputs("ipcfs_build_info{version=\"" IPCFS_VERSION "\"} 1\n", out);
-	if (ipc_proc_look(getpid(), &self) == 0) {
+	if (ipc_proc_started(getpid(), &started) == 0) {
 		metrics_head(out, "ipcfs_uptime_seconds", "gauge", "Since when the daemon runs.");
 		fprintf(out, "# UNIT ipcfs_uptime_seconds seconds\nipcfs_uptime_seconds %.2f\n",
-			(double)(ipc_now() - self.started) / 1e9);
+			(double)(ipc_now() - started) / 1e9);
 	}
 	if (getrusage(RUSAGE_SELF, &used) == 0) {
 		metrics_head(out, "ipcfs_cpu_seconds", "counter", "Processor time of the daemon.");
