@@ -139,6 +139,70 @@ Test(scarce, mq_times)
 	scarce_run(use_times, NULL);
 }
 
+/* What is owed, given back, taken again, moved to the dead, and sent back for native receivers: nothing is lost. */
+static void use_ack(void)
+{
+	struct file w, r;
+
+	scarce_create(&ipc_mq, "q@maxmsg=4,msgsize=16");
+	w = scarce_open(&ipc_mq, "q", O_WRONLY);
+	put_all(&w, "one");
+	put_all(&w, "two");
+	put_all(&w, "three");
+	r = scarce_open(&ipc_mq, "q@ack", O_RDONLY);
+	get(&r, "one", 64);
+	get(&r, "two", 64);
+	scarce_close(&r);
+	r = scarce_open(&ipc_mq, "q@lines,ack,meta", O_RDONLY);
+	get(&r, "0\t2\ttwo\n", 64);
+	ipc_handle_ends(r.h, getpid(), IPC_END_FAILURE);
+	scarce_close(&r);
+	r = scarce_open(&ipc_mq, "q@lines,ack,tries=2,meta", O_RDONLY);
+	get(&r, "0\t1\tthree\n", 64);
+	ipc_handle_ends(r.h, getpid(), IPC_END_SUCCESS);
+	scarce_close(&r);
+	while (!listed(&ipc_mq, "q.dead"))
+		cr_assert_eq(ipc_loop_turn(loop, 1), 0);
+	r = scarce_open(&ipc_mq, "q.dead", O_RDONLY);
+	get(&r, "two", 64);
+	cr_assert_eq(try_get(&r), -EAGAIN);
+	scarce_close(&r);
+	scarce_close(&w);
+	scarce_unlink(&ipc_mq, "q.dead");
+	scarce_unlink(&ipc_mq, "q");
+}
+
+Test(scarce, mq_ack)
+{
+	scarce_run(use_ack, NULL);
+}
+
+/* What a reader did not get comes back. */
+static void use_undelivered(void)
+{
+	struct file r;
+	struct call c;
+
+	scarce_create(&ipc_mq, "q@maxmsg=4,msgsize=16");
+	r = scarce_open(&ipc_mq, "q", O_RDWR);
+	put_all(&r, "one");
+	call_start(&c, &r, IPC_READ, NULL, 64);
+	cr_assert_eq(call_end(&c), 3);
+	r.at -= c.result;
+	scarce_begin();
+	ipc_undeliver(&c.op, c.result);
+	scarce_end(0);
+	get(&r, "one", 64);
+	cr_assert_eq(try_get(&r), -EAGAIN);
+	scarce_close(&r);
+	scarce_unlink(&ipc_mq, "q");
+}
+
+Test(scarce, mq_undelivered)
+{
+	scarce_run(use_undelivered, NULL);
+}
+
 /* As where no mqueue file system can be had: the names are those that we have seen. */
 static void use_queue_unlisted(void)
 {

@@ -8,6 +8,7 @@
 
 #include "core/keep.h"
 #include "core/kind.h"
+#include "core/settle.h"
 
 enum { ANSWERS_MAX = 64, SENT_MAX = 256, LINE_MAX_BYTES = 16 };
 
@@ -20,7 +21,7 @@ static struct answer answers[4][ANSWERS_MAX];
 static unsigned said[4], given[4];
 static struct ipc_handle *served[ANSWERS_MAX];
 static unsigned served_count;
-static char sent[SENT_MAX], returned[SENT_MAX];
+static char sent[SENT_MAX], returned[SENT_MAX], settled[SENT_MAX], given_back[SENT_MAX];
 static bool takes_back;
 
 static const struct answer *next_answer(struct ipc_op *op)
@@ -50,7 +51,55 @@ static int script_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 	(void)flags;
 	(void)ino;
 	h->flushes = IPC_FLUSH_UNFINISHED;
+	if (h->facets.set & IPC_F_ONE) {
+		h->facets.set |= IPC_F_N;
+		h->facets.n = 1;
+	}
 	return 0;
+}
+
+/* A message that is owed, and how often it was given back. */
+struct script_debt {
+	struct ipc_debt debt;
+	char text[LINE_MAX_BYTES];
+};
+
+static int owe(struct ipc_op *op, const char *text)
+{
+	struct script_debt *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	ipc_list_init(&d->debt.link);
+	d->debt.deliveries = 1;
+	snprintf(d->text, sizeof(d->text), "%s", text);
+	ipc_settle_took(op, &d->debt);
+	return 0;
+}
+
+static void end_debt(struct ipc_debt *debt, char *to)
+{
+	struct script_debt *d = ipc_container(debt, struct script_debt, debt);
+	size_t len = strlen(to);
+
+	snprintf(to + len, SENT_MAX - len, "[%s]", d->text);
+	free(d);
+}
+
+static void script_settled(struct ipc_debt *debt)
+{
+	end_debt(debt, settled);
+}
+
+static void script_given_back(struct ipc_debt *debt)
+{
+	end_debt(debt, given_back);
+}
+
+static void script_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
+{
+	(void)chan;
+	(void)by;
 }
 
 static ssize_t script_read(struct ipc_op *op)
@@ -62,12 +111,16 @@ static ssize_t script_read(struct ipc_op *op)
 		returned[0] = '\0';
 		return (ssize_t)strlen(op->data);
 	}
+	if ((op->handle->facets.set & IPC_F_N) && op->handle->taken >= op->handle->facets.n)
+		return 0;
 	answer = next_answer(op);
 	if (!answer)
 		return -EAGAIN;
-	if (answer->result > 0)
-		op->data = strcpy(ipc_scratch(op->handle->ipc, SENT_MAX), answer->text);
-	return answer->result;
+	if (answer->result <= 0)
+		return answer->result;
+	op->data = strcpy(ipc_scratch(op->handle->ipc, SENT_MAX), answer->text);
+	op->handle->taken++;
+	return op->handle->owing && owe(op, answer->text) < 0 ? -ENOMEM : answer->result;
 }
 
 static int send_line(struct ipc_handle *h, const char *line, size_t n)
@@ -105,10 +158,11 @@ static int script_flush(struct ipc_op *op)
 
 static bool script_put_back(struct ipc_op *op, const char *message, size_t len)
 {
-	(void)op;
-	if (takes_back)
+	if (op->handle->owing)
+		ipc_settle_undo(op->handle);
+	else if (takes_back)
 		snprintf(returned, sizeof(returned), "%.*s", (int)len, message);
-	return takes_back;
+	return op->handle->owing || takes_back;
 }
 
 static void script_close(struct ipc_handle *h)
@@ -137,12 +191,19 @@ static const struct ipc_kind_handles script_handles = {
 	.poll = script_poll,
 };
 
+static const struct ipc_kind_debts script_debts = {
+	.settled = script_settled,
+	.given_back = script_given_back,
+	.forgotten = script_forgotten,
+};
+
 static const struct ipc_kind script = {
 	.name = "script",
-	.facets = IPC_F_LINES | IPC_F_TIMEOUT | IPC_F_IDLE,
+	.facets = IPC_F_LINES | IPC_F_TIMEOUT | IPC_F_IDLE | IPC_F_ONE | IPC_F_N | IPC_F_ACK | IPC_F_LEASE,
 	.named = true,
 	.names = &script_names,
 	.handles = &script_handles,
+	.debts = &script_debts,
 };
 
 static const struct ipc_kind *const script_alone[] = {&script, NULL};
@@ -177,4 +238,14 @@ struct ipc_handle *script_served(unsigned i)
 const char *script_sent(void)
 {
 	return sent;
+}
+
+const char *script_settled_so_far(void)
+{
+	return settled;
+}
+
+const char *script_given_back_so_far(void)
+{
+	return given_back;
 }

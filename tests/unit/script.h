@@ -26,6 +26,9 @@ void script_wake(const char *name);
 void script_takes_back(bool);
 /* The handles that were answered with something, in order; NULL behind the last. */
 struct ipc_handle *script_served(unsigned i);
+/* With ack: the messages that were settled, and those that were given back, each in brackets, in order. */
+const char *script_settled_so_far(void);
+const char *script_given_back_so_far(void);
 /* What was sent, each message in brackets: "[a][b]". */
 const char *script_sent(void);
 

@@ -122,7 +122,13 @@ static int back_send(int fd, const char *data, const struct mq_note *note)
 	return r;
 }
 
-void mq_back_return(struct ipc_handle *h, const struct ipc_cred *cred, const char *data, const struct mq_note *note)
+static struct mq_owed *back_owed(struct ipc_handle *h, const struct ipc_cred *cred)
+{
+	return h->chan->listed ? mq_owed_get(h, cred) : NULL;
+}
+
+/* owed: where it goes; NULL: to the queue itself. Returns 0 or -errno. */
+static int back_return(struct ipc_handle *h, struct mq_owed *owed, const char *data, const struct mq_note *note)
 {
 	const struct mq_message message = {
 		.data = data,
@@ -130,32 +136,51 @@ void mq_back_return(struct ipc_handle *h, const struct ipc_cred *cred, const cha
 		.prio = note->prio,
 		.deliveries = note->deliveries,
 		.seq = note->seq,
-		.uid = cred->uid,
+		.uid = h->cred.uid,
 	};
-	struct mq_owed *owed = h->chan->listed ? mq_owed_get(h, cred) : NULL;
-	int r = owed ? mq_owed_return(owed, &message) : -ENOENT;
+	int r = owed ? mq_owed_return(owed, &message) : back_send(mq_handle(h)->fd, data, note);
 
-	if (r < 0)
-		r = back_send(mq_handle(h)->fd, data, note);
-	if (r < 0)
-		ipc_refuse(h->ipc, cred, -r, ipc_handle_path(h),
-			   "a message of %zu bytes could neither be delivered nor put back: %s", note->size,
-			   strerror(-r));
-	ipc_chan_went_back(h->chan, note->size);
+	if (r == 0)
+		ipc_chan_went_back(h->chan, note->size);
+	return r;
 }
 
-void mq_back_give(struct ipc_op *op, const char *at)
+static void back_lost(struct ipc_handle *h, const struct mq_note *note, int r)
+{
+	ipc_refuse(h->ipc, &h->cred, -r, ipc_handle_path(h),
+		   "a message of %zu bytes could neither be delivered nor put back: %s", note->size, strerror(-r));
+}
+
+void mq_back_return(struct ipc_handle *h, const char *data, const struct mq_note *note)
+{
+	struct mq_owed *owed = back_owed(h, &h->cred);
+	int r = owed && mq_owed_reserve(owed, 1) == 0 ? back_return(h, owed, data, note)
+						      : back_return(h, NULL, data, note);
+
+	if (r < 0)
+		back_lost(h, note, r);
+}
+
+bool mq_back_give(struct ipc_op *op, const char *at)
 {
 	struct ipc_handle *h = op->handle;
 	struct mq_chan *q = mq_chan(h->chan);
-	size_t behind = ipc_frame_delim(h, -1) >= 0;
+	struct mq_owed *owed = back_owed(h, &h->cred);
+	size_t behind = ipc_frame_delim(h, -1) >= 0, count = q->noted;
 
-	for (size_t i = 0; i < q->noted; i++) {
+	if (owed && mq_owed_reserve(owed, count) < 0)
+		owed = NULL;
+	q->noted = 0;
+	for (size_t i = 0; i < count; i++) {
 		const struct mq_note *note = &q->notes[i];
+		int r = back_return(h, owed, at + note->framed - behind - note->size, note);
 
-		mq_back_return(h, &h->cred, at + note->framed - behind - note->size, note);
+		if (r < 0 && i == 0)
+			return false;
+		if (r < 0)
+			back_lost(h, note, r);
 		h->taken--;
 		at += note->framed;
 	}
-	q->noted = 0;
+	return true;
 }

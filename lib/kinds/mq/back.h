@@ -15,10 +15,13 @@ void mq_back_begin(struct mq_chan *);
 int mq_back_reserve(struct mq_chan *);
 void mq_back_note(struct mq_chan *, const struct mq_note *);
 
-/* The noted messages, which stand framed at `at`, go back. */
-void mq_back_give(struct ipc_op *, const char *at);
-/* So does this one: where it cannot be remembered, at the end of the queue. */
-void mq_back_return(struct ipc_handle *, const struct ipc_cred *, const char *data, const struct mq_note *);
+/*
+ * The noted messages, which stand framed at `at`, go back: to the end of the queue where they cannot be remembered. False: nor
+ * does the queue take them, and nothing has happened.
+ */
+bool mq_back_give(struct ipc_op *, const char *at);
+/* So does this one, or it is lost, and MNT/errors says so. */
+void mq_back_return(struct ipc_handle *, const char *data, const struct mq_note *);
 
 /* Those on q->held are answered behind the reader who is being served now. */
 void mq_back_answer_later(struct mq_chan *);

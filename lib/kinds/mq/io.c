@@ -224,16 +224,15 @@ void mq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned p
 	const char *body = ipc_message_unframe(h, data, &len);
 
 	note.size = len;
-	mq_back_return(h, &h->cred, body, &note);
+	mq_back_return(h, body, &note);
 }
 
 bool mq_put_back(struct ipc_op *op, const char *messages, size_t len)
 {
 	(void)len; /* each of them was noted with its own */
-	if (op->handle->owing)
-		ipc_settle_undo(op->handle);
-	else
-		mq_back_give(op, messages);
+	if (!op->handle->owing)
+		return mq_back_give(op, messages);
+	ipc_settle_undo(op->handle);
 	return true;
 }
 

@@ -25,15 +25,11 @@ struct mq_slot *mq_owed_slot(const struct mq_debt *d)
 
 /* --- messages --- */
 
-static struct mq_debt *debt_new(struct mq_owed *o, char *why, size_t why_size)
+static struct mq_debt *debt_make(struct mq_owed *o, char *why, size_t why_size)
 {
-	struct mq_debt *d = o->spare;
+	struct mq_debt *d;
 	int r;
 
-	if (d) {
-		o->spare = NULL;
-		return d;
-	}
 	/* Room for it among what was given back is made now, so that giving back cannot fail. */
 	r = mq_heap_reserve(&o->back, o->debts + 1);
 	d = r < 0 ? NULL : calloc(1, sizeof(*d));
@@ -52,6 +48,14 @@ static struct mq_debt *debt_new(struct mq_owed *o, char *why, size_t why_size)
 	ipc_list_init(&d->debt.link);
 	o->debts++;
 	return d;
+}
+
+static struct mq_debt *debt_new(struct mq_owed *o, char *why, size_t why_size)
+{
+	if (ipc_list_empty(&o->spares))
+		return debt_make(o, why, why_size);
+	o->spare_count--;
+	return ipc_container(ipc_list_pop(&o->spares), struct mq_debt, debt.link);
 }
 
 static void debt_discharge(struct mq_debt *d)
@@ -85,15 +89,40 @@ void mq_owed_drop(struct mq_debt *d)
 	free(d);
 }
 
+/* What is kept for the next message. */
 static void debt_spare(struct mq_debt *d)
 {
 	struct mq_owed *o = d->owed;
 
 	debt_discharge(d);
-	if (o->spare)
+	if (o->spare_count) {
 		mq_owed_drop(d);
-	else
-		o->spare = d;
+		return;
+	}
+	ipc_list_append(&o->spares, &d->debt.link);
+	o->spare_count++;
+}
+
+int mq_owed_reserve(struct mq_owed *o, size_t count)
+{
+	char why[256];
+
+	while (o->spare_count < count) {
+		struct mq_debt *d = debt_make(o, why, sizeof(why));
+
+		if (!d)
+			return -errno;
+		ipc_list_append(&o->spares, &d->debt.link);
+		o->spare_count++;
+	}
+	return 0;
+}
+
+static void spares_drop(struct mq_owed *o)
+{
+	while (!ipc_list_empty(&o->spares))
+		mq_owed_drop(ipc_container(ipc_list_pop(&o->spares), struct mq_debt, debt.link));
+	o->spare_count = 0;
 }
 
 /* --- what was given back --- */
@@ -295,6 +324,7 @@ struct mq_owed *mq_owed_new(struct ipc_chan *chan, const struct mq_queue_id *id,
 	o->slot_bytes = sizeof(struct mq_slot) + id->msgsize;
 	o->fd = -1;
 	o->watch.fd = -1;
+	ipc_list_init(&o->spares);
 	ipc_list_init(&o->pushed);
 	ipc_task_init(&o->task, mq_push_task);
 	mq_dead_init(&o->dead);
@@ -339,8 +369,7 @@ void mq_owed_free(struct ipc_chan *chan)
 	mq_chan(chan)->owed = NULL;
 	mq_push_end(o);
 	mq_dead_end(o);
-	if (o->spare)
-		mq_owed_drop(o->spare);
+	spares_drop(o);
 	mq_journal_free(o->journal);
 	ipc_list_remove(&o->link);
 	mq_heap_free(&o->back);

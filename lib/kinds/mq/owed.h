@@ -45,9 +45,10 @@ struct mq_owed {
 	size_t debts;		/* how many there are, wherever they are */
 	struct ipc_list pushed; /* in the queue again */
 	unsigned pushed_count;
-	struct mq_debt *spare; /* not charged */
-	bool held;	       /* the channel, because something of it is here */
-	int fd;		       /* of the queue, for both directions, while something waits to be pushed; -1 */
+	struct ipc_list spares; /* not charged */
+	size_t spare_count;
+	bool held; /* the channel, because something of it is here */
+	int fd;	   /* of the queue, for both directions, while something waits to be pushed; -1 */
 	struct ipc_watch watch;
 	struct ipc_task task;
 	struct ipc_timer timer;
@@ -70,6 +71,8 @@ struct mq_message {
 	uid_t uid;    /* who is charged */
 };
 
+/* Makes room for so many, whose return cannot fail then; 0, or -errno and what there was before. */
+int mq_owed_reserve(struct mq_owed *, size_t count);
 /* It is given back: 0 or -errno, -ENOENT where the queue has no name any more. */
 int mq_owed_return(struct mq_owed *, const struct mq_message *);
 /* Whether a read must look here first. */
