@@ -309,7 +309,7 @@ lint-format:
 lint-tidy:
 	@echo clang-tidy
 	@printf '%s\n' $(SOURCES) | xargs -r -P$$(nproc) -I{} \
-		clang-tidy --quiet {} -- $(BASEFLAGS) -Ilib $(FUSE_CFLAGS) 2>&1 | \
+		clang-tidy --quiet {} -- $(BASEFLAGS) -Ilib $(FUSE_CFLAGS) $(NCURSES_CFLAGS) 2>&1 | \
 		{ ! grep -v -e '^[0-9]* warnings\? generated' -e '^Suppressed ' -e '^Use -header-filter'; }
 lint-cppcheck:
 	@echo cppcheck
