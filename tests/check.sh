@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs what was built in DIR: the fuzz targets over their corpora, the examples, the README's commands, what shells complete, the units,
-# then both sets of Criterion tests, whose skipped tests and summaries are the last lines. FILTER (suite/name) leaves only the
-# tests that match. With AGAIN=1 a test that failed is run once more by itself, and named whatever comes of it: on a machine
-# that is loaded by others, one time-out says little.
+# Runs what was built in DIR: the fuzz targets over their corpora, the examples, the README's commands, what shells complete,
+# the units, then both sets of Criterion tests, whose skipped tests and summaries are the last lines. FILTER (suite/name) leaves
+# only the tests that match. With AGAIN=1 a test that failed is run once more by itself, and named whatever comes of it: on a
+# machine that is loaded by others, one time-out says little.
 # Usage: sh tests/check.sh DIR [FILTER]
 set -u
 dir=$1 filter=${2-}
