@@ -400,6 +400,10 @@ deb: dist ## build/ipcfs_VERSION.deb, checked by lintian
 	@lintian --fail-on error build/deb/*.changes
 	@cp build/deb/ipcfs_*.deb build/ && ls build/ipcfs_*.deb
 
+.PHONY: test-dist
+test-dist: dist ## build the tarball twice in other places, and compare
+	@sh tests/dist.sh build/$(DIST).tar.gz
+
 .PHONY: test-package
 test-package: deb ## install the package in a root directory of its own, mount there, and remove it
 	$(call install,mmdebstrap)

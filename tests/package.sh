@@ -38,7 +38,9 @@ files() { (cd "$root" && find . -xdev ! -path './proc/*' ! -path './sys/*' ! -pa
 	! -path './var/lib/apt/*' ! -path './var/lib/dpkg/*' ! -path './var/log/*' ! -path './run/*' | LC_ALL=C sort); }
 
 trap clean EXIT
-mmdebstrap --quiet --variant=minbase --include=fuse3,mount,libcap-ng0,libsystemd0 $suite "$root" || {
+# What it depends on is there already: a root directory has no lists of packages to find it in.
+depends=$(dpkg-deb -f "$package" Depends | sed -e 's/([^)]*)//g' -e 's/ //g')
+mmdebstrap --quiet --variant=minbase --include="$depends,mount,systemd" $suite "$root" || {
 	echo "package: skipped: mmdebstrap made no root directory" >&2
 	exit 0
 }
@@ -47,8 +49,12 @@ cp "$package" "$root/tmp/ipcfs.deb"
 files >"$work/before"
 check "apt install" inside apt-get install -y -qq --no-install-recommends /tmp/ipcfs.deb
 check "the program runs" inside ipcfs --version
-check "the manual is there" test -e "$root/usr/share/man/man1/ipcfs.1.gz"
+check "its table, too" inside ipcfs-top --version
+check "the manual is there" test -e "$root/usr/share/man/man1/ipcfs.1.gz" -a -e "$root/usr/share/man/man7/ipcfs.7.gz" \
+	-a -e "$root/usr/share/man/man1/ipcfs-top.1.gz" -a -e "$root/usr/share/man/man8/mount.fuse.ipcfs.8.gz"
 check "the units are there" test -e "$root/lib/systemd/system/ipcfs.service" -a -e "$root/usr/lib/systemd/user/ipcfs.service"
+check "it starts at boot" test "$(systemctl --root="$root" is-enabled ipcfs)" = enabled
+check "nobody's own is started unasked" test "$(systemctl --root="$root" --global is-enabled ipcfs)" = disabled
 check "completion is there" test -e "$root/usr/share/bash-completion/completions/ipcfs"
 
 mkdir -p "$root/ipc"
@@ -60,7 +66,7 @@ mount -t fuse.ipcfs ipcfs /ipc -o allow_other,nofail,_netdev
 echo hello > /ipc/bcast/b
 [ "$(cat /ipc/bcast/b@last=1,drain)" = hello ]
 umount /ipc
-echo 'ipcfs /ipc fuse.ipcfs allow_other,noauto,x-systemd.automount 0 0' >> /etc/fstab
+echo 'ipcfs /ipc fuse.ipcfs allow_other,rw,nofail,_netdev,noauto,user,x-systemd.automount 0 0' >> /etc/fstab
 mount /ipc
 [ "$(head -c5 /ipc/README)" = ipcfs ]
 umount /ipc
