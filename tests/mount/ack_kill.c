@@ -34,13 +34,18 @@ static void check_job(int call)
 		cr_assert_fail("killed at call %d: left '%s'", call, got);
 }
 
-/* The next stop of the daemon at a system call; false: it has none for the moment. */
+/* The next stop of the daemon at a system call; false: it sleeps, and has none for the moment. */
 static bool step(struct ptrace_syscall_info *info)
 {
+	long end = t_deadline(1000);
 	int status;
 
 	memset(info, 0, sizeof(*info));
-	cr_assert_eq(waitpid(M->daemon, &status, __WALL), M->daemon);
+	while (waitpid(M->daemon, &status, __WALL | WNOHANG) != M->daemon) {
+		if (t_left(end) == 0)
+			return false;
+		usleep(100);
+	}
 	cr_assert(WIFSTOPPED(status));
 	if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 		ptrace(PTRACE_GET_SYSCALL_INFO, M->daemon, sizeof(*info), info);
@@ -57,14 +62,17 @@ static void trace(void)
 	cr_assert_eq(waitpid(M->daemon, &status, __WALL), M->daemon);
 }
 
+static bool is_done; /* the daemon slept before it was stopped */
+
 /* Runs the daemon for so many stops of system calls (each has two), and stops it there. Returns the last. */
 static struct ptrace_syscall_info run_to(int stops)
 {
 	struct ptrace_syscall_info info = {0};
 
-	for (int i = 0; i < stops; i++) {
+	is_done = false;
+	for (int i = 0; i < stops && !is_done; i++) {
 		cr_assert_eq(ptrace(PTRACE_SYSCALL, M->daemon, NULL, NULL), 0);
-		step(&info);
+		is_done = !step(&info);
 	}
 	return info;
 }
@@ -175,6 +183,38 @@ t_test(ack_kill, at_any_call_between_two_jobs)
 	for (int stops = 1; stops <= STOPS; stops++)
 		seen |= 1 << kill_between(stops);
 	cr_assert(seen & 1 << (BETWEEN_COUNT - 1), "no kill came late enough");
+}
+
+/* Given back once too often: it is in the queue, or in that of the dead; a doubled one can be in both. */
+t_test(ack_kill, at_any_call_of_moving_to_the_dead)
+{
+	enum { STOPS = 300, STEP = 3 };
+	bool moved = false;
+	char *out;
+
+	q = queue_make("q", 10, 64);
+	for (int stops = 1; stops <= STOPS && !is_done; stops += STEP) {
+		pid_t reader =
+			t_spawn(M, "bash", "exec 3<$M/mq/${P}q@lines,ack,tries=1; read -r -u3 job; kill -STOP $$");
+
+		queue_send(&q, JOB, 0);
+		t_await(queue_ctl(M, &q, "owed") == 1);
+		trace();
+		kill(reader, SIGKILL);
+		run_to(stops);
+		t_mount_crash(M);
+		t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
+		M = t_mount_start(NULL);
+		cr_assert_eq(t_sh(M, "sh",
+				  "timeout 10 cat $M/mq/${P}q@lines,ack,drain\n"
+				  "[ ! -e $M/mq/${P}q.dead ] || timeout 10 cat $M/mq/${P}q.dead@lines,drain",
+				  &out),
+			     0);
+		cr_assert(strcmp(out, JOB "\n") == 0 || strcmp(out, JOB "\n" JOB "\n") == 0, "killed at stop %d: '%s'",
+			  stops, out);
+		moved |= access(t_path(M, "mq/%s.dead", q.name), F_OK) == 0;
+	}
+	cr_assert(moved, "no kill came late enough");
 }
 
 /* No ack: what a reader of @fifo left unread waits for room, and the daemon is killed meanwhile. */
