@@ -10,6 +10,7 @@
 #include "chan.h"
 #include "cred.h"
 #include "ctl.h"
+#include "ref.h"
 
 /* Of one step: names that are looked at, and open files that may have to be. */
 enum { STEP = 64, STEP_HANDLES = 128 };
@@ -21,35 +22,77 @@ static const struct ipc_status_writer *const writers[] = {
 	[IPC_STATUS_DOT] = &ipc_status_dot,
 };
 
-static void status_look(struct ipc_status *s, struct ipc_ref *ref, struct ipc_status_row *row)
+static bool status_is_kernels(const struct ipc_kind *kind)
 {
-	row->mediated = ref->kind->names->stat(s->ipc, ref, &row->st) == 0 && S_ISREG(row->st.st_mode);
-	row->chan = ipc_chan_find(s->ipc, ref->kind, ref->base);
+	return !kind->named && !kind->remote;
+}
+
+static struct ipc_ref status_ref(const struct ipc_status_row *row)
+{
+	struct ipc_ref ref = {.kind = row->kind};
+
+	snprintf(ref.base, sizeof(ref.base), "%s", row->name);
+	return ref;
+}
+
+/* By its attributes. */
+static void status_judge(struct ipc_status *s, struct ipc_status_row *row)
+{
+	struct ipc_ref ref = status_ref(row);
+	struct stat st = {0};
+
+	row->mediated = row->kind->names->stat(s->ipc, &ref, &st) == 0 && S_ISREG(st.st_mode);
+	row->readable = ipc_cred_may_read(&s->cred, &st);
+	if (status_is_kernels(row->kind) && row->chan && row->chan->st.st_ino != st.st_ino)
+		row->chan = NULL;
+}
+
+/* What we remember under the name may be another object, perhaps another user's, that native calls have replaced since. */
+static void status_depth(struct ipc_status *s, struct ipc_status_row *row)
+{
+	struct ipc_ref ref = status_ref(row);
+
+	if (row->chan && status_is_kernels(row->kind))
+		ref.ino = ipc_ref_ino(s->ipc, row->kind, row->chan->st.st_ino);
+	row->kind->names->depth(s->ipc, &ref, &row->depth);
+	if (row->depth.value >= 0 || !ref.ino)
+		return;
+	ref.ino = 0;
+	row->kind->names->depth(s->ipc, &ref, &row->depth);
+	if (row->depth.value >= 0)
+		row->chan = NULL;
 }
 
 /*
- * As the caller: how much is in an object, and who is at it, is for those to know who may read it. The kernel says so when the depth
- * is looked up, but not where a plain file's size is all there is to it.
+ * How much is in an object, and who is at it, is for those to know who may read it. Of one of the kernel's the depth is looked up as
+ * the caller: where that works he may, and its attributes need not be asked for, which with thousands of channels is worth it. But
+ * of a plain file, which is not used through us, everybody sees the size.
  */
-static void status_depths(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
+static void status_kernels(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
 {
-	bool kernel = !s->kind->named && !s->kind->remote, entered = kernel && ipc_cred_enter(&s->cred) == 0;
-	struct ipc_ref ref = {.kind = s->kind};
+	bool plain = s->kind->plain;
 
+	if (ipc_cred_enter(&s->cred) == 0) {
+		for (unsigned i = 0; i < n; i++)
+			status_depth(s, &rows[i]);
+		ipc_cred_leave(&s->cred);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		struct ipc_status_row *row = &rows[i];
 
-		row->depth.value = -1;
-		row->readable = ipc_cred_may_read(&s->cred, &row->st);
-		if (kernel ? !entered : !row->readable)
-			continue;
-		snprintf(ref.base, sizeof(ref.base), "%s", row->name);
-		s->kind->names->depth(s->ipc, &ref, &row->depth);
-		if (kernel && !s->kind->plain && row->depth.value >= 0)
-			row->readable = true;
+		row->mediated = row->readable = !plain && row->depth.value >= 0;
+		if (plain ? row->chan != NULL : !row->readable)
+			status_judge(s, row);
 	}
-	if (entered)
-		ipc_cred_leave(&s->cred);
+}
+
+static void status_ours(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		status_judge(s, &rows[i]);
+		if (rows[i].readable)
+			status_depth(s, &rows[i]);
+	}
 }
 
 static void status_add(void *arg, const char *name, mode_t type)
@@ -108,15 +151,17 @@ static unsigned status_gather(struct ipc_status *s, struct ipc_status_row rows[s
 	unsigned n = 0, handles = 0;
 
 	for (; n < STEP && handles < STEP_HANDLES && s->at < s->len; n++) {
-		struct ipc_ref ref = {.kind = s->kind};
+		struct ipc_status_row *row = &rows[n];
 
-		rows[n] = (struct ipc_status_row){.kind = s->kind, .name = s->names + s->at};
-		snprintf(ref.base, sizeof(ref.base), "%s", rows[n].name);
-		s->at += strlen(rows[n].name) + 1;
-		status_look(s, &ref, &rows[n]);
-		handles += rows[n].chan ? rows[n].chan->openers : 0;
+		*row = (struct ipc_status_row){.kind = s->kind, .name = s->names + s->at, .depth.value = -1};
+		row->chan = ipc_chan_find(s->ipc, row->kind, row->name);
+		handles += row->chan ? row->chan->openers : 0;
+		s->at += strlen(row->name) + 1;
 	}
-	status_depths(s, rows, n);
+	if (status_is_kernels(s->kind))
+		status_kernels(s, rows, n);
+	else
+		status_ours(s, rows, n);
 	return n;
 }
 

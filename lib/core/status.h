@@ -13,7 +13,6 @@ struct ipc_status_row {
 	const struct ipc_kind *kind;
 	const char *name;
 	const struct ipc_chan *chan; /* what is remembered of it, or NULL; valid for this row only */
-	struct stat st;
 	struct ipc_depth depth;
 	bool mediated; /* who opens it and who waits is known: their operations come to us */
 	bool readable; /* the reader may know who is at it */

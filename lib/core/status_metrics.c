@@ -194,7 +194,8 @@ static void metrics_daemon(struct ipc_status *s)
 	struct rusage used;
 	int64_t started;
 
-	metrics_head(out, "ipcfs_build", "info", "The daemon.");
+	/* Not of the type info, which Prometheus's older text format, node_exporter's, does not know. */
+	metrics_head(out, "ipcfs_build_info", "gauge", "The daemon.");
 	fputs("ipcfs_build_info{version=\"" IPCFS_VERSION "\"} 1\n", out);
 	if (ipc_proc_started(getpid(), &started) == 0) {
 		metrics_head(out, "ipcfs_uptime_seconds", "gauge", "Since when the daemon runs.");

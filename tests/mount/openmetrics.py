@@ -1,11 +1,11 @@
-"""A strict reader of OpenMetrics 1.0 text. As a program: reads FILE, checks it, and prints the value of each SAMPLE that follows, such as
-'ipcfs_depth{kind="mq",name="q"}'; labels as they are meant, not as they are escaped."""
+"""A strict reader of OpenMetrics 1.0 text, of the types that Prometheus's older format has too. As a program: reads FILE, checks it, and
+prints the value of each SAMPLE that follows, such as 'ipcfs_depth{kind="mq",name="q"}'; labels as they are meant, not as escaped."""
 import re
 import sys
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"')
-SUFFIXES = {"counter": ["_total", "_created"], "gauge": [""], "info": ["_info"]}
+SUFFIXES = {"counter": ["_total", "_created"], "gauge": [""]}
 
 
 def labels_of(text):

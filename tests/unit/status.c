@@ -59,6 +59,25 @@ Test(status, what_went_back_takes_nothing_from_a_counter)
 	ipc_close(h);
 }
 
+Test(status, who_is_at_an_object_that_was_replaced_is_not_at_the_new_one)
+{
+	struct ipc_handle *h;
+	char path[64], other[64];
+
+	u_setup(&ipc_sem);
+	u_create("s");
+	h = u_open("s", O_WRONLY);
+	cr_expect(strstr(status_of(IPC_STATUS_JSON), "\"openers\": 1,"), "%s", text.data);
+	snprintf(path, sizeof(path), "/dev/shm/sem.%ss", u_prefix);
+	snprintf(other, sizeof(other), "/dev/shm/sem.%sold", u_prefix);
+	cr_assert_eq(rename(path, other), 0);
+	u_create("s");
+	cr_expect(strstr(status_of(IPC_STATUS_JSON),
+			 "\"s\", \"depth\": 0, \"limit\": null, \"unit\": \"permits\", \"openers\": 0,"),
+		  "%s", text.data);
+	ipc_close(h);
+}
+
 /* Returns how many lines the longest step wrote. */
 static unsigned longest_step(enum ipc_status_form form)
 {
