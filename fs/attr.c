@@ -27,6 +27,9 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 		 */
 		st->st_mode = S_IFDIR | (node->type != FS_KIND ? 0755 : fs->opt.shared ? 0777 : 0700);
 		st->st_nlink = 2;
+		if (node->type == FS_KIND)
+			ipc_kind_changed(fs->ipc, node->kind, &st->st_mtim);
+		st->st_ctim = st->st_mtim;
 		if (node->type == FS_HIDDEN)
 			st->st_mode = S_IFDIR | 0700;
 	}
@@ -70,6 +73,7 @@ static int attr_named(struct fs *fs, const struct ipc_cred *cred, const struct f
 int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_handle *h, struct stat *st)
 {
 	struct ipc_cred cred = fs_cred(req);
+	off_t size;
 	int r;
 
 	if (node->type == FS_FIFO) {
@@ -99,6 +103,8 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
 			st->st_size = 0;
 		}
+		if (h && ipc_handle_follows(h, &size))
+			st->st_size = size;
 		return 0;
 	}
 	if (r == IPC_ASKED)
@@ -123,6 +129,8 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	/* With a file the kernel asks for lseek(2) alone, from the end. That of a channel is nowhere. */
 	if (fi && node->believed) {
+		if (fs_file_handle(fi))
+			ipc_handle_seeks_end(fs_file_handle(fi));
 		fs_reply_err(req, -EINVAL);
 		return;
 	}

@@ -40,6 +40,9 @@ double fs_attr_timeout(const struct fs_node *node)
 {
 	if (node->believed)
 		return 0;
+	/* Names come and go without the kernel's hearing of it. */
+	if (node->type == FS_KIND)
+		return FS_TIMEOUT;
 	/*
 	 * The kernel serves them without us, and must not need us for an fstat(2) either when we are dead. Who comes by the name
 	 * still sees what others have changed, as looking the name up again tells the attributes too.

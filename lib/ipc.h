@@ -85,6 +85,9 @@ void ipc_free(struct ipc *);
 /* Answers what is parked with -ENOTCONN, and from now on everything that would park. */
 void ipc_shut_down(struct ipc *);
 
+/* ts becomes the time when the last name of the kind came or went, if that is later. */
+void ipc_kind_changed(struct ipc *, const struct ipc_kind *, struct timespec *ts);
+
 /* The instance's kinds in their order, NULL behind the last; a kind's directory name. */
 const struct ipc_kind *ipc_kind_at(const struct ipc *, unsigned i);
 const char *ipc_kind_name(const struct ipc_kind *);
@@ -358,6 +361,12 @@ enum ipc_end { IPC_END_UNKNOWN, IPC_END_CLOSED, IPC_END_SUCCESS, IPC_END_FAILURE
 bool ipc_handle_owes(const struct ipc_handle *);
 void ipc_handle_ends(struct ipc_handle *, pid_t closer, enum ipc_end);
 /* The size that stat should show, for handles that are plain files; 0 for channels. */
+/*
+ * lseek(2) from the end was tried, and refused: what tail(1) does. follows: whether reads now end where no more has come yet; then
+ * stat is to show this size: what was read, and more if there is more.
+ */
+void ipc_handle_seeks_end(struct ipc_handle *);
+bool ipc_handle_follows(const struct ipc_handle *, off_t *size);
 int ipc_handle_stat(struct ipc_handle *, struct stat *);
 
 /*

@@ -30,11 +30,12 @@ struct ipc_chan {
 	struct ipc_waitq waitq;
 	unsigned openers, readers, writers; /* of the handles */
 	unsigned waiters;		    /* operations parked on them */
-	unsigned holders; /* of them, those that hold something until they are closed: the kind's holds() */
-	unsigned debts;	  /* messages that were handed over and are not settled: settle.h */
-	bool full;	  /* a write has found no room, and none some since; known while MNT/events is read */
-	bool text;	  /* no channel: ipc_ref.text */
-	struct stat st;	  /* kinds whose names live here: all of it; others: st_ino */
+	unsigned holders;	 /* of them, those that hold something until they are closed: the kind's holds() */
+	unsigned debts;		 /* messages that were handed over and are not settled: settle.h */
+	bool full;		 /* a write has found no room, and none some since; known while MNT/events is read */
+	bool text;		 /* no channel: ipc_ref.text */
+	struct timespec changed; /* by a write */
+	struct stat st;		 /* kinds whose names live here: all of it; others: st_ino */
 	/*
 	 * From and to the files of this mount; and of those that were taken, what went back since, because it did not reach its reader.
 	 * None of them ever becomes less.

@@ -16,6 +16,8 @@ struct ipc_handle {
 	struct ipc_cred cred; /* who opened it */
 	bool readable, writable, duplex;
 	bool used;		  /* its open has succeeded */
+	bool follows, refuses;	  /* reads end, or are refused, as the end was looked for: follow.h */
+	uint64_t followed;	  /* messages that the channel had when a read came to its end */
 	bool plain;		  /* a plain file: reads and writes go by op->offset, and nothing is kept */
 	int lockable;		  /* 1 and more: the descriptor whose locks are this file's, plus one */
 	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */

@@ -17,8 +17,9 @@ struct ipc {
 	struct ipc_list idle; /* records that nobody uses, the oldest first: idle.h */
 	unsigned idle_count;
 	struct ipc_list handles;
-	struct ipc_ask *ask; /* whoever waits for answers from elsewhere; NULL: nobody can */
-	dev_t device;	     /* ipc_set_device(); 0: not known */
+	struct ipc_ask *ask;			    /* whoever waits for answers from elsewhere; NULL: nobody can */
+	dev_t device;				    /* ipc_set_device(); 0: not known */
+	struct timespec changed[IPC_KINDS_MAX + 1]; /* changed.c: of the kinds' names */
 	bool down;
 	bool abroad;		       /* callers from other namespaces have come */
 	char hidden[32];	       /* ipc_hidden_name() */

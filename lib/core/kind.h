@@ -57,6 +57,8 @@ struct ipc_kind_names {
 	void (*give)(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
 			size_t size); /* or NULL */
+	/* A descriptor of the directory where others make and remove names of the kind, or -1. Or NULL: there is none. */
+	int (*dir)(struct ipc *);
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 };

@@ -3,6 +3,8 @@
  * who completes one: whoever takes it off.
  */
 #include "chan.h"
+#include "changed.h"
+#include "follow.h"
 #include "event.h"
 #include "handle.h"
 #include "instance.h"
@@ -58,11 +60,18 @@ ssize_t ipc_op_try(struct ipc_op *op)
 		r = ipc_keep_serve(op);
 		if (r != -ENODATA)
 			return r;
+		if (h->refuses)
+			return ipc_follow_refuse(op);
 		r = h->owing ? ipc_settle_read(op) : h->kind->handles->read(op);
 		op->taken = r > 0;
+		if (r == 0 && h->follows)
+			ipc_follow_ended(h);
 		return r < 0 ? r : ipc_keep_deliver(op, (size_t)r);
 	case IPC_WRITE:
-		return h->kind->handles->write(op);
+		r = h->kind->handles->write(op);
+		if (h->chan && (r >= 0 || op->done))
+			ipc_data_changed(h->chan);
+		return r;
 	case IPC_FLUSH:
 		return h->kind->handles->flush ? h->kind->handles->flush(op) : 0;
 	}

@@ -8,6 +8,7 @@
 
 #include "base/place.h"
 #include "chan.h"
+#include "changed.h"
 #include "ctl.h"
 #include "event.h"
 #include "handle.h"
@@ -294,6 +295,10 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 			st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
 	}
 	if (r == 0) {
+		const struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
+
+		if (chan && chan->st.st_ino == st->st_ino)
+			ipc_changed_later(&st->st_mtim, &chan->changed);
 		st->st_ino = ipc_ref_ino(ipc, ref->kind, st->st_ino);
 		if (S_ISREG(st->st_mode) && !ipc_ref_is_plain(ref))
 			st->st_size = 0;
@@ -318,6 +323,8 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (ref->facets.set & (IPC_F_CORE | IPC_F_ADDR))
 		return -ENOENT;
 	r = ref->kind->names->create(ipc, cred, ref, mode);
+	if (r == 0)
+		ipc_names_changed(ipc, ref->kind);
 	if (r == 0 && ipc->events)
 		ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, ref, NULL, NULL);
 	return r;
@@ -387,6 +394,7 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan && !ipc_list_empty(&chan->links)) {
 		ipc_chan_unlink(ipc, ref->kind, ref->base);
+		ipc_names_changed(ipc, ref->kind);
 		return 0;
 	}
 	if (r == 0)
@@ -399,6 +407,8 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
 		ipc_chan_removed(chan, cred);
+	if (r == 0)
+		ipc_names_changed(ipc, ref->kind);
 	if (r == 0 && known)
 		ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, ref, &st, NULL);
 	return r;
@@ -441,6 +451,8 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
 				      : ipc_chan_rename_ref(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
+	if (r == 0)
+		ipc_names_changed(ipc, from->kind);
 	if (r == 0 && ipc->events)
 		ref_tell_renamed(ipc, cred, from, to);
 	return r;
@@ -463,6 +475,7 @@ int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 	/* As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object. */
 	if (ref_may_remove(ipc, cred, from) < 0)
 		return -EPERM;
+	ipc_names_changed(ipc, from->kind);
 	return ipc_chan_link(chan, cred, to);
 }
 
@@ -515,6 +528,7 @@ static int ref_contradicts(struct ipc *ipc, const struct ipc_cred *cred, const s
 int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct ipc_handle *h,
 	       const struct stat *st, unsigned set)
 {
+	struct ipc_chan *chan;
 	int r;
 
 	if (ref->facets.set & IPC_F_CORE) /* `>` and `touch` on it mean nothing, and are no error */
@@ -529,6 +543,9 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	r = ref->kind->names->chattr ? ref->kind->names->chattr(ipc, ref, h, st, set)
 				     : ipc_named_chattr(ipc, ref, h, st, set);
 	ipc_ref_leave(cred, ref);
+	chan = ipc_chan_find(ipc, ref->kind, ref->base);
+	if (r == 0 && (set & IPC_SET_TIMES) && chan)
+		chan->changed = (struct timespec){0};
 	return r;
 }
 

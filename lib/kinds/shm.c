@@ -442,6 +442,7 @@ static const struct ipc_kind_names shm_names = {
 	.rename = shm_rename,
 	.chattr = shm_chattr,
 	.readlink = shm_readlink,
+	.dir = shm_dir,
 	.list = shm_list,
 	.depth = shm_depth,
 };

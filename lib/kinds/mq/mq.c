@@ -355,6 +355,7 @@ static const struct ipc_kind_names mq_names = {
 	.unlink = mq_remove,
 	.chattr = mq_chattr,
 	.list = mq_list,
+	.dir = mq_dir,
 	.depth = mq_depth,
 };
 

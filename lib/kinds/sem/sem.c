@@ -25,6 +25,11 @@
 #include <string.h>
 #include <unistd.h>
 
+static int sem_dir(struct ipc *ipc)
+{
+	return sem_kind(ipc)->dir;
+}
+
 static int sem_start(struct ipc *ipc)
 {
 	struct sem_kind *kind = calloc(1, sizeof(*kind));
@@ -284,6 +289,7 @@ static const struct ipc_kind_names sem_names = {
 	.rename = sem_rename,
 	.chattr = sem_chattr,
 	.list = sem_list,
+	.dir = sem_dir,
 	.depth = sem_depth,
 };
 
