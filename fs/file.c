@@ -88,6 +88,9 @@ static int file_back(struct fs_file *file, const struct ipc_cred *cred)
 		return 0;
 	r = fs_passthrough_attach(file->fs, file->node, fd);
 	file->backed = r == 0;
+	/* The handle of an exclusive creator, who can do without unless he maps it. */
+	if (r == -EOPNOTSUPP && !file->node->ref.abroad)
+		return 0;
 	return r == -EOPNOTSUPP ? ipc_refuse_backing(file->fs->ipc, cred, &file->node->ref) : r;
 }
 

@@ -37,7 +37,8 @@ static int lock_refuse(fuse_req_t req, const struct fs_node *node)
 
 	if (node->type == FS_CHAN)
 		fs_ref_path(fs, &node->ref, path, sizeof(path));
-	return ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, path, "channels cannot be locked; lock a regular file");
+	return ipc_refuse(fs->ipc, &cred, EOPNOTSUPP, path,
+			  "channels cannot be locked; a file sock/NAME.lock can, or a regular file elsewhere");
 }
 
 /* The descriptor, or -errno. */

@@ -345,8 +345,8 @@ bool ipc_ref_is_elsewhere(const struct ipc_ref *);
 /* Before it is made by an open(2) with these flags. */
 void ipc_ref_made_by(struct ipc_ref *, int flags);
 /*
- * A file that the kernel has to serve the handle from, without us; the descriptor stays the handle's. -1: ours is the handle to
- * serve. refuse: the kernel will not; a line for MNT/errors, and -EOPNOTSUPP.
+ * A file that the kernel can serve the handle from, without us, and has to if the ref is abroad; the descriptor stays the handle's.
+ * -1: there is none. refuse: the kernel will not; a line for MNT/errors, and -EOPNOTSUPP.
  */
 int ipc_handle_backing(const struct ipc_handle *);
 /* A descriptor whose locks are the open file's: flock(2), and fcntl_locking(2) of open file descriptions. -1: there are none. */

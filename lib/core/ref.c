@@ -120,9 +120,26 @@ bool ipc_ref_is_elsewhere(const struct ipc_ref *ref)
 	return ref->kind->plain && !ref->abroad && !ref->facet_at;
 }
 
+/* As servers call their lock and pid files: .X0-lock, wayland-0.lock, tmux's default.lock, supervisord.pid. */
+static bool ref_is_lock_file(const char *name)
+{
+	static const char *const ends[] = {"lock", "lck", "pid"};
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (len > n + 1 && strcmp(name + len - n, ends[i]) == 0 && strchr(".-_", name[len - n - 1]))
+			return true;
+	}
+	return false;
+}
+
 void ipc_ref_made_by(struct ipc_ref *ref, int flags)
 {
-	ref->text = ref->kind->texts && !ref->facet_at && (flags & O_EXCL) && (flags & O_ACCMODE) == O_RDWR;
+	bool exclusive = (flags & O_EXCL) && (flags & O_ACCMODE) == O_RDWR;
+
+	ref->text = ref->kind->texts && !ref->facet_at && (exclusive || ref_is_lock_file(ref->base));
 }
 
 static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ipc_ref *ref)

@@ -24,7 +24,6 @@
 
 struct shm_handle {
 	struct ipc_handle h;
-	bool abroad; /* its /dev/shm is not ours: the kernel serves it from fd */
 	int fd;
 };
 
@@ -384,7 +383,6 @@ static int shm_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int 
 	if (fd < 0)
 		return r;
 	shm_handle(h)->fd = fd;
-	shm_handle(h)->abroad = ref->abroad;
 	h->plain = true;
 	h->duplex = false;
 	h->lockable = fd + 1;
@@ -431,7 +429,7 @@ static int shm_backing(const struct ipc_handle *h)
 {
 	const struct shm_handle *s = ipc_container(h, struct shm_handle, h);
 
-	return s->abroad ? s->fd : -1;
+	return s->fd;
 }
 
 static const struct ipc_kind_names shm_names = {

@@ -190,3 +190,12 @@ t_test(lock, memory_made_by_the_mount_is_locked_for_native_users_too)
 	cr_assert_eq(flock(fd, LOCK_EX), 0);
 	t_check_errno(flock(native, LOCK_EX | LOCK_NB), EWOULDBLOCK);
 }
+
+t_test(lock, names_of_lock_and_pid_files_are_texts_however_they_are_made)
+{
+	t_need("flock");
+	t_check("cd $M/sock; for n in wl-0.lock .X0-lock s.pid s_lck; do echo 12 > ${P}$n; cat ${P}$n; cat ${P}$n; rm ${P}$n; done\n"
+		"flock ${P}a.lock flock -n ${P}a.lock true || echo locked; flock -n ${P}a.lock echo free; rm ${P}a.lock\n"
+		"touch ${P}padlock ${P}b.lock@stream; grep -h ^type ${P}padlock@ctl ${P}b.lock@ctl",
+		"12\n12\n12\n12\n12\n12\n12\n12\nlocked\nfree\ntype=stream\ntype=stream\n");
+}
