@@ -17,7 +17,6 @@ ALIKE = [
     (r"since:[\d.]+s", "SINCE"),
     (r"\b(in|out)_(messages|bytes)=\d+", r"\1_\2=N"),
     (r"bash: line \d+: ", "bash: "),
-    (r"^.*\d+ Killed .*$", "Killed"),
     (r"^\d{3,4}$", "A SHARE"),
 ]
 
@@ -44,7 +43,9 @@ def blocks(path):
 def alike(lines, mount):
     """The lines by their shape, in order: what runs in the background may print at any time."""
     out = []
-    for line in lines:
+    # bash says what was killed: its command, which may be several lines.
+    text = re.sub(r"(?m)^.*\d+ Killed .*$(\n(    |done|\)).*$)*", "Killed", "\n".join(lines))
+    for line in text.split("\n"):
         line = line.replace(mount, "/run/ipc")
         for pattern, instead in ALIKE:
             line = re.sub(pattern, instead, line)
