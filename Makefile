@@ -89,7 +89,13 @@ $(B)/flags: FORCE
 .PHONY: FORCE
 FORCE:
 
-$(B)/%.o: %.c $(B)/flags
+# Who waits for a semaphore works on the sem_t in its file, which is glibc's with 64 bits; musl's is another. Said once, in one line.
+$(B)/libc: $(B)/flags
+	@printf '%s\n' '#include <features.h>' '#if !defined(__GLIBC__) || !defined(__LP64__)' '#error' '#endif' | $(CC) -E - >/dev/null 2>&1 || \
+		{ echo 'ipcfs needs glibc on a 64-bit machine (semaphores in /dev/shm have its format), and $(CC) builds for something else' >&2; exit 1; }
+	@touch $@
+
+$(B)/%.o: %.c $(B)/flags $(B)/libc
 	@mkdir -p $(@D)
 	$(call say,cc,$<)
 	$(Q)$(COMPILE) $(KNOWS) -MMD -MP -c -o $@ $<
