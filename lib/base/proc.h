@@ -20,6 +20,8 @@ int ipc_proc_look(pid_t thread, struct ipc_proc *);
  * process from before the machine was suspended may have a negative time.
  */
 int ipc_proc_started(pid_t thread, int64_t *started);
+/* The same as the kernel has it: since the boot, in clock ticks. */
+int ipc_proc_start_ticks(pid_t thread, uint64_t *ticks);
 /* Whether it is certain that the number already meant this process then, a time of ipc_now(). */
 static inline bool ipc_proc_is_from(pid_t thread, int64_t since)
 {

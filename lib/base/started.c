@@ -1,6 +1,7 @@
 /*
  * When a process was started. /proc/PID/stat tells, but lets its reader wait while the process is in an execve(2) that closes files,
- * for as long as those take to close; and they may be ours. So a thread of its own reads it, whose answer is awaited for a moment.
+ * for as long as those take to close; and they may be ours. So a thread of its own reads it, whose answer is awaited for a moment. One
+ * that has to wait longer is left to that, and the next question goes to another.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,16 +14,21 @@
 
 #include "proc.h"
 
-#define PATIENCE_NS 20000000
+/* A busy machine may let a thread wait for its turn; one that sleeps for a lock at so many looks is waiting for the other process. */
+#define LOOK_NS 5000000
+enum { LOOKS_ASLEEP = 3, LOOKS_MAX = 400, LOOKERS_MAX = 16 };
 
-static struct {
-	pthread_mutex_t lock;
+struct looker {
 	pthread_cond_t asked, answered;
 	bool running, busy;
-	pid_t thread;
-	int result;
-	int64_t started;
-} look = {.lock = PTHREAD_MUTEX_INITIALIZER, .asked = PTHREAD_COND_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER};
+	pid_t self;
+	pid_t thread; /* the question */
+	int result;   /* and the answer */
+	uint64_t ticks;
+};
+
+static struct looker lookers[LOOKERS_MAX];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -32,11 +38,9 @@ static int64_t clock_ns(clockid_t clock)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static int started_read(pid_t thread, int64_t *started)
+static int ticks_read(pid_t thread, uint64_t *ticks)
 {
-	int64_t second = sysconf(_SC_CLK_TCK);
 	char path[32], text[1024];
-	uint64_t ticks;
 	const char *at;
 	ssize_t n;
 
@@ -46,74 +50,140 @@ static int started_read(pid_t thread, int64_t *started)
 		return n == -ENOENT ? -ESRCH : (int)n;
 	at = strrchr(text, ')'); /* the command's name stands in parentheses and may hold any byte */
 	/* State and eighteen numbers, starttime (22). */
-	if (!at ||
-	    sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-		   &ticks) != 1)
-		return -ESRCH;
-	*started = (int64_t)ticks * (INT64_C(1000000000) / second) -
-		   (clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC));
-	return 0;
+	return at && sscanf(at + 1,
+			    " %*c %*d %*d %*d %*d %*d %*u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+			    ticks) == 1
+		       ? 0
+		       : -ESRCH;
 }
 
-static void *looker(void *unused)
+static void *looker_run(void *arg)
 {
-	(void)unused;
-	pthread_mutex_lock(&look.lock);
+	struct looker *l = arg;
+
+	pthread_mutex_lock(&lock);
+	l->self = gettid();
 	for (;;) {
-		int64_t started = 0;
+		uint64_t ticks = 0;
+		pid_t thread;
 		int r;
 
-		while (!look.busy)
-			pthread_cond_wait(&look.asked, &look.lock);
-		pthread_mutex_unlock(&look.lock);
-		r = started_read(look.thread, &started);
-		pthread_mutex_lock(&look.lock);
-		look.result = r;
-		look.started = started;
-		look.busy = false;
-		pthread_cond_signal(&look.answered);
+		while (!l->busy)
+			pthread_cond_wait(&l->asked, &lock);
+		thread = l->thread;
+		pthread_mutex_unlock(&lock);
+		r = ticks_read(thread, &ticks);
+		pthread_mutex_lock(&lock);
+		l->result = r;
+		l->ticks = ticks;
+		l->busy = false;
+		pthread_cond_signal(&l->answered);
 	}
 	return NULL;
 }
 
+/* A child has none of the threads. */
+static void forget_all(void)
+{
+	memset(lookers, 0, sizeof(lookers));
+	pthread_mutex_init(&lock, NULL);
+}
+
 /* It takes no signals of ours. */
-static bool looker_start(void)
+static bool looker_start(struct looker *l)
 {
 	sigset_t all, had;
 	pthread_t thread;
 
+	static bool forks;
+
+	if (!forks)
+		forks = pthread_atfork(NULL, NULL, forget_all) == 0;
+	pthread_cond_init(&l->asked, NULL);
+	pthread_cond_init(&l->answered, NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &had);
-	look.running = pthread_create(&thread, NULL, looker, NULL) == 0;
+	l->running = pthread_create(&thread, NULL, looker_run, l) == 0;
 	pthread_sigmask(SIG_SETMASK, &had, NULL);
-	if (look.running)
+	if (l->running)
 		pthread_detach(thread);
-	return look.running;
+	return l->running;
 }
 
-int ipc_proc_started(pid_t thread, int64_t *started)
+/* One that is free; NULL: all wait, or one of them waits for that very process, or there are no more threads. */
+static struct looker *looker_find(pid_t thread)
 {
-	struct timespec until;
+	struct looker *found = NULL;
+
+	for (unsigned i = 0; i < LOOKERS_MAX; i++) {
+		struct looker *l = &lookers[i];
+
+		if (l->busy && l->thread == thread)
+			return NULL;
+		if (!l->busy && (!found || (l->running && !found->running)))
+			found = l;
+	}
+	return found && (found->running || looker_start(found)) ? found : NULL;
+}
+
+static bool looker_sleeps(const struct looker *l)
+{
+	char path[64], text[256];
+	const char *at;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", (int)l->self);
+	at = l->self && ipc_proc_read(path, text, sizeof(text)) > 0 ? strstr(text, "\nState:\t") : NULL;
+	return at && at[strlen("\nState:\t")] == 'D';
+}
+
+/* Until it has answered, or is seen to wait for somebody else. */
+static void looker_await(struct looker *l)
+{
+	unsigned asleep = 0;
+
+	for (unsigned looks = 0; l->busy && looks < LOOKS_MAX && asleep < LOOKS_ASLEEP; looks++) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += LOOK_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		if (pthread_cond_timedwait(&l->answered, &lock, &until) != 0)
+			asleep = looker_sleeps(l) ? asleep + 1 : 0;
+	}
+}
+
+int ipc_proc_start_ticks(pid_t thread, uint64_t *ticks)
+{
+	struct looker *l;
 	int r = -EBUSY;
 
 	if (thread <= 0)
 		return -ESRCH;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += PATIENCE_NS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&look.lock);
-	if (!look.busy && (look.running || looker_start())) {
-		look.thread = thread;
-		look.busy = true;
-		pthread_cond_signal(&look.asked);
-		while (look.busy && pthread_cond_timedwait(&look.answered, &look.lock, &until) == 0)
-			;
-		if (!look.busy) {
-			r = look.result;
-			*started = look.started;
+	pthread_mutex_lock(&lock);
+	l = looker_find(thread);
+	if (l) {
+		l->thread = thread;
+		l->busy = true;
+		pthread_cond_signal(&l->asked);
+		looker_await(l);
+		if (!l->busy) {
+			r = l->result;
+			*ticks = l->ticks;
 		}
 	}
-	pthread_mutex_unlock(&look.lock);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+int ipc_proc_started(pid_t thread, int64_t *started)
+{
+	int64_t second = sysconf(_SC_CLK_TCK);
+	uint64_t ticks;
+	int r = ipc_proc_start_ticks(thread, &ticks);
+
+	if (r == 0)
+		*started = (int64_t)ticks * (INT64_C(1000000000) / second) -
+			   (clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC));
 	return r;
 }

@@ -58,25 +58,33 @@ static int read_ctl(void *fd)
 	return pread(*(int *)fd, text, sizeof(text) - 1, 0) > 0 && strstr(text, "owed_by=") ? 0 : 1;
 }
 
+static int look_at_signals(void *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 || errno == EBUSY || errno == ENOENT ? 0 : errno;
+}
+
 /*
  * The kernel lets nobody look at a process that closes its files in an execve(2), until they are closed. Here it waits for a daemon
  * that is to look at it first.
  */
-t_test(ack_ways, looking_at_who_closes_by_exec_hangs_nobody)
+static void look_at_exec(int (*look)(void *), void *(*what)(pid_t worker))
 {
 	pid_t worker, looker;
-	int status, ctl;
+	void *arg;
+	int status;
 
 	t_need("perl");
 	make_with(1);
-	ctl = t_open(t_path(M, "mq/%s@ctl", q.name), O_RDONLY);
 	worker = t_spawn(M, "bash",
 			 "exec perl -e 'open(my $j, \"<\", $ARGV[0]); sysread($j, my $job, 64); kill(\"STOP\", $$); "
 			 "exec(\"true\")' $Q@lines,ack");
 	cr_assert_eq(waitpid(worker, &status, WUNTRACED), worker);
 	cr_assert(WIFSTOPPED(status));
+	arg = what(worker);
 	kill(M->daemon, SIGSTOP);
-	looker = t_fork(read_ctl, &ctl);
+	looker = t_fork(look, arg);
 	t_await(t_in_request(looker));
 	kill(worker, SIGCONT);
 	t_await(atol(t_read(t_format("/proc/%d/statm", worker))) <
@@ -85,6 +93,33 @@ t_test(ack_ways, looking_at_who_closes_by_exec_hangs_nobody)
 	cr_assert_eq(t_wait_exit(looker, T_PATIENCE, NULL), 0);
 	cr_assert_eq(t_wait_exit(worker, T_PATIENCE, NULL), 0);
 	check_rest("2:job1 ");
+}
+
+static void *open_ctl(pid_t worker)
+{
+	static int ctl;
+
+	(void)worker;
+	ctl = t_open(t_path(M, "mq/%s@ctl", q.name), O_RDONLY);
+	return &ctl;
+}
+
+static void *name_signals(pid_t worker)
+{
+	struct stat st;
+
+	cr_assert_eq(stat(t_path(M, "sig"), &st), 0); /* so that the first request is for the process */
+	return t_path(M, "sig/%d", (int)worker);
+}
+
+t_test(ack_ways, looking_at_who_closes_by_exec_hangs_nobody)
+{
+	look_at_exec(read_ctl, open_ctl);
+}
+
+t_test(ack_ways, signals_to_who_closes_by_exec_hang_nobody)
+{
+	look_at_exec(look_at_signals, name_signals);
 }
 
 /* Of writers, it is asked whether they exit. */

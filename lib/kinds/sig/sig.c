@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/place.h"
+#include "base/proc.h"
 #include "core/abroad.h"
 #include "base/sys.h"
 #include "core/chan.h"
@@ -95,26 +96,13 @@ static int process_status(pid_t pid, struct process *p)
 	return p->tgid ? 0 : -ENOENT;
 }
 
-/* The 22nd field of proc_pid_stat(5); the second may hold anything, but the last ')' is its end. */
 static int process_start(pid_t pid, struct process *p)
 {
-	FILE *in = proc_open(pid, "stat");
-	char text[1024];
-	const char *at;
-	size_t n;
+	uint64_t ticks = 0;
+	int r = ipc_proc_start_ticks(pid, &ticks);
 
-	if (!in)
-		return ipc_is_shortage(-errno) ? -errno : -ENOENT;
-	n = fread(text, 1, sizeof(text) - 1, in);
-	fclose(in);
-	text[n] = '\0';
-	at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (!at)
-		return -ENOENT;
-	p->start = strtoull(at, NULL, 10);
-	return 0;
+	p->start = ticks;
+	return r == -ESRCH ? -ENOENT : r;
 }
 
 /* -ENOENT for a thread, too: signals go to processes. */
