@@ -7,10 +7,9 @@
 #ifndef IPC_EVENT_H
 #define IPC_EVENT_H
 
-#include <time.h>
-
 #include "chan.h"
 #include "instance.h"
+#include "log.h"
 
 enum ipc_event_type {
 	IPC_EVENT_MADE,
@@ -77,8 +76,7 @@ enum { IPC_EVENT_LINE_MAX = 16384, IPC_EVENT_COMMAND = 16 };
 
 /* An event as it is kept. The texts stand one behind the other, each with its NUL: the path, then the values that are texts. */
 struct ipc_event_record {
-	uint64_t common; /* how many that concern everybody came before it */
-	struct timespec when;
+	struct ipc_log_record log;
 	enum ipc_event_type type;
 	pid_t pid; /* 0: nobody's */
 	uid_t uid;
@@ -86,7 +84,6 @@ struct ipc_event_record {
 	uid_t owner;
 	gid_t group;
 	mode_t mode;
-	size_t size;
 	char command[IPC_EVENT_COMMAND];
 	struct ipc_event_value value[IPC_EVENT_VALUES];
 	char text[];

@@ -166,7 +166,7 @@ size_t ipc_event_write(struct ipc *ipc, const struct ipc_event_record *r, const 
 	struct line l = {.to = line, .json = json};
 	bool who = tells_who(r, opener);
 
-	line_begin(&l, &r->when);
+	line_begin(&l, &r->log.when);
 	line_path(&l, r->text);
 	line_event(&l, names[r->type]);
 	if (r->pid && who)

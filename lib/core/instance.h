@@ -29,7 +29,7 @@ struct ipc {
 	char *scratch;
 	size_t scratch_size;
 	struct ipc_refusals *refusals;
-	struct ipc_events *events; /* event.h; NULL while nobody reads MNT/events */
+	struct ipc_log *events; /* event.h; NULL while nobody reads MNT/events */
 	void *users, *last_user;   /* quota.c */
 	uid_t uid;		   /* ours */
 };
