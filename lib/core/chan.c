@@ -7,6 +7,7 @@
 #include "op.h"
 #include "ref.h"
 #include "quota.h"
+#include "tap.h"
 
 #include <errno.h>
 #include <search.h>
@@ -127,6 +128,7 @@ static void chan_unlist(struct ipc_chan *chan, const struct ipc_cred *by)
 	ipc_idle_end(chan);
 	chan->listed = false;
 	chan->ipc->chan_count--;
+	ipc_tap_look(chan);
 	if (chan->kind->debts)
 		chan->kind->debts->forgotten(chan, by);
 	ipc_chan_drop(chan);

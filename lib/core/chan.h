@@ -41,6 +41,7 @@ struct ipc_chan {
 	 * None of them ever becomes less.
 	 */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes, back_messages, back_bytes;
+	struct ipc_taps *taps; /* tap.h; NULL: nobody looks at what passes */
 	struct ipc_garbage garbage;
 };
 

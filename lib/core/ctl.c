@@ -18,6 +18,7 @@
 #include "op.h"
 #include "ref.h"
 #include "settle.h"
+#include "tap.h"
 
 enum { CTL_LINE_MAX = 4096 };
 
@@ -80,6 +81,8 @@ static void ctl_show_counters(const struct ipc_chan *chan, FILE *out)
 	const struct ipc_chan *c = chan ? chan : &unused;
 
 	fprintf(out, "readers=%u\nwriters=%u\nwaiters=%u\n", c->readers, c->writers, c->waiters);
+	if (c->taps)
+		fprintf(out, "taps=%u\n", ipc_tap_count(c));
 	fprintf(out, "in_messages=%" PRIu64 "\nin_bytes=%" PRIu64 "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
 		c->in_messages, c->in_bytes, c->out_messages - c->back_messages, c->out_bytes - c->back_bytes);
 }

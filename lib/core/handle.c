@@ -14,6 +14,7 @@
 #include "cred.h"
 #include "quota.h"
 #include "settle.h"
+#include "tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,6 +172,8 @@ static void handle_destroy(struct ipc_handle *h)
 {
 	ipc_list_remove(&h->poll_link);
 	handle_leave(h);
+	if (h->chan)
+		ipc_tap_look(h->chan);
 	ipc_list_remove(&h->all_link);
 	ipc_timer_stop(h->ipc->loop, &h->patience);
 	h->kind->handles->close(h);

@@ -49,6 +49,8 @@ static const struct help {
 	{IPC_F_SEQPACKET, "a new one carries packets over connections", "touch M/%s@seqpacket"},
 	{IPC_F_CONNECT, "a new one leads to a socket elsewhere", "touch M/%s@connect=/run/server.sock"},
 	{IPC_F_ADDR, "the address, for connect() and sendto()", "socat - UNIX-CONNECT:M/%s@addr"},
+	{IPC_F_TAP, "a copy of what others write and read; with lines or nul, and meta: when, which way, who",
+	 "cat M/%s@tap,lines,meta"},
 	{IPC_F_CTL, "the state as key=value lines", "cat M/%s@ctl"},
 	{IPC_F_HELP, "this list", "cat M/%s@help"},
 };
@@ -136,7 +138,7 @@ static int help_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	if (!w.out)
 		return -ENOMEM;
 	fprintf(w.out, "/%s takes these facets: %s@FACET[,FACET...]\n\n", ref->kind->name, help_names(ref->kind));
-	ipc_facets_each(ref->kind->facets | IPC_F_CORE, help_line, &w);
+	ipc_facets_each(ref->kind->facets | IPC_F_TEXTS, help_line, &w);
 	h->flushes = IPC_FLUSH_NEVER;
 	return ipc_text_close(&help->text);
 }

@@ -26,6 +26,9 @@ void ipc_idle_add(struct ipc_chan *chan, uid_t uid)
 	struct ipc *ipc = chan->ipc;
 
 	ipc_idle_end(chan);
+	/* What looks at what passes must find what comes next. */
+	if (chan->taps)
+		return;
 	chan->idle_of = uid;
 	ipc_list_append(&ipc->idle, &chan->idle_link);
 	ipc->idle_count++;

@@ -61,6 +61,11 @@ struct ipc_kind_names {
 	int (*dir)(struct ipc *);
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
+	/*
+	 * For NAME@tap of a kind whose names are the kernel's: whether the caller, who we are now, may read the object with that
+	 * number. 0 or -errno. Or NULL: nothing of the kind can be tapped, or the VFS has seen to it.
+	 */
+	int (*may_read)(struct ipc *, const struct ipc_ref *, ino_t ino);
 };
 
 /* Names that are sockets, with an inode of the mount as their address: address.c and look.c. */

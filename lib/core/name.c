@@ -62,6 +62,7 @@ static const struct facet facets[] = {
 	FLAG("seqpacket", IPC_F_SEQPACKET),
 	{"connect", IPC_F_CONNECT, ARG_REST, 0, 0, FIELD(connect), "connect=ADDRESS"},
 	FLAG("addr", IPC_F_ADDR),
+	FLAG("tap", IPC_F_TAP),
 	FLAG("ctl", IPC_F_CTL),
 	FLAG("help", IPC_F_HELP),
 };
@@ -256,7 +257,7 @@ static bool is_several(uint32_t set)
 
 static int set_check(const struct parse *p, int framed)
 {
-	uint32_t set = p->out.set, alone = set & (IPC_F_CORE | IPC_F_ADDR), records = set & (IPC_F_BATCH | IPC_F_META);
+	uint32_t set = p->out.set, alone = set & (IPC_F_TEXTS | IPC_F_ADDR), records = set & (IPC_F_BATCH | IPC_F_META);
 	uint32_t settling = set & (IPC_F_LEASE | IPC_F_TRIES);
 
 	if (alone && is_several(set))
@@ -279,6 +280,20 @@ static int set_check(const struct parse *p, int framed)
 	return 0;
 }
 
+/* Whether one of the facets is tap, which takes others beside it than the kind. */
+static bool has_tap(const char *text, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		const char *comma = memchr(text + at, ',', len - at);
+		size_t n = comma ? (size_t)(comma - (text + at)) : len - at;
+
+		if (n == 3 && memcmp(text + at, "tap", 3) == 0)
+			return true;
+		at += n + 1;
+	}
+	return false;
+}
+
 int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char *text, size_t len,
 		     struct ipc_facets *out, char *why, size_t why_size)
 {
@@ -288,6 +303,8 @@ int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char 
 
 	p.why = why;
 	p.why_size = why_size;
+	if ((allowed & IPC_F_TAP) && has_tap(text, len))
+		p.allowed = IPC_F_TAP_WITH | (allowed & IPC_F_TEXTS);
 	if (len == 0)
 		return refuse_name(&p, "an empty facet");
 	if (len > IPC_NAME_MAX)

@@ -38,12 +38,16 @@ enum {
 	IPC_F_ACK = 1u << 24,
 	IPC_F_LEASE = 1u << 25, /* =duration */
 	IPC_F_TRIES = 1u << 26, /* =1..2^31-1 */
+	IPC_F_TAP = 1u << 27,	/* a text about the channel, with ways of its own to be read: IPC_F_TAP_WITH */
 	IPC_F_FIFO = 1u << 28,	/* implies lines where the kind has them and nul is not given */
 	IPC_F_HELP = 1u << 30,
 };
 
-/* What the core serves, whatever the kind: texts about the name, not the channel itself. */
-#define IPC_F_CORE (IPC_F_CTL | IPC_F_HELP)
+/* What the core serves: of every kind; and of those that have IPC_F_TAP among theirs. Texts about the channel, not itself. */
+#define IPC_F_TEXTS (IPC_F_CTL | IPC_F_HELP)
+#define IPC_F_CORE (IPC_F_TEXTS | IPC_F_TAP)
+/* What stands beside tap, whatever the kind itself takes. */
+#define IPC_F_TAP_WITH (IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_META)
 
 #define IPC_F_CREATION                                                                                                 \
 	(IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_SIZE | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |    \

@@ -14,6 +14,7 @@
 #include "patience.h"
 #include "quota.h"
 #include "settle.h"
+#include "tap.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -52,6 +53,8 @@ ssize_t ipc_op_try(struct ipc_op *op)
 	struct ipc_handle *h = op->handle;
 	ssize_t r;
 
+	if (h->chan && h->chan->taps && (op->type == IPC_WRITE || op->type == IPC_FLUSH))
+		ipc_tap_write_begins(h->chan, op->cred.pid);
 	switch (op->type) {
 	case IPC_OPEN:
 		return h->kind->handles->connect ? h->kind->handles->connect(op) : 0;

@@ -25,6 +25,7 @@ static const char text[] =
 	"  sock  @listen accept   @addr its address   @io connect   @dgram, @seqpacket for a new one\n"
 	"  sem   @value=4 for a new one      shm @size=4096 for a new one\n"
 	"  all   @help the facets   @ctl state as key=value   all but pipe and shm: @timeout=5s give up\n"
+	"        mq, bcast, sock: @tap,lines,meta what passes, and who wrote and read it, without taking it\n"
 	"  net, sock  echo shutdown=write > NAME@ctl ends what your own connection sends; read on\n"
 	"\n"
 	"  seq 9 > M/mq/jobs@lines; while read -r job; do echo $job; done < M/mq/jobs@lines,idle=1s\n"

@@ -16,6 +16,7 @@
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
+#include "tap.h"
 #include "cred.h"
 
 const char *ipc_ref_path(const struct ipc_ref *ref)
@@ -107,6 +108,8 @@ const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *ref)
 {
 	if (ref->facets.set & IPC_F_HELP)
 		return &ipc_help;
+	if (ref->facets.set & IPC_F_TAP)
+		return &ipc_tap_kind;
 	return ref->facets.set & IPC_F_CTL ? &ipc_ctl : ref->kind;
 }
 
@@ -173,7 +176,7 @@ static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, cons
 	for (const char *at = ref_next_at(name); at; at = ref_next_at(at + 1), first = false) {
 		char other[256] = "";
 
-		if (ipc_facets_parse(kind->name, kind->facets | IPC_F_CORE, framed, at + 1, strlen(at + 1), facets,
+		if (ipc_facets_parse(kind->name, kind->facets | IPC_F_TEXTS, framed, at + 1, strlen(at + 1), facets,
 				     first ? why : other, first ? why_size : sizeof(other)) == 0)
 			return at;
 	}

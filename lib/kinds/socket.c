@@ -5,6 +5,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/keep.h"
+#include "core/tap.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,11 +24,14 @@ char *ipc_socket_buffer(struct ipc_op *op, size_t n)
 	return buf;
 }
 
-void ipc_socket_count_read(struct ipc_handle *h, size_t n)
+void ipc_socket_count_read(const struct ipc_op *op, size_t n)
 {
+	struct ipc_handle *h = op->handle;
+
 	h->chan->out_messages++;
 	h->chan->out_bytes += n;
 	h->taken++;
+	ipc_tap(h->chan, IPC_TAP_OUT, op->cred.pid, op->data, n);
 }
 
 ssize_t ipc_socket_read_stream(struct ipc_op *op, int fd)
@@ -37,14 +41,17 @@ ssize_t ipc_socket_read_stream(struct ipc_op *op, int fd)
 	ssize_t n = buf ? IPC_RETRY(recv(fd, buf, room, MSG_DONTWAIT)) : -ENOMEM;
 
 	if (n > 0)
-		ipc_socket_count_read(op->handle, (size_t)n);
+		ipc_socket_count_read(op, (size_t)n);
 	return n;
 }
 
-static void count_written(struct ipc_handle *h, size_t n)
+static void count_written(const struct ipc_op *op, size_t n)
 {
-	h->chan->in_messages++;
-	h->chan->in_bytes += n;
+	struct ipc_chan *chan = op->handle->chan;
+
+	chan->in_messages++;
+	chan->in_bytes += n;
+	ipc_tap(chan, IPC_TAP_IN, op->cred.pid, op->data, n);
 }
 
 ssize_t ipc_socket_write_stream(struct ipc_op *op, int fd)
@@ -58,7 +65,7 @@ ssize_t ipc_socket_write_stream(struct ipc_op *op, int fd)
 			return op->done ? (ssize_t)op->done : n;
 		op->done += (size_t)n;
 	}
-	count_written(op->handle, op->size);
+	count_written(op, op->size);
 	return (ssize_t)op->size;
 }
 
@@ -69,7 +76,7 @@ ssize_t ipc_socket_write_packet(struct ipc_op *op, int fd)
 	if (op->size <= IPC_MESSAGE_MAX)
 		n = IPC_RETRY(send(fd, op->data, op->size, MSG_NOSIGNAL | MSG_DONTWAIT));
 	if (n >= 0)
-		count_written(op->handle, (size_t)n);
+		count_written(op, (size_t)n);
 	return n;
 }
 

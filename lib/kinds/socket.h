@@ -7,7 +7,7 @@
 /* Room for n bytes that are to be delivered by op, where op->data then points; NULL when out of memory. */
 char *ipc_socket_buffer(struct ipc_op *op, size_t n);
 /* Counts a message of n bytes that was read. */
-void ipc_socket_count_read(struct ipc_handle *, size_t n);
+void ipc_socket_count_read(const struct ipc_op *, size_t n);
 
 /* As a kind's read() and write(). A packet that the socket does not take is -EMSGSIZE; the caller says why. */
 ssize_t ipc_socket_read_stream(struct ipc_op *, int fd);

@@ -21,6 +21,7 @@
 #include "core/op.h"
 #include "core/event.h"
 #include "core/ref.h"
+#include "core/tap.h"
 
 /* The buffer of a channel, in bytes of messages; 16 bytes of it allow one message. */
 enum { BUFFER_DEFAULT = 1 << 20, BUFFER_MIN = 4096, BUFFER_MAX = 1 << 30 };
@@ -128,6 +129,7 @@ static int bcast_send(struct ipc_handle *h, const char *data, size_t n)
 			return r;
 	}
 	bcast_ring_add(&c->ring, data, n);
+	ipc_tap_sent(h->chan, data, n);
 	h->chan->in_messages++;
 	h->chan->in_bytes += n;
 	bcast_wake(c);
@@ -244,7 +246,10 @@ static ssize_t bcast_read(struct ipc_op *op)
 	h->chan->out_messages += end - b->next;
 	h->chan->out_bytes += len - (delim >= 0 ? end - b->next : 0);
 	for (; b->next < end; b->next++) {
+		const char *from = to;
+
 		to = bcast_ring_copy(ring, b->next, to);
+		ipc_tap(h->chan, IPC_TAP_OUT, op->cred.pid, from, (size_t)(to - from));
 		if (delim >= 0)
 			*to++ = (char)delim;
 	}
@@ -355,7 +360,7 @@ static const struct ipc_kind_ctl bcast_ctl = {
 
 const struct ipc_kind ipc_bcast = {
 	.name = "bcast",
-	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
+	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
 		  IPC_F_BATCH | IPC_F_LAST | IPC_F_FIFO,
 	.named = true,
 	.chan_size = sizeof(struct bcast_chan),

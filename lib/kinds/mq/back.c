@@ -17,6 +17,7 @@
 #include "core/instance.h"
 #include "core/op.h"
 #include "core/ref.h"
+#include "core/tap.h"
 #include "owed.h"
 
 /* A queue that notes so many messages at a read keeps the room for it. */
@@ -140,9 +141,11 @@ static int back_return(struct ipc_handle *h, struct mq_owed *owed, const char *d
 	};
 	int r = owed ? mq_owed_return(owed, &message) : back_send(mq_handle(h)->fd, data, note);
 
-	if (r == 0)
-		ipc_chan_went_back(h->chan, note->size);
-	return r;
+	if (r < 0)
+		return r;
+	ipc_chan_went_back(h->chan, note->size);
+	ipc_tap(h->chan, IPC_TAP_BACK, h->cred.pid, data, note->size);
+	return 0;
 }
 
 static void back_lost(struct ipc_handle *h, const struct mq_note *note, int r)

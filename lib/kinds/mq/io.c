@@ -15,6 +15,7 @@
 #include "core/message.h"
 #include "core/op.h"
 #include "core/pump.h"
+#include "core/tap.h"
 
 /* So many messages at most go from a writer to a batch directly, before the queue has its turn. */
 enum { PASS_MAX = 64 };
@@ -36,6 +37,7 @@ static void mq_note(struct ipc_handle *h, size_t size, size_t framed, unsigned p
  */
 struct mq_sink {
 	struct ipc_handle *reader;
+	pid_t pid; /* of who reads */
 	char *at;
 	size_t room;   /* bytes */
 	uint64_t left; /* messages */
@@ -53,6 +55,8 @@ static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned p
 		return false;
 	}
 	memcpy(sink->at + at, data, n);
+	ipc_tap_sent(reader->chan, data, n);
+	ipc_tap(reader->chan, IPC_TAP_OUT, sink->pid, data, n);
 	ipc_message_taken(reader, n);
 	size = n;
 	n = ipc_message_frame(reader, sink->at, n, prio, 0, sink->delim);
@@ -67,11 +71,14 @@ static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
 {
 	unsigned prio = h->facets.set & IPC_F_PRIO ? h->facets.prio : 0;
 	struct mq_sink *sink = mq_chan(h->chan)->sink;
+	bool passed = sink && mq_pass(sink, data, n, prio);
 	int r = 0;
 
-	if (!sink || !mq_pass(sink, data, n, prio))
+	if (!passed)
 		r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
 	if (r == 0) {
+		if (!passed)
+			ipc_tap_sent(h->chan, data, n);
 		h->chan->in_messages++;
 		h->chan->in_bytes += n;
 	}
@@ -117,6 +124,7 @@ static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, i
 		return n;
 	slot = mq_owed_slot(debt);
 	memcpy(to + at, slot->body, (size_t)n);
+	ipc_tap(h->chan, IPC_TAP_OUT, op->cred.pid, to + at, (size_t)n);
 	ipc_message_taken(h, (size_t)n);
 	framed = ipc_message_frame(h, to, (size_t)n, slot->prio, slot->deliveries, delim);
 	if (h->owing) {
@@ -149,6 +157,7 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 		n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
 	if (n < 0)
 		return n;
+	ipc_tap(h->chan, IPC_TAP_OUT, op->cred.pid, to + at, (size_t)n);
 	ipc_message_taken(h, (size_t)n);
 	framed = ipc_message_frame(h, to, (size_t)n, prio, 0, delim);
 	mq_note(h, (size_t)n, framed, prio, mq_seq_next(q), 0);
@@ -167,6 +176,7 @@ static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, 
 	uint64_t left = h->facets.set & IPC_F_N ? h->facets.n - h->taken : PASS_MAX;
 	struct mq_sink sink = {
 		.reader = h,
+		.pid = op->cred.pid,
 		.at = buf + len,
 		.room = op->size - len > worst ? op->size - len - worst : 0,
 		.left = left < PASS_MAX ? left : PASS_MAX,

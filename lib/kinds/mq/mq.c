@@ -229,6 +229,22 @@ static long mq_given(struct ipc_chan *chan)
 	return chan && mq_chan(chan)->owed ? (long)mq_chan(chan)->owed->back.count : 0;
 }
 
+static int mq_may_read(struct ipc *ipc, const struct ipc_ref *ref, ino_t ino)
+{
+	char name[NAME_MAX + 1];
+	struct stat st;
+	int fd, r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
+
+	if (r < 0)
+		return r;
+	fd = mq_names_queue(name, O_RDONLY, 0, NULL);
+	if (fd < 0)
+		return fd == -ENOENT ? -ESTALE : fd;
+	r = fstat(fd, &st) < 0 ? -errno : st.st_ino == ino ? 0 : -ESTALE;
+	close(fd);
+	return r;
+}
+
 static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_mq, ref->base);
@@ -357,6 +373,7 @@ static const struct ipc_kind_names mq_names = {
 	.list = mq_list,
 	.dir = mq_dir,
 	.depth = mq_depth,
+	.may_read = mq_may_read,
 };
 
 static const struct ipc_kind_handles mq_handles = {
@@ -377,7 +394,7 @@ static const struct ipc_kind_ctl mq_ctl = {
 
 const struct ipc_kind ipc_mq = {
 	.name = "mq",
-	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
+	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
 		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO | IPC_F_ACK |
 		  IPC_F_LEASE | IPC_F_TRIES,
 	.chan_size = sizeof(struct mq_chan),

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "core/event.h"
+#include "core/tap.h"
 #include "core/chan.h"
 #include "core/handle.h"
 #include "core/instance.h"
@@ -274,7 +276,9 @@ void mq_given_back(struct ipc_debt *debt)
 
 	d->pid = debt->pid;
 	mq_owed_slot(d)->deliveries = debt->deliveries;
+	ipc_tap(o->chan, IPC_TAP_BACK, debt->pid, mq_owed_slot(d)->body, mq_owed_slot(d)->len);
 	if (!o->chan->listed) {
+		ipc_event_messages(o->chan, IPC_EVENT_DROPPED, &h->cred, 1);
 		ipc_refuse(h->ipc, &h->cred, ENOENT, ipc_handle_path(h),
 			   "the queue was removed: a message of %zu bytes that was given back went with it",
 			   (size_t)mq_owed_slot(d)->len);
@@ -398,6 +402,7 @@ void mq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
 		back++;
 	}
 	mq_pushed_drop_all(o);
+	ipc_event_messages(chan, IPC_EVENT_DROPPED, by ? by : &cred, back);
 	if (back || chan->debts)
 		ipc_refuse(chan->ipc, by ? by : &cred, ENOENT, ipc_chan_path(chan),
 			   "the queue was removed, and with it %zu that had been given back; %u are still owed", back,

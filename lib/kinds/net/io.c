@@ -57,7 +57,7 @@ static ssize_t read_datagram(struct ipc_op *op, int fd)
 	/* Where an answer goes, and from which of our addresses: only a datagram that was read changes that. */
 	n->peer = from;
 	n->peer_fd = fd;
-	ipc_socket_count_read(&n->h, (size_t)size);
+	ipc_socket_count_read(op, (size_t)size);
 	return size;
 }
 

@@ -11,6 +11,7 @@
 #include "core/frame.h"
 #include "core/handle.h"
 #include "core/op.h"
+#include "core/tap.h"
 
 struct returned {
 	struct ipc_list link;
@@ -31,7 +32,7 @@ static ssize_t sock_read_packet(struct ipc_op *op, int fd)
 		return -ENOMEM;
 	n = IPC_RETRY(recv(fd, buf, n ? (size_t)n : 1, MSG_DONTWAIT));
 	if (n >= 0)
-		ipc_socket_count_read(op->handle, (size_t)n);
+		ipc_socket_count_read(op, (size_t)n);
 	return n;
 }
 
@@ -52,7 +53,7 @@ static ssize_t sock_read_shared(struct ipc_op *op)
 	memcpy(buf, r->data, r->size);
 	ipc_list_remove(&r->link);
 	free(r);
-	ipc_socket_count_read(op->handle, (size_t)n);
+	ipc_socket_count_read(op, (size_t)n);
 	return n;
 }
 
@@ -111,6 +112,7 @@ bool sock_put_back(struct ipc_op *op, const char *packet, size_t len)
 	if (sock_handle(h)->role != SOCK_RECEIVES || !sock_give_back(sock_chan(h->chan), packet, len))
 		return false;
 	ipc_chan_went_back(h->chan, len);
+	ipc_tap(h->chan, IPC_TAP_BACK, op->cred.pid, packet, len);
 	return true;
 }
 

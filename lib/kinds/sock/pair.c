@@ -65,7 +65,7 @@ static ssize_t pair_take(struct ipc_op *op, struct sock_pair *pair)
 	memcpy(buf, pair->offer, n);
 	pair->offer += n;
 	pair->offered -= n;
-	ipc_socket_count_read(op->handle, n);
+	ipc_socket_count_read(op, n);
 	return (ssize_t)n;
 }
 
@@ -88,7 +88,8 @@ static void pair_offer(struct ipc_op *op, struct sock_pair *pair, int to)
 {
 	struct sock_handle *peer = pair->handle[to];
 
-	if (!peer || pair->flying[to] || ipc_list_empty(&peer->own.ops[IPC_IN]))
+	/* A tap sees what is written before it is read. */
+	if (!peer || op->handle->chan->taps || pair->flying[to] || ipc_list_empty(&peer->own.ops[IPC_IN]))
 		return;
 	pair->offer = op->data + op->done;
 	pair->offered = op->size - op->done;

@@ -444,8 +444,8 @@ static const struct ipc_kind_ctl sock_ctl = {
 
 const struct ipc_kind ipc_sock = {
 	.name = "sock",
-	.facets = IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM | IPC_F_SEQPACKET |
-		  IPC_F_TIMEOUT | IPC_F_FIFO,
+	.facets = IPC_F_TAP | IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM |
+		  IPC_F_SEQPACKET | IPC_F_TIMEOUT | IPC_F_FIFO,
 	.named = true,
 	.texts = true,
 	.chan_size = sizeof(struct sock_chan),
