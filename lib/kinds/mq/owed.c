@@ -1,12 +1,9 @@
 #include "owed.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/sys.h"
 #include "core/event.h"
 #include "core/tap.h"
 #include "core/chan.h"
@@ -14,118 +11,10 @@
 #include "core/instance.h"
 #include "core/kind.h"
 #include "kinds/kinds.h"
-#include "core/quota.h"
 #include "core/ref.h"
 #include "core/rundir.h"
-#include "names.h"
+#include "debt.h"
 #include "push.h"
-
-struct mq_slot *mq_owed_slot(const struct mq_debt *d)
-{
-	return mq_journal_slot(d->owed->journal, d->slot);
-}
-
-/* --- messages --- */
-
-static struct mq_debt *debt_make(struct mq_owed *o, char *why, size_t why_size)
-{
-	struct mq_debt *d;
-	int r;
-
-	/* Room for it among what was given back is made now, so that giving back cannot fail. */
-	r = mq_heap_reserve(&o->back, o->debts + 1);
-	d = r < 0 ? NULL : calloc(1, sizeof(*d));
-	if (!d) {
-		snprintf(why, why_size, "no memory to remember another owed message");
-		errno = ENOMEM;
-		return NULL;
-	}
-	d->slot = mq_journal_reserve(o->journal, why, why_size);
-	if (d->slot < 0) {
-		errno = -d->slot;
-		free(d);
-		return NULL;
-	}
-	d->owed = o;
-	ipc_list_init(&d->debt.link);
-	o->debts++;
-	return d;
-}
-
-static struct mq_debt *debt_new(struct mq_owed *o, char *why, size_t why_size)
-{
-	if (ipc_list_empty(&o->spares))
-		return debt_make(o, why, why_size);
-	o->spare_count--;
-	return ipc_container(ipc_list_pop(&o->spares), struct mq_debt, debt.link);
-}
-
-static void debt_discharge(struct mq_debt *d)
-{
-	if (d->charged)
-		ipc_quota_give(d->owed->chan->ipc, d->uid, IPC_QUOTA_BYTES, d->owed->slot_bytes);
-	d->charged = false;
-}
-
-/* A reader without ack cannot be refused what is there to be read: he holds nothing. */
-static int debt_charge(struct mq_debt *d, const struct ipc_cred *cred, bool must)
-{
-	struct ipc *ipc = d->owed->chan->ipc;
-	int r = ipc_quota_charge(ipc, cred->uid, IPC_QUOTA_BYTES, d->owed->slot_bytes);
-
-	d->uid = cred->uid;
-	d->pid = cred->pid;
-	d->charged = r == 0;
-	if (r < 0 && must)
-		return ipc_quota_refuse(ipc, cred, IPC_QUOTA_BYTES, d->owed->slot_bytes, ipc_chan_path(d->owed->chan));
-	return 0;
-}
-
-void mq_owed_drop(struct mq_debt *d)
-{
-	struct mq_owed *o = d->owed;
-
-	debt_discharge(d);
-	mq_journal_release(o->journal, d->slot);
-	o->debts--;
-	free(d);
-}
-
-/* What is kept for the next message. */
-static void debt_spare(struct mq_debt *d)
-{
-	struct mq_owed *o = d->owed;
-
-	debt_discharge(d);
-	if (o->spare_count) {
-		mq_owed_drop(d);
-		return;
-	}
-	ipc_list_append(&o->spares, &d->debt.link);
-	o->spare_count++;
-}
-
-int mq_owed_reserve(struct mq_owed *o, size_t count)
-{
-	char why[256];
-
-	while (o->spare_count < count) {
-		struct mq_debt *d = debt_make(o, why, sizeof(why));
-
-		if (!d)
-			return -errno;
-		ipc_list_append(&o->spares, &d->debt.link);
-		o->spare_count++;
-	}
-	return 0;
-}
-
-static void spares_drop(struct mq_owed *o)
-{
-	while (!ipc_list_empty(&o->spares))
-		mq_owed_drop(ipc_container(ipc_list_pop(&o->spares), struct mq_debt, debt.link));
-	o->spare_count = 0;
-}
 
 /* --- what was given back --- */
 
@@ -140,17 +29,17 @@ void mq_back_put(struct mq_debt *d)
 ssize_t mq_owed_receive(struct mq_owed *o, mqd_t fd, const struct ipc_cred *cred, bool must, struct mq_debt **out)
 {
 	char why[256] = "";
-	struct mq_debt *d = debt_new(o, why, sizeof(why));
+	struct mq_debt *d = mq_debt_new(o, why, sizeof(why));
 	ssize_t n;
 	int r;
 
 	if (!d)
 		return ipc_refuse(o->chan->ipc, cred, errno, ipc_chan_path(o->chan), "%s", why);
-	r = debt_charge(d, cred, must);
+	r = mq_debt_charge(d, cred, must);
 	mq_owed_slot(d)->uid = cred->uid;
 	n = r < 0 ? r : mq_journal_receive(o->journal, d->slot, fd);
 	if (n < 0) {
-		debt_spare(d);
+		mq_debt_spare(d);
 		if (n == -EAGAIN)
 			mq_pushed_drop_all(o); /* others have taken what we pushed */
 		return n;
@@ -183,12 +72,12 @@ struct mq_debt *mq_owed_enter(struct mq_owed *o, const struct mq_message *m)
 {
 	struct ipc_cred cred = {.uid = m->uid};
 	char why[256];
-	struct mq_debt *d = debt_new(o, why, sizeof(why));
+	struct mq_debt *d = mq_debt_new(o, why, sizeof(why));
 	struct mq_slot *slot;
 
 	if (!d)
 		return NULL;
-	debt_charge(d, &cred, false);
+	mq_debt_charge(d, &cred, false);
 	slot = mq_owed_slot(d);
 	slot->prio = m->prio;
 	slot->deliveries = m->deliveries;
@@ -237,8 +126,8 @@ ssize_t mq_owed_next(struct ipc_op *op, struct mq_owed *o, struct mq_debt **out)
 		}
 		slot = mq_owed_slot(*out);
 		if (h->owing) {
-			debt_discharge(*out);
-			debt_charge(*out, &op->cred, false);
+			mq_debt_discharge(*out);
+			mq_debt_charge(*out, &op->cred, false);
 			(*out)->debt.deliveries = ++slot->deliveries;
 			atomic_store(&slot->state, MQ_OWED);
 		}
@@ -373,7 +262,7 @@ void mq_owed_free(struct ipc_chan *chan)
 	mq_chan(chan)->owed = NULL;
 	mq_push_end(o);
 	mq_dead_end(o);
-	spares_drop(o);
+	mq_spares_drop(o);
 	mq_journal_free(o->journal);
 	ipc_list_remove(&o->link);
 	mq_heap_free(&o->back);
