@@ -67,11 +67,12 @@ TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-test
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
 PROGRAMS := $(if $(FS),$(B)/ipcfs $(B)/ipcfs-top) $(B)/libipc.a $(EXAMPLES)
 
-DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev libncurses-dev
-DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish graphviz tmux
+DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev libncurses-dev libhiredis-dev
+DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish graphviz tmux redis-tools
 DEPS_LINT := clang-format clang-tidy cppcheck shellcheck mandoc man-db
 DEPS_FUZZ := clang
-# redis-server and beanstalkd are compared with where they are, but not installed: they would start services.
+# beanstalkd is compared with where it is, but not installed: that would start a service. redis-tools starts none, and has the server:
+# redis-check-rdb, called redis-server (tests/mount/redis.c).
 DEPS_BENCH := bash socat netcat-openbsd python3 gnuplot-nox
 
 .PHONY: all
@@ -130,6 +131,7 @@ $(B)/layers: tests/layers.sh $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h fs/*/
 $(B)/ipcfs: $(FS) $(B)/libipc.a
 	$(call say,link,$@)
 	$(Q)$(LINK) -o $@ $(FS) $(B)/libipc.a $(FS_LIBS) $(REDIS_LIBS) $(LDLIBS)
+	$(if $(REDIS),,@echo '  note: no hiredis here (libhiredis-dev): built without -o redis=')
 
 # It is linked with nothing of lib: it reads the files of a mount, as anybody can.
 $(B)/ipcfs-top: $(TOP)

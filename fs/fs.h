@@ -8,6 +8,7 @@
 #include "ipc.h"
 #include "steps.h"
 #include "passthrough.h"
+#include "redis_options.h"
 #include "replay.h"
 #include "retry.h"
 #include "service.h"
@@ -35,7 +36,8 @@ struct fs_options {
 	char *kinds;	   /* the first of them; NULL: all */
 	unsigned kind_set; /* bits, by the order of ipc_kinds */
 	const struct ipc_kind *kind[FS_KINDS_MAX + 1];
-	char *prefix, *redis, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
+	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
+	struct fs_redis_options redis;
 	char *walkers_text;
 	enum fs_walkers walkers;
 	int64_t spin_ns;

@@ -15,20 +15,31 @@ bool fs_kinds_add(struct fs_options *opt, const char *name)
 	return false;
 }
 
+/* A kind in a Redis has the name of the kernel's. */
+static bool kind_is_wanted(const struct fs_options *opt, const struct ipc_kind *kind)
+{
+	for (unsigned i = 0; opt->kinds && ipc_kinds[i]; i++)
+		if (strcmp(ipc_kind_name(ipc_kinds[i]), ipc_kind_name(kind)) == 0)
+			return opt->kind_set & 1u << i;
+	return true;
+}
+
 int fs_kinds_take(struct fs_options *opt)
 {
+	const struct ipc_kind *const *kinds = opt->ipc.redis ? ipc_redis_kinds : ipc_kinds;
 	char text[IPC_KINDS_TEXT];
 	unsigned n = 0;
 
 	if (opt->kinds && !fs_kinds_add(opt, opt->kinds)) {
 		fs_complain("-o kinds=%s: the kinds are %s, and several stand behind each other with commas",
-			    opt->kinds, ipc_kinds_text(ipc_kinds, text));
+			    opt->kinds, ipc_kinds_text(kinds, text));
 		return -1;
 	}
-	for (unsigned i = 0; !opt->redis && ipc_kinds[i] && n < FS_KINDS_MAX; i++)
-		if (!opt->kinds || opt->kind_set & 1u << i)
-			opt->kind[n++] = ipc_kinds[i];
-	for (unsigned i = 0; opt->redis && ipc_redis_kinds[i] && n < FS_KINDS_MAX; i++)
-		opt->kind[n++] = ipc_redis_kinds[i];
-	return 0;
+	for (unsigned i = 0; kinds[i] && n < FS_KINDS_MAX; i++)
+		if (kind_is_wanted(opt, kinds[i]))
+			opt->kind[n++] = kinds[i];
+	if (n)
+		return 0;
+	fs_complain("-o kinds=%s: in a Redis there are %s", opt->kinds, ipc_kinds_text(kinds, text));
+	return -1;
 }

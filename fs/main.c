@@ -19,6 +19,8 @@
 		text, offsetof(struct fs_options, field), 1                                                            \
 	}
 
+enum { OPTION_REDIS = 1 };
+
 static const struct fuse_opt options[] = {
 	OPTION("-f", foreground),
 	OPTION("-d", foreground),
@@ -30,7 +32,12 @@ static const struct fuse_opt options[] = {
 	OPTION("allow_other", shared),
 	OPTION("net", net),
 	OPTION("prefix=%s", prefix),
-	OPTION("redis=%s", redis),
+	OPTION("redis_prefix=%s", redis.prefix),
+	OPTION("redis_user=%s", redis.user),
+	OPTION("redis_password_file=%s", redis.password_file),
+	OPTION("redis_replicas=%s", redis.replicas),
+	OPTION("redis_sentinel=%s", redis.sentinel),
+	FUSE_OPT_KEY("redis=", OPTION_REDIS),
 	OPTION("kinds=%s", kinds),
 	OPTION("mq_maxmsg=%s", mq_maxmsg),
 	OPTION("mq_msgsize=%s", mq_msgsize),
@@ -64,6 +71,13 @@ static const char usage[] =
 	"     net                 with allow_other: lend them our network too, or the mount has no /net\n"
 	"     prefix=P            only kernel objects whose names begin with P, which is not shown\n"
 	"     kinds=K[,K...]      only these kinds of channels\n"
+	"     redis=ADDR          channels that many machines share, in the Redis at HOST[:PORT] or at the path of a\n"
+	"                         Unix socket; sentinels or nodes of a cluster: once for each\n"
+	"     redis_prefix=P      its keys begin with P (default ipcfs:); one P is one directory\n"
+	"     redis_user=U, redis_password_file=F\n"
+	"                         who we are there, and the file whose first line is the password\n"
+	"     redis_replicas=N    a write is done when N replicas have it, too (default 0)\n"
+	"     redis_sentinel=NAME redis= are sentinels, and NAME the primary they watch\n"
 	"     mq_maxmsg=N         messages that a new queue holds, unless @maxmsg says otherwise\n"
 	"     mq_msgsize=BYTES    longest message of a new queue, unless @msgsize says otherwise\n"
 	"     mq_framing=message  a write is a message (the default); lines: a line is one\n"
@@ -98,6 +112,8 @@ static int take_argument(void *data, const char *arg, int key, struct fuse_args 
 	(void)args;
 	if (key == FUSE_OPT_KEY_NONOPT)
 		return take_place(data, arg);
+	if (key == OPTION_REDIS)
+		return fs_redis_add(&opt->redis, arg + strlen("redis="));
 	if (key != FUSE_OPT_KEY_OPT)
 		return 1;
 	if (opt->kinds && fs_kinds_add(opt, arg))
@@ -189,17 +205,16 @@ static int take_values(struct fs_options *opt)
 		fs_complain("-o spin=%s: a time from 0 to 1s is needed, such as 50us", spin);
 		return -1;
 	}
-	if (take_cpu_latency(opt) < 0 || take_walkers(opt) < 0 || fs_kinds_take(opt) < 0)
+	if (take_cpu_latency(opt) < 0 || take_walkers(opt) < 0)
 		return -1;
 	if (opt->prefix && strchr(opt->prefix, '/')) {
 		fs_complain("-o prefix=%s: names of kernel objects hold no '/'", opt->prefix);
 		return -1;
 	}
 	opt->ipc.prefix = opt->prefix;
-	opt->ipc.redis = opt->redis;
 	opt->ipc.shared = opt->shared;
 	opt->ipc.net = opt->net;
-	return 0;
+	return fs_redis_take(&opt->redis, &opt->ipc) < 0 ? -1 : fs_kinds_take(opt);
 }
 
 /*
@@ -276,7 +291,7 @@ int main(int argc, char **argv)
 out:
 	free(fs.opt.mountpoint);
 	free(fs.opt.prefix);
-	free(fs.opt.redis);
+	fs_redis_free(&fs.opt.redis);
 	free(fs.opt.kinds);
 	free(fs.opt.mq_maxmsg);
 	free(fs.opt.mq_msgsize);

@@ -71,6 +71,7 @@ offers 'ipcfs -' -f -d --help --version -o
 offers 'ipcfs -o net,wal' walkers
 offers 'ipcfs -o net,walkers=' refuse strict allow
 offers 'ipcfs -o kinds=' mq bcast
+offers 'ipcfs -o redis' redis redis_prefix redis_user redis_password_file redis_replicas redis_sentinel
 offers "ipcfs $dir/so" some
 offers 'ipcfs-top -' -b -d -n --help --version
 offers "ipcfs-top $dir/so" some

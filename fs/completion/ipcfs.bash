@@ -30,9 +30,14 @@ _ipcfs_options()
 	max_bytes=*) list=(max_bytes=1G max_bytes=0) ;;
 	mq_maxmsg=*) list=(mq_maxmsg=10) ;;
 	mq_msgsize=*) list=(mq_msgsize=8K) ;;
+	redis=*) list=(redis=127.0.0.1 redis=/run/redis/redis.sock) ;;
+	redis_prefix=*) list=(redis_prefix=ipcfs:) ;;
+	redis_replicas=*) list=(redis_replicas=0 redis_replicas=1) ;;
+	redis_password_file=*) mapfile -t list < <(compgen -f -P redis_password_file= -- "${last#*=}") ;;
 	*)
 		list=(allow_other net prefix= kinds= mq_maxmsg= mq_msgsize= mq_framing= max_handles= max_parked=
-			max_channels= max_bytes= walkers= spin= cpu_latency= ro nosuid nodev noexec noatime allow_root
+			max_channels= max_bytes= walkers= spin= cpu_latency= redis= redis_prefix= redis_user=
+			redis_password_file= redis_replicas= redis_sentinel= ro nosuid nodev noexec noatime allow_root
 			auto_unmount)
 		# kinds=mq,bcast: the list goes on behind a comma.
 		[[ $before =~ (^|,)kinds=[a-z,]*$ ]] && list+=("${kinds[@]}")

@@ -24,5 +24,11 @@ complete -c ipcfs -s o -x -d 'mount option' -a '(__fish_append , \
 	cpu_latency=0\t"no processor sleeps while requests come" \
 	cpu_latency=10us\t"none sleeps more deeply than that" \
 	cpu_latency=any\t"processors may sleep" \
+	redis={127.0.0.1,/run/redis/redis.sock}\t"channels that many machines share" \
+	redis_prefix=ipcfs:\t"what its keys begin with" \
+	redis_user=\t"who we are there" \
+	redis_password_file=\t"whose first line is the password" \
+	redis_replicas={0,1}\t"so many have a message before its writer goes on" \
+	redis_sentinel=\t"the primary that the sentinels at redis= watch" \
 	ro\t"nothing can be written" nosuid\t"no set-user-ID programs" nodev\t"no devices" noexec\t"no programs" \
 	noatime\t"no times of access" allow_root\t"let root in" auto_unmount\t"unmount when the daemon dies")'
