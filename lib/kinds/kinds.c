@@ -5,7 +5,7 @@ const struct ipc_kind *const ipc_kinds[] = {&ipc_pipe,	&ipc_shm, &ipc_mq,  &ipc_
 					    &ipc_bcast, &ipc_sig, &ipc_net, NULL};
 
 #ifdef HAVE_REDIS
-const struct ipc_kind *const ipc_redis_kinds[] = {&ipc_redis_mq, NULL};
+const struct ipc_kind *const ipc_redis_kinds[] = {&ipc_redis_mq, &ipc_redis_sem, &ipc_redis_bcast, NULL};
 #else
 const struct ipc_kind *const ipc_redis_kinds[] = {NULL};
 #endif

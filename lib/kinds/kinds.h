@@ -5,7 +5,7 @@
 #include "core/kind.h"
 
 /* Those that live in a Redis, where the build has hiredis. */
-extern const struct ipc_kind ipc_redis_mq;
+extern const struct ipc_kind ipc_redis_mq, ipc_redis_sem, ipc_redis_bcast;
 extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock, ipc_sem, ipc_bcast, ipc_sig, ipc_net;
 
 #endif

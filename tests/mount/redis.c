@@ -52,6 +52,37 @@ void redis_kill(struct redis *r)
 	unlink(r->socket);
 }
 
+void redis_mend(struct redis *proxy)
+{
+	proxy->pid = t_spawn(
+		NULL, "bash",
+		t_format("exec socat UNIX-LISTEN:%s,fork,unlink-early UNIX-CONNECT:%s", proxy->socket, proxy->options));
+	t_await(answers(proxy));
+}
+
+struct redis redis_proxy(const struct redis *r)
+{
+	struct redis proxy = {.options = r->socket};
+
+	t_need("socat");
+	snprintf(proxy.socket, sizeof(proxy.socket), "%s/proxy.sock", t_scratch());
+	redis_mend(&proxy);
+	return proxy;
+}
+
+/* It has a child for each connection. */
+void redis_cut(struct redis *proxy)
+{
+	kill(-proxy->pid, SIGKILL);
+	t_wait_exit(proxy->pid, T_PATIENCE, &(char *){NULL});
+	unlink(proxy->socket);
+}
+
+void redis_await_empty(const struct redis *r)
+{
+	t_await(strcmp(redis_say(r, "KEYS '*'"), "\n") == 0);
+}
+
 struct t_mount *redis_mount(const struct redis *r, const char *name, const char *option)
 {
 	const char *where = t_format("redis=%s", r->socket);

@@ -9,8 +9,8 @@
 
 struct redis {
 	char socket[PATH_MAX];
-	const char *options;
-	pid_t pid; /* 0: it is not running */
+	const char *options; /* of a proxy: where it leads */
+	pid_t pid;	     /* 0: it is not running */
 };
 
 /* Skips the test where there is no redis-server. options: more of its command line; or NULL. */
@@ -18,9 +18,16 @@ struct redis redis_start(const char *options);
 /* SIGKILL; started again with what it had. */
 void redis_kill(struct redis *);
 void redis_again(struct redis *);
+/* On the way to it: its socket leads there as long as nobody cuts it, with all connections. */
+struct redis redis_proxy(const struct redis *);
+void redis_cut(struct redis *proxy);
+void redis_mend(struct redis *proxy);
 /* A mount over it, whose directory is $NAME for scripts. option: one more, or NULL. */
 struct t_mount *redis_mount(const struct redis *, const char *name, const char *option);
 /* What redis-cli says to a command, in a line or several. */
 char *redis_say(const struct redis *, const char *command);
+
+/* Waits until there are no keys of ours left in it. */
+void redis_await_empty(const struct redis *);
 
 #endif

@@ -1,10 +1,10 @@
 /* Open files of /sem: posting, waiting, and holding a permit for as long as the file is open. */
 #include "sem.h"
 #include "core/chan.h"
-#include "core/frame.h"
 #include "core/handle.h"
 #include "core/keep.h"
 #include "core/op.h"
+#include "core/post.h"
 #include "core/ref.h"
 
 #include <errno.h>
@@ -216,100 +216,21 @@ unsigned sem_poll(struct ipc_handle *h)
 
 /* --- posting ------------------------------------------------------------------------------------------------------- */
 
-static bool is_blank(char c)
+static int post(struct ipc_handle *h, unsigned count)
 {
-	return c == ' ' || c == '\t' || c == '\r';
-}
+	int r = sem_give(sem_handle(h), count);
 
-static void trim(const char **line, size_t *n)
-{
-	for (; *n && is_blank((*line)[0]); (*line)++)
-		(*n)--;
-	while (*n && is_blank((*line)[*n - 1]))
-		(*n)--;
-}
-
-static int refuse_count(struct ipc_handle *h, const char *line, size_t n)
-{
-	char shown[64];
-
-	ipc_escape(shown, sizeof(shown), line, n);
-	return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_handle_path(h),
-			  "'%s' is no count: each line posts so many permits, 1 or more; an empty line posts 1", shown);
-}
-
-/* -EINVAL, or -ERANGE for a number that no semaphore can have. */
-static int parse_count(const char *line, size_t n, unsigned *count)
-{
-	int64_t number = 1;
-	int r = 0;
-
-	if (n)
-		r = ipc_number_parse(line, n, 0, 0, SEM_VALUE_MAX, &number);
-	*count = (unsigned)number;
-	return r == 0 && !number ? -EINVAL : r;
-}
-
-/* A line, posted as a whole or not at all. */
-static int post_line(struct ipc_handle *h, const char *line, size_t n)
-{
-	struct sem_handle *s = sem_handle(h);
-	size_t bytes = n;
-	unsigned count;
-	int r;
-
-	trim(&line, &n);
-	r = parse_count(line, n, &count);
-	if (r == -EINVAL)
-		return refuse_count(h, line, n);
-	r = r == 0 ? sem_give(s, count) : -EOVERFLOW;
 	if (r == -EOVERFLOW)
-		return ipc_refuse(h->ipc, &h->cred, EOVERFLOW, ipc_handle_path(h),
-				  "%.*s more would be above the most that a semaphore can have, %d; none was posted",
-				  n ? (int)(n < 64 ? n : 64) : 1, n ? line : "1", SEM_VALUE_MAX);
-	if (r < 0)
-		return refuse_op(h, &h->cred, r);
-	h->chan->in_messages += count;
-	h->chan->in_bytes += bytes;
-	return 0;
-}
-
-/* Whether what has been written of a line can still become a count. */
-static bool may_become_count(const char *line, size_t n)
-{
-	trim(&line, &n);
-	for (size_t i = 0; i < n; i++)
-		if (line[i] < '0' || line[i] > '9')
-			return false;
-	return true;
+		return ipc_post_refuse(h, count);
+	return r < 0 ? refuse_op(h, &h->cred, r) : 0;
 }
 
 ssize_t sem_write(struct ipc_op *op)
 {
-	struct ipc_handle *h = op->handle;
-	ssize_t r = ipc_frame_write(op, '\n', IPC_MESSAGE_MAX, post_line);
-	const char *last;
-	size_t tail;
-
-	/* What was begun by an earlier write falls with the line that it was the beginning of. */
-	if (r < 0)
-		ipc_frame_drop(h);
-	if (r <= 0 || !ipc_frame_begun(h) || may_become_count(ipc_frame_line(h), ipc_frame_begun(h)))
-		return r;
-	/* A line without an end is refused here, because nobody hears what happens after close. */
-	last = memrchr(op->data, '\n', op->size);
-	tail = last ? (size_t)(op->data + op->size - last - 1) : op->size;
-	op->done = op->size - tail;
-	r = op->done ? (ssize_t)op->done : refuse_count(h, ipc_frame_line(h), ipc_frame_begun(h));
-	ipc_frame_drop(h);
-	return r;
+	return ipc_post_write(op, post);
 }
 
 int sem_flush(struct ipc_op *op)
 {
-	int r = ipc_frame_flush(op, post_line);
-
-	/* Once is enough to be told. */
-	ipc_frame_drop(op->handle);
-	return r;
+	return ipc_post_flush(op, post);
 }

@@ -1,0 +1,19 @@
+/* What is written to a semaphore: a count a line, and an empty line is 1. */
+#ifndef IPC_POST_H
+#define IPC_POST_H
+
+#include "ipc.h"
+
+/* The most that a semaphore can have: glibc's SEM_VALUE_MAX, everywhere. */
+enum { IPC_PERMITS_MAX = INT32_MAX };
+
+/*
+ * For a kind's write() and flush(). post: 0, -errno with a line for MNT/errors, or -EAGAIN, and then it comes again with the same count.
+ * A line is posted as a whole or not at all; what can be no count any more is refused at once, and not only at close.
+ */
+ssize_t ipc_post_write(struct ipc_op *, int (*post)(struct ipc_handle *, unsigned count));
+int ipc_post_flush(struct ipc_op *, int (*post)(struct ipc_handle *, unsigned count));
+/* They would be too many: -EOVERFLOW, with a line for MNT/errors. */
+int ipc_post_refuse(struct ipc_handle *, unsigned count);
+
+#endif

@@ -1,0 +1,64 @@
+/* /sem in a Redis: prelude.lua says how a semaphore lies there. sem.c has the names and the texts, io.c who opens them. */
+#ifndef IPC_REDIS_SEM_H
+#define IPC_REDIS_SEM_H
+
+#include "core/chan.h"
+#include "core/handle.h"
+#include "core/instance.h"
+#include "core/op.h"
+#include "kinds/redis/names.h"
+#include "kinds/redis/wait.h"
+
+enum { RSEM_HOLDER = 8 };
+
+struct rsem_kind {
+	struct redis_kind redis;
+	uint32_t holders; /* the last number of an open file */
+};
+
+struct rsem_chan {
+	struct redis_chan redis;
+	struct redis_waiters waiters;
+	unsigned held; /* permits, by our handles: while any, a lease is held */
+};
+
+struct rsem_call;
+
+struct rsem_handle {
+	struct ipc_handle h;
+	struct redis_waiter waiter;
+	char holder[RSEM_HOLDER + 1];
+	struct rsem_call *asked, *posting; /* calls under way for who takes or reads, and who writes; NULL */
+	unsigned asked_wakes;		   /* of the channel, when the last was sent: */
+	bool empty;			   /* it found no permit */
+	bool arrived;			   /* it brought one, which nobody has had yet */
+	bool checked;			   /* it found the permit to be ours still */
+	bool posted;			   /* what is written at the moment has been posted */
+	int error[2];			   /* to be told to the next operation of that side */
+	bool holds, lost, spent;
+	int64_t since; /* ipc_now() when it began to hold */
+	int64_t left;  /* the value when the permit was taken */
+	int64_t token; /* the fencing number of what it holds */
+};
+
+static inline struct rsem_chan *rsem_chan(struct ipc_chan *chan)
+{
+	return ipc_container(redis_chan(chan), struct rsem_chan, redis);
+}
+static inline struct rsem_handle *rsem_handle(struct ipc_handle *h)
+{
+	return ipc_container(h, struct rsem_handle, h);
+}
+
+int rsem_open(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
+int rsem_connect(struct ipc_op *);
+ssize_t rsem_read(struct ipc_op *);
+ssize_t rsem_write(struct ipc_op *);
+int rsem_flush(struct ipc_op *);
+bool rsem_withdraw(struct ipc_op *);
+bool rsem_put_back(struct ipc_op *, const char *line, size_t len);
+void rsem_close(struct ipc_handle *);
+void rsem_waits_for(const struct ipc_op *, char *text, size_t size);
+int64_t rsem_holds(const struct ipc_handle *);
+
+#endif
