@@ -131,8 +131,11 @@ static void question_done(struct redis_call *call, int err, const redisReply *re
 	struct name_question *q = ipc_container(call, struct name_question, call);
 
 	q->result = err;
-	if (err < 0)
-		snprintf(q->why, sizeof(q->why), "%s", redis_link_why(q->kind->link));
+	/* The kind has ended before the link. */
+	if (q->channel.link->closing)
+		q->result = -ENOTCONN;
+	else if (err < 0)
+		snprintf(q->why, sizeof(q->why), "%s", redis_link_why(q->channel.link));
 	else
 		q->read(q, reply);
 	if (!q->call.command)
