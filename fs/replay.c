@@ -62,6 +62,7 @@ static void replay_answered(struct ipc_ask *ask)
 
 void fs_replay_process(struct fs *fs, const struct fuse_buf *buf, struct ipc_ask *ask)
 {
+	const struct fuse_in_header *in = buf->mem;
 	struct ipc_ask first;
 	const struct fuse_buf *outer = fs->replay.buf;
 
@@ -69,6 +70,7 @@ void fs_replay_process(struct fs *fs, const struct fuse_buf *buf, struct ipc_ask
 		ipc_ask_init(&first, NULL);
 		ask = &first;
 	}
+	ask->cred = (struct ipc_cred){.uid = in->uid, .gid = in->gid, .pid = (pid_t)in->pid};
 	fs->replay.buf = buf;
 	fs->replay.ask = ask;
 	ipc_ask_by(fs->ipc, ask);

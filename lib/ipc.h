@@ -215,6 +215,7 @@ int ipc_list_dir(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
 enum { IPC_ASKED = -ERESTART };
 #define IPC_POLL_ASKED 0x40000000u /* among ipc_poll_for()'s events */
 struct ipc_ask {
+	struct ipc_cred cred; /* of him */
 	struct ipc_list questions;
 	unsigned pending;
 	void (*answered)(struct ipc_ask *);

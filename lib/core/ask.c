@@ -10,6 +10,7 @@ void ipc_ask_init(struct ipc_ask *ask, void (*answered)(struct ipc_ask *))
 {
 	ipc_list_init(&ask->questions);
 	ask->pending = 0;
+	ask->cred = (struct ipc_cred){0};
 	ask->answered = answered;
 }
 

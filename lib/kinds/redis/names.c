@@ -183,13 +183,15 @@ static int question_ask(struct name_question *q, const void *about, const char *
 	return r;
 }
 
-/* What it came to; a server's refusal goes to MNT/errors, once. */
+/* What it came to; a server's refusal goes to MNT/errors, once. cred: NULL: for whom it was asked. ref: NULL: all names. */
 static int question_result(struct name_question *q, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	if (!q->question.answered)
 		return IPC_ASKED;
+	if (!cred && q->question.ask)
+		cred = &q->question.ask->cred;
 	if (q->result < 0 && q->why[0] && cred)
-		ipc_refuse(q->kind->ipc, cred, -q->result, ipc_ref_path(ref), "%s", q->why);
+		ipc_refuse(q->kind->ipc, cred, -q->result, ref ? ipc_ref_path(ref) : q->kind->kind->name, "%s", q->why);
 	q->why[0] = '\0';
 	return q->result;
 }

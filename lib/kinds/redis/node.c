@@ -217,8 +217,12 @@ static void node_failed(struct redis_node *node, struct redis_call *call, const 
 		call->repeats++;
 		redis_conn_again(&node->conn, false, -EROFS, reply->str);
 	} else {
-		snprintf(rl->why, sizeof(rl->why), "the Redis at %s says: %s", redis_place_text(&node->conn.place),
-			 reply->str);
+		/* Where in which script is of no use to anybody but us. */
+		const char *end = strstr(reply->str, " script: ");
+
+		snprintf(rl->why, sizeof(rl->why), "the Redis at %s says: %.*s%s", redis_place_text(&node->conn.place),
+			 (int)(end ? end - reply->str : (ptrdiff_t)strlen(reply->str)), reply->str,
+			 says(reply, "WRONGTYPE") ? " (somebody else has used a key that begins with our prefix)" : "");
 		redis_call_finish(call, error_number(reply), NULL);
 	}
 }

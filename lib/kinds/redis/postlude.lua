@@ -6,12 +6,13 @@ end
 local field = me .. ':' .. ARGV[2]
 local kept = call('HGET', key 'r', field)
 if kept then return cmsgpack.unpack(kept) end
+local answer, unchanged = run()
+-- Not before: what has written once may go on where memory is out.
 if ARGV[3] ~= '' then
 	local done = {}
 	for number in ARGV[3]:gmatch('%d+') do done[#done + 1] = me .. ':' .. number end
 	call('HDEL', key 'r', unpack(done))
 end
-local answer, unchanged = run()
 if answer ~= GONE and not unchanged then
 	call('HSET', key 'r', field, cmsgpack.pack(answer))
 	call('EXPIRE', key 'r', 3600)

@@ -211,7 +211,7 @@ static int rbcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 {
 	struct rbcast_handle *b = rbcast_handle(h);
 	struct redis_chan *rc;
-	int64_t position;
+	int64_t position = 0;
 	int r = redis_chan_open(h->ipc, ref, ino, &rc);
 
 	(void)flags;

@@ -65,15 +65,16 @@ static void chunk_take(struct rbcast_chan *c, const redisReply *reply)
 static struct rbcast_chunk *reader_chunk(struct rbcast_handle *b)
 {
 	struct rbcast_chan *c = rbcast_chan(b->h.chan);
+	struct rbcast_chunk *old = b->chunk;
 
-	if (chunk_has(b->chunk, b->next))
-		return b->chunk;
-	chunk_put(b->chunk);
+	if (chunk_has(old, b->next))
+		return old;
 	b->chunk = NULL;
 	if (chunk_has(c->chunk, b->next)) {
 		b->chunk = c->chunk;
 		b->chunk->refs++;
 	}
+	chunk_put(old);
 	return b->chunk;
 }
 
@@ -156,20 +157,22 @@ static int fell_behind(struct rbcast_handle *b, int64_t first)
 			  missed, rbcast_chan(b->h.chan)->redis.field[RBCAST_BUFFER]);
 }
 
-/* Without a delimiter an empty message would look like the end of the file. */
-static void skip_empty(struct rbcast_handle *b)
+/* The same, once what is not to be read has been passed: without a delimiter an empty message would look like the end of the file. */
+static struct rbcast_chunk *reader_next(struct rbcast_handle *b)
 {
-	if (ipc_frame_delim(&b->h, -1) >= 0)
-		return;
-	while (reader_chunk(b) && !chunk_at(b->chunk, b->next)->len)
+	bool passes = ipc_frame_delim(&b->h, -1) < 0;
+	struct rbcast_chunk *chunk;
+
+	while ((chunk = reader_chunk(b)) && passes && !chunk_at(chunk, b->next)->len)
 		b->next++;
+	return chunk;
 }
 
 bool rbcast_is_ready(struct rbcast_handle *b)
 {
 	const struct rbcast_chan *c = rbcast_chan(b->h.chan);
 
-	skip_empty(b);
+	reader_next(b);
 	return b->read_error || ipc_message_had_all(&b->h) || (b->h.facets.set & IPC_F_DRAIN) || b->next < c->first ||
 	       b->next < c->next;
 }
@@ -226,8 +229,7 @@ ssize_t rbcast_read(struct ipc_op *op)
 	b->read_error = 0;
 	if (r)
 		return r;
-	skip_empty(b);
-	if (reader_chunk(b))
+	if (reader_next(b))
 		return read_chunk(op);
 	if (b->next < c->first && fell_behind(b, c->first) < 0)
 		return -ENOBUFS;

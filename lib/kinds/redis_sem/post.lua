@@ -2,6 +2,7 @@
 run = function()
 	local m = call('HMGET', key 'm', 'id', 'value')
 	if m[1] ~= expected then return GONE end
+	needs_no_memory()
 	recover()
 	if m[2] + args[1] > tonumber(args[2]) then return {0}, true end
 	post(args[1])

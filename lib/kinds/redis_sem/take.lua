@@ -3,6 +3,7 @@
 run = function()
 	local id = call('HGET', key 'm', 'id')
 	if id ~= expected then return GONE end
+	needs_no_memory()
 	recover()
 	if tonumber(call('HGET', key 'm', 'value')) < 1 then
 		if args[2] == '1' then call('SADD', key 'w', me) end
