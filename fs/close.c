@@ -39,7 +39,8 @@ static void closing_interrupt(struct fs_interrupt *interrupt)
 	fs_closer_cancel(&ipc_container(interrupt, struct file_closing, interrupt)->closer);
 }
 
-static void flush_ask(fuse_req_t req, struct fs_file *file)
+/* opener: the thread whose process is to have closed its last one. */
+static void flush_ask(fuse_req_t req, struct fs_file *file, pid_t opener)
 {
 	struct file_closing *c = calloc(1, sizeof(*c));
 	struct ipc_cred cred = fs_cred(req);
@@ -49,7 +50,7 @@ static void flush_ask(fuse_req_t req, struct fs_file *file)
 		return;
 	}
 	c->closer = (struct fs_closer){
-		.opener = file->opener,
+		.opener = opener,
 		.closer = cred.pid,
 		.uid = cred.uid,
 		.ino = file->node->ino,
@@ -62,6 +63,17 @@ static void flush_ask(fuse_req_t req, struct fs_file *file)
 		fs_closer_ask(&file->fs->closers, &c->closer);
 	else
 		closing_done(&c->closer, false);
+}
+
+/* Of a process on its way out no descriptors can be seen any more; all are closed by and by. */
+static void flush_half(fuse_req_t req, struct fs_file *file)
+{
+	pid_t closer = fs_cred(req).pid;
+
+	if (fs_closer_is_exiting(closer))
+		flush_submit(req, file);
+	else
+		flush_ask(req, file, closer);
 }
 
 /* The one moment at which the kernel shows how a process ends that has the file open: while it waits for our answer. */
@@ -86,7 +98,9 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (file->handle && ipc_handle_owes(file->handle))
 		ipc_handle_ends(file->handle, fs_cred(req).pid, flush_end(fs_cred(req).pid));
 	if (file->handle && ipc_handle_has_unfinished(file->handle))
-		flush_ask(req, file);
+		flush_ask(req, file, file->opener);
+	else if (file->handle && ipc_handle_ends_with(file->handle, fs_cred(req).pid))
+		flush_half(req, file);
 	else if (file->handle && ipc_handle_wants_flush(file->handle) == IPC_FLUSH_ALWAYS)
 		flush_submit(req, file);
 	else

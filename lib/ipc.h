@@ -339,6 +339,8 @@ enum ipc_flush { IPC_FLUSH_NEVER, IPC_FLUSH_UNFINISHED, IPC_FLUSH_ALWAYS };
 enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *);
 /* Whether a line has been begun that only the last close can end. */
 bool ipc_handle_has_unfinished(const struct ipc_handle *);
+/* Whether the thread has written to what ends (by an IPC_FLUSH operation) with its process's last descriptor: the facet half. */
+bool ipc_handle_ends_with(const struct ipc_handle *, pid_t thread);
 /* Whether its regular files are plain ones: with a size, and for any number of handles on one inode. */
 bool ipc_ref_is_plain(const struct ipc_ref *);
 /* Whether the name leads out of the mount, to a file whose number is what stat(2) shows: sqlite compares it with its descriptor's. */

@@ -97,6 +97,8 @@ static int handle_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 		return r;
 	r = h->kind->handles->open(h, ref, flags, ino);
 	ipc_ref_leave(&h->cred, ref);
+	if (h->facets.set & IPC_F_HALF)
+		h->flushes = IPC_FLUSH_UNFINISHED;
 	return r;
 }
 
@@ -300,6 +302,11 @@ bool ipc_handle_is_duplex(const struct ipc_handle *h)
 bool ipc_handle_has_unfinished(const struct ipc_handle *h)
 {
 	return ipc_frame_begun(h) > 0;
+}
+
+bool ipc_handle_ends_with(const struct ipc_handle *h, pid_t thread)
+{
+	return (h->facets.set & IPC_F_HALF) && h->wrote == thread;
 }
 
 enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *h)

@@ -18,6 +18,7 @@ struct ipc_handle {
 	bool used;		  /* its open has succeeded */
 	bool follows, refuses;	  /* reads end, or are refused, as the end was looked for: follow.h */
 	uint64_t followed;	  /* messages that the channel had when a read came to its end */
+	pid_t wrote;		  /* with half: the thread that did so last */
 	bool plain;		  /* a plain file: reads and writes go by op->offset, and nothing is kept */
 	int lockable;		  /* 1 and more: the descriptor whose locks are this file's, plus one */
 	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */

@@ -37,6 +37,8 @@ static const struct help {
 	{IPC_F_TRIES, "what came back so often goes to NAME.dead", "./work < M/%s@lines,one,ack,tries=3"},
 	{IPC_F_LISTEN, "opening accepts a client, and waits for one", "exec 3<> M/%s@listen"},
 	{IPC_F_IO, "opening connects, also to a socket that a server bound", "exec 3<> M/%s@io"},
+	{IPC_F_HALF, "what is sent ends when a program that wrote closes it (printf >&3 is the shell itself)",
+	 "exec 3<> M/%s@half; cat file >&3; cat <&3"},
 	{IPC_F_HOLD, "opening takes a permit, and the last close gives it back", "exec 9< M/%s@hold"},
 	{IPC_F_FIFO, "a FIFO of your own, for programs that know pipes and take a file for a disk", "cat M/%s@fifo"},
 	{IPC_F_LAST, "start so many messages back", "cat M/%s@last=5,drain"},

@@ -50,6 +50,7 @@ static const struct facet facets[] = {
 	{"tries", IPC_F_TRIES, ARG_INT64, 1, INT32_MAX, FIELD(tries), "tries=COUNT"},
 	FLAG("listen", IPC_F_LISTEN),
 	FLAG("io", IPC_F_IO),
+	FLAG("half", IPC_F_HALF),
 	FLAG("hold", IPC_F_HOLD),
 	FLAG("fifo", IPC_F_FIFO),
 	{"last", IPC_F_LAST, ARG_INT64, 1, INT32_MAX, FIELD(last), "last=COUNT"},

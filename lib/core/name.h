@@ -40,6 +40,7 @@ enum {
 	IPC_F_TRIES = 1u << 26, /* =1..2^31-1 */
 	IPC_F_TAP = 1u << 27,	/* a text about the channel, with ways of its own to be read: IPC_F_TAP_WITH */
 	IPC_F_FIFO = 1u << 28,	/* implies lines where the kind has them and nul is not given */
+	IPC_F_HALF = 1u << 29,
 	IPC_F_HELP = 1u << 30,
 };
 

@@ -72,6 +72,8 @@ ssize_t ipc_op_try(struct ipc_op *op)
 		return r < 0 ? r : ipc_keep_deliver(op, (size_t)r);
 	case IPC_WRITE:
 		r = h->kind->handles->write(op);
+		if (h->facets.set & IPC_F_HALF)
+			h->wrote = op->cred.pid;
 		if (h->chan && (r >= 0 || op->done))
 			ipc_data_changed(h->chan);
 		return r;

@@ -80,6 +80,14 @@ ssize_t ipc_socket_write_packet(struct ipc_op *op, int fd)
 	return n;
 }
 
+int ipc_socket_flush(struct ipc_op *op, int fd)
+{
+	/* Should it have ended by itself, there is nobody to hear of it. */
+	if ((op->handle->facets.set & IPC_F_HALF) && fd >= 0)
+		shutdown(fd, SHUT_WR);
+	return 0;
+}
+
 bool ipc_socket_has_client(int listening)
 {
 	struct pollfd p = {.fd = listening, .events = POLLIN};

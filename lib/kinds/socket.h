@@ -13,6 +13,8 @@ void ipc_socket_count_read(const struct ipc_op *, size_t n);
 ssize_t ipc_socket_read_stream(struct ipc_op *, int fd);
 ssize_t ipc_socket_write_stream(struct ipc_op *, int fd);
 ssize_t ipc_socket_write_packet(struct ipc_op *, int fd);
+/* As a kind's flush(), of a connection with the facet half: ends what is sent. fd -1: there is none. */
+int ipc_socket_flush(struct ipc_op *, int fd);
 /* Whether a connection waits to be accepted. */
 bool ipc_socket_has_client(int listening);
 /* poll(2)'s revents, for the directions that h has. */

@@ -106,3 +106,24 @@ t_test(programs_use, shutdown_ends_one_direction_of_a_socket)
 	t_check("cd $M/sock; touch ${P}s; { exec 4<> ${P}s@listen; cat <&4 > $OLDPWD/in; echo answer >&4; } & exec 3<> ${P}s; echo ask >&3; echo shutdown=write > ${P}s@ctl; cat <&3; wait; cat $OLDPWD/in",
 		"answer\nask\n");
 }
+
+t_test(programs_use, half_ends_with_the_program_that_wrote)
+{
+	t_need("python3");
+	t_check(WC "exec 3<> $a@half; printf hel >&3; printf lo | cat >&3; read -r -u3 x; echo $x", "5\n");
+}
+
+t_test(programs_use, half_is_not_ended_by_who_only_reads)
+{
+	t_check("cd $M/sock; touch ${P}s; { exec 4<> ${P}s@listen; echo hello >&4; cat <&4 > $OLDPWD/in; echo answer >&4; } & exec 3<> ${P}s@half\n"
+		"env head -c6 <&3; echo ask >&3; env head -c0 <&3; echo more | cat >&3; cat <&3; wait; cat $OLDPWD/in",
+		"hello\nanswer\nask\nmore\n");
+}
+
+t_test(programs_use, half_connects_to_a_server)
+{
+	t_need("socat");
+	t_check("cd $M/sock; socat UNIX-LISTEN:${P}srv 'SYSTEM:wc -c' & until [ -S ${P}srv ]; do sleep .02; done\n"
+		"exec 3<> ${P}srv@half; printf hello | cat >&3; cat <&3; wait",
+		"5\n");
+}

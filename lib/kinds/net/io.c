@@ -127,6 +127,13 @@ ssize_t net_write(struct ipc_op *op)
 									   : ipc_socket_write_packet(op, n->fd));
 }
 
+int net_flush(struct ipc_op *op)
+{
+	const struct net_handle *n = net_handle(op->handle);
+
+	return ipc_socket_flush(op, net_chan(n->h.chan)->name.type == SOCK_STREAM ? n->fd : -1);
+}
+
 unsigned net_poll(struct ipc_handle *h)
 {
 	struct net_handle *n = net_handle(h);

@@ -124,6 +124,7 @@ void net_listen_unkeep(struct ipc_chan *);
 /* io.c */
 ssize_t net_read(struct ipc_op *);
 ssize_t net_write(struct ipc_op *);
+int net_flush(struct ipc_op *);
 unsigned net_poll(struct ipc_handle *);
 /* Gives n its connection. Takes fd. 0 or -errno. */
 int net_attach(struct net_handle *n, int fd);

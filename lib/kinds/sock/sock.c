@@ -430,6 +430,7 @@ static const struct ipc_kind_handles sock_handles = {
 	.connect = sock_connect,
 	.read = sock_read,
 	.write = sock_write,
+	.flush = sock_flush,
 	.put_back = sock_put_back,
 	.close = sock_close,
 	.poll = sock_poll,
@@ -445,7 +446,7 @@ static const struct ipc_kind_ctl sock_ctl = {
 const struct ipc_kind ipc_sock = {
 	.name = "sock",
 	.facets = IPC_F_TAP | IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM |
-		  IPC_F_SEQPACKET | IPC_F_TIMEOUT | IPC_F_FIFO,
+		  IPC_F_SEQPACKET | IPC_F_TIMEOUT | IPC_F_FIFO | IPC_F_HALF,
 	.named = true,
 	.texts = true,
 	.chan_size = sizeof(struct sock_chan),

@@ -144,6 +144,7 @@ ssize_t sock_text_write(struct ipc_op *);
 /* io.c */
 ssize_t sock_read(struct ipc_op *);
 ssize_t sock_write(struct ipc_op *);
+int sock_flush(struct ipc_op *);
 bool sock_put_back(struct ipc_op *, const char *packet, size_t len);
 unsigned sock_poll(struct ipc_handle *);
 void sock_forget_returned(struct sock_chan *);
