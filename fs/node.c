@@ -170,7 +170,8 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 {
 	struct fs_name *name = name_find(fs, ref);
 	bool own = S_ISREG(st->st_mode) && fs_is_retry(fs, pid);
-	bool linked = !S_ISREG(st->st_mode) && st->st_nlink > 1;
+	/* An address is that of every name which its channel has, or will have. */
+	bool linked = !S_ISREG(st->st_mode) && (st->st_nlink > 1 || (S_ISSOCK(st->st_mode) && ref->facet_at));
 	struct fs_node *node = linked ? fs_linked_find(fs, st->st_ino) : NULL;
 
 	if (!node && !own && name)

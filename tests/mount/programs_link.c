@@ -95,3 +95,24 @@ t_test(programs_link, other_kinds_refuse_and_say_where)
 		"sed -n \"s/.*: mq.$P\\(.\\): \\(E[A-Z]*\\):.*/\\1 \\2/p\" $M/errors",
 		"Operation not permitted\nb EPERM\nd EPERM\ns EPERM\n");
 }
+
+/* Says so to whoever reads there: to the address as a path, or as a descriptor, for paths that are longer than an address may be. */
+#define SAY(path)                                                                                                      \
+	"python3 -c 'import os, socket, sys; s = socket.socket(socket.AF_UNIX)\nf = os.open(sys.argv[1], os.O_PATH)\n" \
+	"s.connect(\"/proc/self/fd/%d\" % f); s.sendall(b\"hello\\n\")' " path "; "
+
+t_test(programs_link, each_name_of_a_face_has_the_address)
+{
+	t_need("python3");
+	t_check("cd $M/sock; touch ${P}a; (cat ${P}a > $OLDPWD/1) & " SAY("${P}a@addr") "wait; ln ${P}a ${P}b; (cat ${P}a > $OLDPWD/2) & " SAY(
+			"${P}b@addr") "wait; rm ${P}a; (cat ${P}b > $OLDPWD/3) & " SAY("${P}b@addr") "wait; cat $OLDPWD/[123]",
+		"hello\nhello\nhello\n");
+}
+
+t_test(programs_link, a_long_name_is_connected_to_by_descriptor)
+{
+	t_need("python3");
+	t_check("cd $M/sock; n=${P}$(printf 'x%.0s' $(seq 180)); touch $n; (cat $n > $OLDPWD/1) & " SAY(
+			"$n@addr") "wait; cat $OLDPWD/1",
+		"hello\n");
+}
