@@ -170,6 +170,25 @@ rm -f "$M/sem/$id"
 
 # On a busy machine it may happen that not even three run at once.
 edited worker_limit.sh '12 jobs, at most 3 at once' 's/most [12] at/most 3 at/' examples/worker_limit.sh "$M" 3 12 "$id"
+# Debian's redis-tools has the server by another name.
+if ! command -v redis-server >/dev/null && command -v redis-check-rdb >/dev/null; then
+	ln -s "$(command -v redis-check-rdb)" "$dir/redis-server"
+	PATH=$dir:$PATH
+fi
+if ! command -v redis-server >/dev/null || ! command -v redis-cli >/dev/null; then
+	echo 'examples: two_machines.sh: skipped: no redis-server here'
+elif "$IPCFS" -f -o redis=host,kinds=pipe "$M" 2>&1 | grep -q 'without hiredis'; then
+	echo 'examples: two_machines.sh: skipped: the build is without hiredis'
+else
+	edited two_machines.sh '  job 1
+  job 2
+  job 3
+  one has it: 1
+  two does not get it
+  two has it: 2
+  hello
+  hello' '/:$/d' env IPCFS="$IPCFS" examples/two_machines.sh
+fi
 once producer_consumer.sh '500 items, 500 of them right' examples/producer_consumer.sh "$M" 500 "$id"
 once log_broadcast.sh '100 errors seen by the second
 1000 lines kept by the first

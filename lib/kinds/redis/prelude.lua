@@ -25,6 +25,10 @@ local function publish(topic, what)
 	call('PUBLISH', prefix .. topic, kind .. ' ' .. what .. ' ' .. name)
 end
 
+-- What follows works where memory is out, too: the server looks at that before a script's first write, and this is none that needs any.
+-- For what takes things out, and for what has a bound of its own.
+local function needs_no_memory() call('HDEL', key 'm', '') end
+
 -- The daemons of a set are told, once, and are in it no more.
 local function wake(suffix, what)
 	local waiting = call('SMEMBERS', key(suffix))

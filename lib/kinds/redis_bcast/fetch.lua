@@ -6,7 +6,10 @@ run = function()
 	local from, bytes = math.max(tonumber(args[1]), first), tonumber(args[3])
 	local answer = {first, nxt, from}
 	if from >= nxt then
-		if args[4] == '1' then call('SADD', key 'w', me) end
+		if args[4] == '1' then
+			needs_no_memory()
+			call('SADD', key 'w', me)
+		end
 		return answer, true
 	end
 	for _, entry in ipairs(call('XRANGE', key 's', from .. '-1', '+', 'COUNT', args[2])) do

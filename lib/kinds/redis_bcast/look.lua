@@ -4,6 +4,9 @@ run = function()
 	local m = call('HMGET', key 'm', 'id', 'buffer', 'bytes')
 	if m[1] ~= expected then return GONE end
 	local first, nxt = bounds()
-	if args[1] ~= '' and tonumber(args[1]) >= nxt then call('SADD', key 'w', me) end
+	if args[1] ~= '' and tonumber(args[1]) >= nxt then
+		needs_no_memory()
+		call('SADD', key 'w', me)
+	end
 	return {first, nxt, tonumber(m[2]), tonumber(m[3] or 0)}
 end

@@ -4,7 +4,10 @@ run = function()
 	if m[1] ~= expected then return GONE end
 	recover()
 	local value = tonumber(call('HGET', key 'm', 'value'))
-	if args[1] == '1' and value < 1 then call('SADD', key 'w', me) end
+	if args[1] == '1' and value < 1 then
+		needs_no_memory()
+		call('SADD', key 'w', me)
+	end
 	local answer = {value, tonumber(m[3] or 0)}
 	local holders = call('HGETALL', key 'h')
 	for i = 1, math.min(#holders, 200) do answer[#answer + 1] = holders[i] end
