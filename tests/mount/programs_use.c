@@ -1,6 +1,8 @@
 /* What real programs do with a channel beside reading and writing it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <linux/fs.h>
@@ -126,4 +128,26 @@ t_test(programs_use, half_connects_to_a_server)
 	t_check("cd $M/sock; socat UNIX-LISTEN:${P}srv 'SYSTEM:wc -c' & until [ -S ${P}srv ]; do sleep .02; done\n"
 		"exec 3<> ${P}srv@half; printf hello | cat >&3; cat <&3; wait",
 		"5\n");
+}
+
+static long daemon_memory(void)
+{
+	char *status = t_read(t_format("/proc/%d/status", (int)M->daemon)), *line = strstr(status, "VmRSS:");
+
+	return line ? strtol(line + strlen("VmRSS:"), NULL, 10) : 0;
+}
+
+/* All of these are used again and again, so that what the allocator keeps would be kept for ever. */
+t_test(programs_use, memory_goes_back_when_many_names_have_gone)
+{
+	long before = daemon_memory(), most;
+
+#ifdef __SANITIZE_ADDRESS__
+	cr_skip_test("the sanitizer keeps what was freed");
+#endif
+	t_check("cd $M/pipe; seq 20000 | sed \"s/^/$P/\" | xargs mkfifo", "");
+	most = daemon_memory();
+	cr_assert_gt(most, before + 8192);
+	t_check("cd $M/pipe; seq 20000 | sed \"s/^/$P/\" | xargs rm", "");
+	t_await(daemon_memory() < before + (most - before) / 2);
 }
