@@ -278,6 +278,8 @@ struct ipc_op {
 	struct ipc_list link, handle_link; /* of those who wait for the same, of the handle's */
 	struct ipc_waitq *waitq;
 	struct ipc_timer timer, telling; /* telling: of MNT/events that it waits */
+	struct ipc_timer looking;	 /* waiter.h */
+	struct ipc_waiter *waiter;
 	enum ipc_op_type type;
 	bool nonblock;
 	bool charged; /* to the caller, while parked */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
@@ -122,4 +123,14 @@ void ipc_proc_command(pid_t thread, char *out, size_t size)
 	if (ipc_proc_read(path, out, size) <= 0)
 		snprintf(out, size, "?");
 	out[strlen(out) - (out[0] && out[strlen(out) - 1] == '\n')] = '\0';
+}
+
+unsigned ipc_proc_threads(pid_t process)
+{
+	char path[32];
+	struct stat st;
+
+	/* A link for each, and the two of every directory. */
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
+	return stat(path, &st) == 0 && st.st_nlink > 2 ? (unsigned)st.st_nlink - 2 : 0;
 }

@@ -36,6 +36,9 @@ ssize_t ipc_proc_read(const char *path, char *text, size_t size);
 /* The name of a thread, as it has it, whatever bytes; "?" where it cannot be seen. */
 void ipc_proc_command(pid_t thread, char *out, size_t size);
 
+/* How many threads it has; 0 where that cannot be seen. */
+unsigned ipc_proc_threads(pid_t process);
+
 /* The process that a thread belongs to; -1 where it cannot be seen. */
 pid_t ipc_proc_process(pid_t thread);
 

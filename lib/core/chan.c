@@ -54,6 +54,7 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	chan->kind = kind;
 	chan->refs = 1;
 	ipc_list_init(&chan->handles);
+	ipc_list_init(&chan->held_by);
 	ipc_list_init(&chan->idle_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
 	if (!tsearch(&chan->own, &ipc->chans, chan_compare))

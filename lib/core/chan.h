@@ -41,7 +41,10 @@ struct ipc_chan {
 	 * None of them ever becomes less.
 	 */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes, back_messages, back_bytes;
-	struct ipc_taps *taps; /* tap.h; NULL: nobody looks at what passes */
+	struct ipc_list held_by;       /* waiter.h: who waits, and has a file open that holds something of it */
+	struct ipc_deadlock *deadlock; /* that somebody who waits for it is in; or NULL */
+	uint64_t lent;		       /* what was taken but is not held, and has not come back: anybody may bring it */
+	struct ipc_taps *taps;	       /* tap.h; NULL: nobody looks at what passes */
 	struct ipc_garbage garbage;
 };
 

@@ -15,6 +15,7 @@
 #include "quota.h"
 #include "settle.h"
 #include "tap.h"
+#include "waiter.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -222,7 +223,9 @@ void ipc_park(struct ipc_op *op)
 
 	op->since = ipc_now();
 	patience = ipc_patience_left(op, op->since);
-	op->timer = op->telling = (struct ipc_timer){0};
+	op->timer = op->telling = op->looking = (struct ipc_timer){0};
+	op->waiter = NULL;
+	ipc_waiter_parked(op);
 	if (h->ipc->events)
 		ipc_event_parked(op);
 	ipc_waitq_park(h->waitq, op, ipc_op_side(op));
@@ -245,6 +248,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	ipc_list_remove(&op->link);
 	ipc_timer_stop(h->ipc->loop, &op->timer);
 	ipc_timer_stop(h->ipc->loop, &op->telling);
+	ipc_waiter_over(op);
 	op->waitq = NULL;
 	ipc_list_remove(&op->handle_link);
 	if (h->chan)
@@ -263,6 +267,7 @@ void ipc_op_hold(struct ipc_op *op, ssize_t outcome, struct ipc_list *held)
 {
 	ipc_timer_stop(op->handle->ipc->loop, &op->timer);
 	ipc_timer_stop(op->handle->ipc->loop, &op->telling);
+	ipc_waiter_over(op);
 	ipc_list_remove(&op->link);
 	ipc_list_append(held, &op->link);
 	op->held = true;

@@ -1,4 +1,5 @@
 /* MNT/status@json: an object for each channel. Numbers that are not known are null. */
+#include "deadlock.h"
 #include "people.h"
 #include "quote.h"
 #include "status.h"
@@ -91,6 +92,15 @@ static void json_counters(FILE *out, bool known, const struct ipc_chan *chan)
 	json_number(out, "back_bytes", known, chan->back_bytes);
 }
 
+static void json_deadlock(struct ipc_status *s, const struct ipc_deadlock *deadlock)
+{
+	char text[IPC_DEADLOCK_TEXT];
+
+	ipc_deadlock_text(deadlock, &s->cred, text);
+	fputs(", \"deadlock\": ", s->out);
+	ipc_quote_shown(s->out, text);
+}
+
 static int json_row(struct ipc_status *s, const struct ipc_status_row *row)
 {
 	static const struct ipc_chan unused;
@@ -110,6 +120,8 @@ static int json_row(struct ipc_status *s, const struct ipc_status_row *row)
 	json_counters(out, row->mediated, row->chan ? row->chan : &unused);
 	if (row->chan && row->readable)
 		json_people(s, row->chan);
+	if (row->chan && row->chan->deadlock)
+		json_deadlock(s, row->chan->deadlock);
 	fputc('}', out);
 	return 0;
 }

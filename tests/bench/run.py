@@ -25,6 +25,7 @@ import bench_sem
 import bench_shell
 import bench_shm
 import bench_sock
+import bench_watch
 import compare
 from mounts import Mount
 from report import Report
@@ -41,6 +42,7 @@ SECTIONS = {
     "bcast": bench_bcast,
     "fifo": bench_fifo,
     "shell": bench_shell,
+    "watch": bench_watch,
     "growth": bench_growth,
     "idle": bench_idle,
 }

@@ -87,6 +87,7 @@ static int sem_take(struct ipc_op *op, atomic_uint *mark)
 	if (r < 0)
 		return refuse_op(&s->h, &op->cred, r);
 	s->h.chan->out_messages++;
+	s->h.chan->lent += !mark;
 	s->left = r;
 	return r;
 }
@@ -162,6 +163,12 @@ static int sem_give(struct sem_handle *s, unsigned n)
 	return r;
 }
 
+/* Without having been taken first a post is but a signal. */
+static void lent_back(struct ipc_chan *chan, unsigned n)
+{
+	chan->lent -= n < chan->lent ? n : chan->lent;
+}
+
 bool sem_put_back(struct ipc_op *op, const char *line, size_t len)
 {
 	struct sem_handle *s = sem_handle(op->handle);
@@ -170,6 +177,7 @@ bool sem_put_back(struct ipc_op *op, const char *line, size_t len)
 	if (!s->spent || s->holds)
 		return false;
 	ipc_chan_went_back(s->h.chan, len);
+	lent_back(s->h.chan, 1);
 	sem_give(s, 1);
 	s->spent = false;
 	return true;
@@ -222,7 +230,10 @@ static int post(struct ipc_handle *h, unsigned count)
 
 	if (r == -EOVERFLOW)
 		return ipc_post_refuse(h, count);
-	return r < 0 ? refuse_op(h, &h->cred, r) : 0;
+	if (r < 0)
+		return refuse_op(h, &h->cred, r);
+	lent_back(h->chan, count);
+	return 0;
 }
 
 ssize_t sem_write(struct ipc_op *op)
