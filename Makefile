@@ -57,10 +57,10 @@ REDIS_SCRIPTS := $(wildcard lib/kinds/redis*/*.lua)
 LIB := $(LIB_SOURCES:%.c=$(B)/%.o) $(if $(REDIS),$(B)/lib/kinds/redis/scripts.o)
 FS := $(call objects,fs/*.c)
 TOP := $(call objects,fs/top/*.c)
-UNIT := $(call objects,tests/unit/*.c tests/leaks.c)
+UNIT := $(filter-out $(if $(REDIS),,$(B)/tests/unit/redis%),$(call objects,tests/unit/*.c tests/leaks.c))
 MOUNT := $(call objects,tests/mount/*.c tests/leaks.c)
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
-BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out $(if $(REDIS),,tests/bench/redis_%),$(wildcard tests/bench/*.c)))
 FUZZ := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-tests) $(FUZZ:%=$(B)/fuzz/%)
 
@@ -171,11 +171,16 @@ $(B)/bench/%_fuse: $(B)/tests/bench/%_fuse.o $(B)/libipc.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(LINK) -o $@ $^ $(FUSE_LIBS) $(REDIS_LIBS) $(LDLIBS)
+$(B)/bench/redis_%: $(B)/tests/bench/redis_%.o
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(LINK) -o $@ $< $(REDIS_LIBS) $(LDLIBS)
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(LINK) -o $@ $< $(LDLIBS)
 $(B)/tests/bench/%_fuse.o: KNOWS = -Ilib $(FUSE_CFLAGS)
+$(B)/tests/bench/redis_%.o: KNOWS = $(REDIS_CFLAGS)
 
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -path $(B)/deb -prune -o -name '*.d' -type f -print 2>/dev/null)
@@ -273,6 +278,12 @@ soak: ## all kinds at once among signals and kills for SECONDS (60), and JOBS (1
 	@$(SUBMAKE) all
 	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak.py $(SECONDS)
 	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak_jobs.py $(JOBS)
+
+.PHONY: soak-redis
+soak-redis: ## JOBS (100000) with ack in a Redis, over four mounts; workers, daemons and the Redis are killed
+	@$(SUBMAKE) deps-test
+	@$(SUBMAKE) all
+	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak_redis.py $(JOBS)
 
 SECONDS_EACH ?= 60
 

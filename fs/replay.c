@@ -62,15 +62,16 @@ static void replay_answered(struct ipc_ask *ask)
 
 void fs_replay_process(struct fs *fs, const struct fuse_buf *buf, struct ipc_ask *ask)
 {
-	const struct fuse_in_header *in = buf->mem;
 	struct ipc_ask first;
 	const struct fuse_buf *outer = fs->replay.buf;
 
 	if (!ask) {
-		ipc_ask_init(&first, NULL);
+		const struct fuse_in_header *in = buf->mem;
+		const struct ipc_cred cred = {.uid = in->uid, .gid = in->gid, .pid = (pid_t)in->pid};
+
+		ipc_ask_init(&first, &cred, NULL);
 		ask = &first;
 	}
-	ask->cred = (struct ipc_cred){.uid = in->uid, .gid = in->gid, .pid = (pid_t)in->pid};
 	fs->replay.buf = buf;
 	fs->replay.ask = ask;
 	ipc_ask_by(fs->ipc, ask);
@@ -97,7 +98,7 @@ int fs_replay_later(fuse_req_t req)
 	r->size = buf->size;
 	memcpy(r->bytes, buf->mem, buf->size);
 	ipc_task_init(&r->task, replay_task);
-	ipc_ask_init(&r->ask, replay_answered);
+	ipc_ask_init(&r->ask, &fs->replay.ask->cred, replay_answered);
 	ipc_ask_move(fs->replay.ask, &r->ask);
 	ipc_list_append(&fs->replay.waiting, &r->link);
 	/* What it said had been asked is there already. */

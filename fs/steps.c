@@ -8,6 +8,7 @@ static void text_finish(struct fs_steps *t, int err)
 	int whole = ipc_text_close(&t->text);
 
 	ipc_list_remove(&t->link);
+	ipc_ask_end(&t->ask);
 	ipc_status_end(t->status);
 	if (t->charged > t->text.size) {
 		ipc_uncharge(t->ipc, t->cred.uid, t->charged - t->text.size);
@@ -23,11 +24,32 @@ static void text_finish(struct fs_steps *t, int err)
 	t->done(t, err);
 }
 
-/* Returns whether there is more to do. */
+/* From within some answer. */
+static void text_answered(struct ipc_ask *ask)
+{
+	struct fs_steps *t = ipc_container(ask, struct fs_steps, ask);
+
+	ipc_list_remove(&t->link);
+	ipc_list_append(&t->all->list, &t->link);
+	ipc_task_post(t->all->loop, &t->all->task);
+}
+
+/* Returns whether there is more to do now. */
 static bool text_step(struct fs_steps *t)
 {
-	int r = ipc_status_step(t->status, t->text.stream), charged;
 	size_t size;
+	int r, charged;
+
+	ipc_ask_by(t->ipc, &t->ask);
+	r = ipc_status_step(t->status, t->text.stream);
+	ipc_ask_by(t->ipc, NULL);
+	if (r == IPC_ASKED && t->ask.pending) {
+		ipc_list_append(&t->all->asking, &t->link);
+		return false;
+	}
+	if (r == IPC_ASKED)
+		return true;
+	ipc_ask_end(&t->ask);
 
 	fflush(t->text.stream);
 	size = t->text.size + ipc_status_memory(t->status);
@@ -60,6 +82,7 @@ void fs_steps_start(struct fs_steps_all *all, struct ipc_loop *loop)
 {
 	all->loop = loop;
 	ipc_list_init(&all->list);
+	ipc_list_init(&all->asking);
 	ipc_task_init(&all->task, texts_run);
 }
 
@@ -67,6 +90,8 @@ void fs_steps_end(struct fs_steps_all *all)
 {
 	while (!ipc_list_empty(&all->list))
 		text_finish(ipc_container(all->list.next, struct fs_steps, link), -ENOTCONN);
+	while (!ipc_list_empty(&all->asking))
+		text_finish(ipc_container(all->asking.next, struct fs_steps, link), -ENOTCONN);
 	ipc_task_cancel(&all->task);
 }
 
@@ -75,6 +100,7 @@ void fs_steps_make(struct fs_steps_all *all, struct fs_steps *t, enum ipc_status
 	t->all = all;
 	t->charged = 0;
 	ipc_list_init(&t->link);
+	ipc_ask_init(&t->ask, &t->cred, text_answered);
 	t->status = ipc_status_begin(t->ipc, &t->cred, form);
 	if (!t->status || !ipc_text_open(&t->text)) {
 		text_finish(t, -ENOMEM);

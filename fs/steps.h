@@ -19,6 +19,7 @@ struct fs_steps {
 	struct ipc_list link;
 	struct fs_steps_all *all;
 	struct ipc_status *status;
+	struct ipc_ask ask; /* what has to be asked elsewhere for the next step */
 	struct ipc_text text;
 	size_t charged;
 };
@@ -26,6 +27,7 @@ struct fs_steps {
 struct fs_steps_all {
 	struct ipc_loop *loop;
 	struct ipc_list list;
+	struct ipc_list asking; /* those that wait for answers from elsewhere */
 	struct ipc_task task;
 };
 

@@ -220,7 +220,7 @@ struct ipc_ask {
 	unsigned pending;
 	void (*answered)(struct ipc_ask *);
 };
-void ipc_ask_init(struct ipc_ask *, void (*answered)(struct ipc_ask *));
+void ipc_ask_init(struct ipc_ask *, const struct ipc_cred *, void (*answered)(struct ipc_ask *));
 void ipc_ask_by(struct ipc *, struct ipc_ask *); /* NULL: for nobody */
 void ipc_ask_move(struct ipc_ask *from, struct ipc_ask *to);
 void ipc_ask_end(struct ipc_ask *);

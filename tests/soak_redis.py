@@ -1,6 +1,6 @@
 """
-soak_redis.py [JOBS]: a job queue with ack in a Redis, over four mounts that stand for four machines, while workers, daemons and the Redis
-itself are killed all the time. JOBS jobs (100,000) are written through all mounts; eight workers do them.
+soak_redis.py [JOBS [KILLS]]: a job queue with ack in a Redis, over four mounts that stand for four machines, while workers, daemons and the Redis
+itself are killed all the time, KILLS times (40) a daemon or the Redis. JOBS jobs (100,000) are written through all mounts; eight workers do them.
 
 Each job must be done at least once; and twice only if it was owed at a kill, that is, if it was the last one which a worker had. What
 a killed daemon's readers owed comes back when its lease of 30 s is over. $IPCFS names the program; the rest is as in soak_jobs.py.
@@ -15,10 +15,9 @@ import sys
 import tempfile
 import time
 
-import soak_jobs
 from soak_jobs import DEATHS, PATIENCE, WORKERS, Daemon, Worker, all_done, count, fork, progress, read_unsure, send_by_bash, send_by_file
 
-MOUNTS, DAEMON_KILLS, REDIS_KILLS, PATIENCE_LEASE = 4, 20, 20, 90
+MOUNTS, KILLS, PATIENCE_LEASE = 4, 40, 90
 
 
 class Redis:
@@ -73,7 +72,7 @@ def start_senders(mounts, tmp, jobs):
     ]
 
 
-def work(redis, mounts, workers, jobs):
+def work(redis, mounts, workers, jobs, most):
     seen, last, moved, kills, killed = {}, 0, time.monotonic(), 0, 0
     while True:
         time.sleep(0.005)
@@ -90,7 +89,7 @@ def work(redis, mounts, workers, jobs):
         if random.random() < 0.1:
             random.choice(workers).process.send_signal(random.choice(DEATHS))
             kills += 1
-        if killed < DAEMON_KILLS + REDIS_KILLS and done >= jobs * (killed + 1) // (DAEMON_KILLS + REDIS_KILLS + 2):
+        if killed < most and done >= jobs * (killed + 1) // (most + 2):
             killed += 1
             (redis if killed % 2 else random.choice(mounts)).kill()
 
@@ -105,7 +104,7 @@ def read_all_unsure(tmp):
     return numbers
 
 
-def main(jobs):
+def main(jobs, most):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not shutil.which("redis-server"):
         sys.exit("soak: no redis-server here")
@@ -117,7 +116,7 @@ def main(jobs):
     begin = time.monotonic()
     senders = start_senders(mounts, tmp, jobs)
     workers = [Worker(command, f"{mounts[i % MOUNTS].dir}/mq/jobs@lines,ack", tmp, i) for i, command in enumerate(WORKERS)]
-    kills = work(redis, mounts, workers, jobs)
+    kills = work(redis, mounts, workers, jobs, most)
     for worker in workers:
         worker.process.kill()
         worker.process.wait()
@@ -136,5 +135,4 @@ def main(jobs):
 
 
 if __name__ == "__main__":
-    soak_jobs.DAEMON_KILLS = 0
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100000))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100000, int(sys.argv[2]) if len(sys.argv) > 2 else KILLS))

@@ -6,11 +6,11 @@
 
 #include "instance.h"
 
-void ipc_ask_init(struct ipc_ask *ask, void (*answered)(struct ipc_ask *))
+void ipc_ask_init(struct ipc_ask *ask, const struct ipc_cred *cred, void (*answered)(struct ipc_ask *))
 {
+	ask->cred = *cred;
 	ipc_list_init(&ask->questions);
 	ask->pending = 0;
-	ask->cred = (struct ipc_cred){0};
 	ask->answered = answered;
 }
 

@@ -49,6 +49,9 @@ void ipc_event_tried(const struct ipc_op *op, ssize_t result)
 
 	if (!h->chan)
 		return;
+	/* Who has asked elsewhere waits for the answer; that there is no room is for the kind to tell. */
+	if (h->kind->remote && result == IPC_WOULD_PARK)
+		return;
 	if (op->type == IPC_WRITE && (waits || result >= 0))
 		event_full(op, waits);
 }

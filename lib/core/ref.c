@@ -429,8 +429,8 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		ipc_chan_removed(chan, cred);
 	if (r == 0)
 		ipc_names_changed(ipc, ref->kind);
-	if (r == 0 && known)
-		ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, ref, &st, NULL);
+	if (r == 0 && ipc->events && (known || ref->kind->remote))
+		ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, ref, known ? &st : NULL, NULL);
 	return r;
 }
 

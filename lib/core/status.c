@@ -35,32 +35,36 @@ static struct ipc_ref status_ref(const struct ipc_status_row *row)
 	return ref;
 }
 
-/* By its attributes. */
-static void status_judge(struct ipc_status *s, struct ipc_status_row *row)
+/* By its attributes. True: they have to be waited for. */
+static bool status_judge(struct ipc_status *s, struct ipc_status_row *row)
 {
 	struct ipc_ref ref = status_ref(row);
 	struct stat st = {0};
+	int r = row->kind->names->stat(s->ipc, &ref, &st);
 
-	row->mediated = row->kind->names->stat(s->ipc, &ref, &st) == 0 && S_ISREG(st.st_mode);
+	row->mediated = r == 0 && S_ISREG(st.st_mode);
 	row->readable = ipc_cred_may_read(&s->cred, &st);
 	if (status_is_kernels(row->kind) && row->chan && row->chan->st.st_ino != st.st_ino)
 		row->chan = NULL;
+	return r == IPC_ASKED;
 }
 
 /* What we remember under the name may be another object, perhaps another user's, that native calls have replaced since. */
-static void status_depth(struct ipc_status *s, struct ipc_status_row *row)
+static bool status_depth(struct ipc_status *s, struct ipc_status_row *row)
 {
 	struct ipc_ref ref = status_ref(row);
 
 	if (row->chan && status_is_kernels(row->kind))
 		ref.ino = ipc_ref_ino(s->ipc, row->kind, row->chan->st.st_ino);
-	row->kind->names->depth(s->ipc, &ref, &row->depth);
+	if (row->kind->names->depth(s->ipc, &ref, &row->depth) == IPC_ASKED)
+		return true;
 	if (row->depth.value >= 0 || !ref.ino)
-		return;
+		return false;
 	ref.ino = 0;
 	row->kind->names->depth(s->ipc, &ref, &row->depth);
 	if (row->depth.value >= 0)
 		row->chan = NULL;
+	return false;
 }
 
 /*
@@ -86,13 +90,18 @@ static void status_kernels(struct ipc_status *s, struct ipc_status_row *rows, un
 	}
 }
 
-static void status_ours(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
+/* True: an answer has to be waited for. */
+static bool status_ours(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
 {
+	bool asked = false;
+
 	for (unsigned i = 0; i < n; i++) {
-		status_judge(s, &rows[i]);
-		if (rows[i].readable)
-			status_depth(s, &rows[i]);
+		if (status_judge(s, &rows[i]))
+			asked = true;
+		else if (rows[i].readable)
+			asked |= status_depth(s, &rows[i]);
 	}
+	return asked;
 }
 
 static void status_add(void *arg, const char *name, mode_t type)
@@ -117,19 +126,26 @@ static void status_add(void *arg, const char *name, mode_t type)
 	s->len += n;
 }
 
-/* What cannot be listed at all is left out; what could be at another time must not look as if it were not there. */
-static bool status_next_kind(struct ipc_status *s)
+/*
+ * What cannot be listed at all is left out; what could be at another time must not look as if it were not there. 1: there is a kind;
+ * 0: there is none; or IPC_ASKED.
+ */
+static int status_next_kind(struct ipc_status *s)
 {
 	int r;
 
 	s->len = s->at = 0;
 	s->kind = ipc_kind_at(s->ipc, s->next++);
 	if (!s->kind)
-		return false;
+		return 0;
 	r = s->kind->names->depth ? ipc_list(s->ipc, &s->cred, s->kind, status_add, s) : 0;
+	if (r == IPC_ASKED) {
+		s->next--;
+		return r;
+	}
 	if (ipc_is_shortage(r))
 		s->listed = r;
-	return true;
+	return 1;
 }
 
 struct ipc_status *ipc_status_begin(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_status_form form)
@@ -145,10 +161,11 @@ struct ipc_status *ipc_status_begin(struct ipc *ipc, const struct ipc_cred *cred
 	return s;
 }
 
-/* Returns how many rows were gathered. */
-static unsigned status_gather(struct ipc_status *s, struct ipc_status_row rows[static STEP])
+/* Returns how many rows were gathered, or IPC_ASKED: they are to be gathered again. */
+static int status_gather(struct ipc_status *s, struct ipc_status_row rows[static STEP])
 {
 	unsigned n = 0, handles = 0;
+	size_t at = s->at;
 
 	for (; n < STEP && handles < STEP_HANDLES && s->at < s->len; n++) {
 		struct ipc_status_row *row = &rows[n];
@@ -158,27 +175,34 @@ static unsigned status_gather(struct ipc_status *s, struct ipc_status_row rows[s
 		handles += row->chan ? row->chan->openers : 0;
 		s->at += strlen(row->name) + 1;
 	}
-	if (status_is_kernels(s->kind))
+	if (status_is_kernels(s->kind)) {
 		status_kernels(s, rows, n);
-	else
-		status_ours(s, rows, n);
-	return n;
+	} else if (status_ours(s, rows, n)) {
+		s->at = at;
+		return IPC_ASKED;
+	}
+	return (int)n;
 }
 
 static int status_rows(struct ipc_status *s)
 {
 	struct ipc_status_row rows[STEP];
-	unsigned n;
-	int r = 0;
+	int n, r = 0;
 
-	if (!s->next && s->writer->begin)
+	if (!s->begun && s->writer->begin)
 		s->writer->begin(s);
-	if (s->at == s->len && !status_next_kind(s)) {
-		s->over = true;
-		return 1;
+	s->begun = true;
+	if (s->at == s->len) {
+		r = status_next_kind(s);
+		s->over = r == 0;
+		if (r <= 0)
+			return r < 0 ? r : 1;
 	}
 	n = status_gather(s, rows);
-	for (unsigned i = 0; i < n && r == 0; i++) {
+	if (n < 0)
+		return n;
+	r = 0;
+	for (int i = 0; i < n && r == 0; i++) {
 		r = s->writer->row(s, &rows[i]);
 		s->first = false;
 	}

@@ -34,6 +34,7 @@ struct ipc_status {
 	struct ipc_cred cred; /* the reader */
 	const struct ipc_status_writer *writer;
 	FILE *out;
+	bool begun;
 	bool first; /* no row has been written */
 	void *kept; /* the writer's */
 

@@ -21,6 +21,7 @@ import bench_growth
 import bench_idle
 import bench_mq
 import bench_pipe
+import bench_redis
 import bench_sem
 import bench_shell
 import bench_shm
@@ -41,6 +42,7 @@ SECTIONS = {
     "sem": bench_sem,
     "bcast": bench_bcast,
     "fifo": bench_fifo,
+    "redis": bench_redis,
     "shell": bench_shell,
     "watch": bench_watch,
     "growth": bench_growth,

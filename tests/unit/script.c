@@ -22,6 +22,7 @@ static unsigned said[4], given[4];
 static struct ipc_handle *served[ANSWERS_MAX];
 static unsigned served_count;
 static char sent[SENT_MAX], returned[SENT_MAX], settled[SENT_MAX], given_back[SENT_MAX];
+static bool withdraws = true;
 static bool takes_back;
 
 static const struct answer *next_answer(struct ipc_op *op)
@@ -165,6 +166,17 @@ static bool script_put_back(struct ipc_op *op, const char *message, size_t len)
 	return op->handle->owing || takes_back;
 }
 
+static bool script_withdraw(struct ipc_op *op)
+{
+	(void)op;
+	return withdraws;
+}
+
+void script_withdraws(bool can)
+{
+	withdraws = can;
+}
+
 static void script_close(struct ipc_handle *h)
 {
 	(void)h;
@@ -186,6 +198,7 @@ static const struct ipc_kind_handles script_handles = {
 	.read = script_read,
 	.write = script_write,
 	.flush = script_flush,
+	.withdraw = script_withdraw,
 	.put_back = script_put_back,
 	.close = script_close,
 	.poll = script_poll,

@@ -24,6 +24,8 @@ void script_says(enum ipc_op_type, ssize_t result, const char *text);
 void script_wake(const char *name);
 /* Whether put_back() takes messages: then the next read gets them. */
 void script_takes_back(bool);
+/* Whether what waits can end before its answer is there; it can unless a test says otherwise. */
+void script_withdraws(bool);
 /* The handles that were answered with something, in order; NULL behind the last. */
 struct ipc_handle *script_served(unsigned i);
 /* With ack: the messages that were settled, and those that were given back, each in brackets, in order. */

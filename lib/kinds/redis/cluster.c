@@ -1,4 +1,5 @@
 /* Which node of a cluster has which slots: asked of the first node when it is there, and told by MOVED since. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,21 +45,28 @@ void redis_cluster_ask(struct redis_node *node)
 	redisAsyncCommand(node->conn.ac, cluster_answered, NULL, "CLUSTER SLOTS");
 }
 
+static int cluster_first(const struct redis_link *rl, const struct redis_node *node)
+{
+	for (int slot = 0; slot < REDIS_SLOTS; slot++)
+		if (rl->slots[slot] == node)
+			return slot;
+	return -1;
+}
+
 int redis_cluster_next(const struct redis_link *rl, int slot)
 {
-	const struct redis_node *const *slots = (const struct redis_node *const *)rl->slots;
+	struct ipc_list *pos, *next;
+	int best = -1;
 
-	if (!slots)
+	if (!rl->slots)
 		return slot < 0 ? 0 : -1;
-	for (int next = slot + 1; next < REDIS_SLOTS; next++) {
-		bool seen = !slots[next];
+	ipc_list_each(pos, next, &rl->nodes) {
+		int first = cluster_first(rl, ipc_container(pos, struct redis_node, link));
 
-		for (int before = 0; before < next && !seen; before++)
-			seen = slots[before] == slots[next];
-		if (!seen)
-			return next;
+		if (first > slot && (best < 0 || first < best))
+			best = first;
 	}
-	return -1;
+	return best;
 }
 
 void redis_cluster_seek(const struct redis_link *rl, struct redis_place *place)
@@ -75,4 +83,40 @@ void redis_cluster_seek(const struct redis_link *rl, struct redis_place *place)
 	ipc_list_each(pos, next, &rl->nodes)
 		if (at++ == turn)
 			*place = ipc_container(pos, struct redis_node, link)->conn.place;
+}
+
+/* "MOVED SLOT HOST:PORT", "ASK SLOT HOST:PORT": whether it was so, and the call goes on elsewhere. */
+bool redis_cluster_redirected(struct redis_node *node, struct redis_call *call, const redisReply *reply)
+{
+	struct redis_link *rl = node->owner;
+	bool moved = redis_error_is(reply, "MOVED ");
+	struct redis_node *to;
+	struct redis_place place;
+	char host[REDIS_HOST_MAX + 32];
+	unsigned slot;
+	char *colon;
+
+	if (!moved && !redis_error_is(reply, "ASK "))
+		return false;
+	if (sscanf(reply->str, "%*s %u %280s", &slot, host) != 2 || slot >= REDIS_SLOTS)
+		return false;
+	/* The host may be a number of IPv6 without brackets, or empty: the one that we asked. */
+	colon = strrchr(host, ':');
+	if (!colon)
+		return false;
+	*colon = '\0';
+	place = (struct redis_place){.port = (unsigned)atoi(colon + 1)};
+	snprintf(place.host, sizeof(place.host), "%.255s", host[0] ? host : node->conn.place.host);
+	to = redis_link_node_at(rl, &place);
+	if (!to)
+		return false;
+	if (moved && !rl->slots)
+		rl->slots = calloc(REDIS_SLOTS, sizeof(struct redis_node *));
+	if (moved && rl->slots)
+		rl->slots[slot] = to;
+	call->asking = !moved;
+	call->repeats++;
+	ipc_list_remove(&call->link);
+	redis_node_put(to, call);
+	return true;
 }

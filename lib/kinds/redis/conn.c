@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -307,50 +306,16 @@ static void conn_open(struct redis_conn *c, const char *host)
 	redisAsyncSetConnectCallback(ac, conn_connected);
 }
 
-/* A host's name, asked for by a helper. Nobody can interrupt that: who has no more use for the answer leaves it. */
-struct redis_query {
-	struct ipc_job job;
-	struct redis_conn *conn; /* NULL: not wanted */
-	char host[REDIS_HOST_MAX + 1];
-	char number[INET6_ADDRSTRLEN];
-	int gai;
-};
-
-static void query_work(struct ipc_job *job)
+/* The host's address, or why there is none. */
+static void conn_resolved(void *arg, const char *number, const char *why)
 {
-	struct redis_query *q = ipc_container(job, struct redis_query, job);
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct addrinfo *found;
+	struct redis_conn *c = arg;
 
-	q->gai = getaddrinfo(q->host, NULL, &hints, &found);
-	if (q->gai)
-		return;
-	q->gai = getnameinfo(found->ai_addr, found->ai_addrlen, q->number, sizeof(q->number), NULL, 0, NI_NUMERICHOST);
-	freeaddrinfo(found);
-}
-
-static void query_left(struct ipc_job *job)
-{
-	free(ipc_container(job, struct redis_query, job));
-}
-
-static void query_done(struct ipc_job *job)
-{
-	struct redis_query *q = ipc_container(job, struct redis_query, job);
-	struct redis_conn *c = q->conn;
-	char why[512];
-
-	if (c)
-		c->query = NULL;
-	if (job->abandoned)
-		return;
-	if (c && q->gai) {
-		snprintf(why, sizeof(why), "no address for the host '%s': %s", q->host, gai_strerror(q->gai));
+	c->query = NULL;
+	if (number)
+		conn_open(c, number);
+	else
 		conn_fell(c, false, -EHOSTUNREACH, why);
-	} else if (c) {
-		conn_open(c, q->number);
-	}
-	free(q);
 }
 
 static bool host_is_number(const char *host)
@@ -362,8 +327,6 @@ static bool host_is_number(const char *host)
 
 static void conn_attempt(struct redis_conn *c)
 {
-	struct redis_query *q;
-
 	if (c->again)
 		c->again(c);
 	if (!c->place.host[0]) {
@@ -374,18 +337,9 @@ static void conn_attempt(struct redis_conn *c)
 		conn_open(c, c->place.host);
 		return;
 	}
-	q = calloc(1, sizeof(*q));
-	if (q) {
-		q->conn = c;
-		q->gai = EAI_AGAIN;
-		memcpy(q->host, c->place.host, sizeof(q->host));
-		c->query = q;
-		if (ipc_pool_submit_deaf(c->ipc->pool, &q->job, query_work, query_done, query_left) == 0)
-			return;
-		c->query = NULL;
-		free(q);
-	}
-	conn_later(c, false);
+	c->query = redis_resolve(c->ipc, c->place.host, conn_resolved, c);
+	if (!c->query)
+		conn_later(c, false);
 }
 
 void redis_conn_start(struct redis_conn *c)
@@ -401,7 +355,7 @@ void redis_conn_stop(struct redis_conn *c)
 	ipc_timer_stop(c->ipc->loop, &c->timer);
 	c->is_up = false;
 	if (c->query)
-		c->query->conn = NULL;
+		redis_resolve_cancel(c->query);
 	c->query = NULL;
 	if (c->ac)
 		conn_release(c);

@@ -57,4 +57,9 @@ void redis_conn_stop(struct redis_conn *);
 /* Reads and writes without the loop for at most so long: at the end. False: there is nothing to wait for. */
 bool redis_conn_turn(struct redis_conn *, int ms);
 
+/* resolve.c. A host's name to a number: done() runs once, later, unless it is cancelled; why: words where there is none. NULL: no helper. */
+struct redis_query *redis_resolve(struct ipc *, const char *host,
+				  void (*done)(void *arg, const char *number, const char *why), void *arg);
+void redis_resolve_cancel(struct redis_query *);
+
 #endif

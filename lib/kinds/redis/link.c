@@ -260,7 +260,6 @@ uint16_t redis_slot_of(const char *tag, size_t len)
 }
 
 REDIS_SCRIPT(forget);
-REDIS_SCRIPT(renew);
 
 struct last_call {
 	struct redis_call call;
@@ -320,6 +319,11 @@ static void channel_quiet(struct ipc_timer *timer)
 	channel_forget(ipc_container(timer, struct redis_channel, quiet));
 }
 
+void redis_channel_quiet(struct redis_channel *ch)
+{
+	ipc_timer_start(ch->link->ipc->loop, &ch->quiet, ipc_now() + QUIET_NS, channel_quiet);
+}
+
 void redis_channel_answered(struct redis_channel *ch, uint64_t number)
 {
 	uint64_t *grown;
@@ -332,7 +336,7 @@ void redis_channel_answered(struct redis_channel *ch, uint64_t number)
 		ch->forget_room += 16;
 	}
 	ch->forget[ch->forgets++] = number;
-	ipc_timer_start(ch->link->ipc->loop, &ch->quiet, ipc_now() + QUIET_NS, channel_quiet);
+	redis_channel_quiet(ch);
 }
 
 int redis_channel_init(struct redis_channel *ch, struct redis_link *rl, const char *kind, const char *name)
@@ -373,58 +377,6 @@ void redis_channel_fini(struct redis_channel *ch)
 	free(ch->forget);
 	free(ch->key);
 	ch->key = NULL;
-}
-
-/* --- leases --- */
-
-#define RENEWAL_NS INT64_C(8000000000)
-
-static void renewal_done(struct redis_call *call, int err, const redisReply *reply)
-{
-	struct redis_channel *ch = call->channel;
-	bool lost = err == 0 && (redis_reply_is_gone(reply) || redis_reply_number(redis_reply_at(reply, 0), 1) == 0);
-
-	ch->renewal = NULL;
-	free(call);
-	if (lost && !ipc_list_empty(&ch->leased)) {
-		ipc_list_remove(&ch->leased);
-		if (ch->lost)
-			ch->lost(ch);
-	}
-}
-
-static void renew_all(struct ipc_timer *timer)
-{
-	struct redis_link *rl = ipc_container(timer, struct redis_link, renewal);
-	struct ipc_list *pos, *next;
-
-	ipc_list_each(pos, next, &rl->leased) {
-		struct redis_channel *ch = ipc_container(pos, struct redis_channel, leased);
-		struct redis_call *call = ch->renewal ? NULL : calloc(1, sizeof(*call));
-
-		if (call && redis_call_start(ch, call, &redis_script_renew, NULL, 0, renewal_done) < 0)
-			free(call);
-		else if (call)
-			ch->renewal = call;
-	}
-	if (!ipc_list_empty(&rl->leased))
-		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
-}
-
-void redis_channel_lease(struct redis_channel *ch, bool on, void (*lost)(struct redis_channel *))
-{
-	struct redis_link *rl = ch->link;
-
-	ch->lost = lost;
-	if (on && ipc_list_empty(&ch->leased))
-		ipc_list_append(&rl->leased, &ch->leased);
-	else if (!on)
-		ipc_list_remove(&ch->leased);
-	ch->was_leased |= on;
-	if (!on)
-		ipc_timer_start(rl->ipc->loop, &ch->quiet, ipc_now() + QUIET_NS, channel_quiet);
-	if (on && !rl->renewal.slot)
-		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
 }
 
 /* --- wake-ups --- */

@@ -1,5 +1,6 @@
 /* What a name is in a Redis: names.h. */
 #include "names.h"
+#include "question.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -19,10 +20,7 @@ REDIS_SCRIPT(name_stat);
 REDIS_SCRIPT(name_create);
 REDIS_SCRIPT(name_set);
 REDIS_SCRIPT(name_remove);
-REDIS_SCRIPT(name_list);
 
-/* So long a call on a name waits for a server that is away. */
-#define PATIENCE_NS INT64_C(10000000000)
 enum { ARGS_MAX = 16 };
 
 /* --- what is remembered --- */
@@ -87,115 +85,6 @@ void redis_kind_stop(struct redis_kind *k)
 	k->link = NULL;
 }
 
-/* --- questions --- */
-
-struct name_question {
-	struct ipc_question question;
-	struct redis_kind *kind;
-	struct redis_call call;
-	struct redis_channel channel;
-	uint64_t changes; /* heard when it was asked */
-	int64_t asked;
-	int result;
-	char why[512];
-	struct ipc_cred cred;
-	/* What the answer was, as its kind needs it. */
-	void (*read)(struct name_question *, const redisReply *);
-	ino_t ino; /* stat, create: of the object */
-	char **names;
-	size_t count, room;
-	redisReply *reply; /* redis_ask(): a copy */
-};
-
-static void question_free(struct ipc_question *question)
-{
-	struct name_question *q = ipc_container(question, struct name_question, question);
-
-	for (size_t i = 0; i < q->count; i++)
-		free(q->names[i]);
-	free(q->names);
-	redis_reply_free(q->reply);
-	redis_channel_fini(&q->channel);
-	free(q);
-}
-
-static struct name_question *question_find(const struct ipc *ipc, const void *about, const char *name)
-{
-	struct ipc_question *question = ipc_question_find(ipc, about, name);
-
-	return question ? ipc_container(question, struct name_question, question) : NULL;
-}
-
-static void question_done(struct redis_call *call, int err, const redisReply *reply)
-{
-	struct name_question *q = ipc_container(call, struct name_question, call);
-
-	q->result = err;
-	/* The kind has ended before the link. */
-	if (q->channel.link->closing)
-		q->result = -ENOTCONN;
-	else if (err < 0)
-		snprintf(q->why, sizeof(q->why), "%s", redis_link_why(q->channel.link));
-	else
-		q->read(q, reply);
-	if (!q->call.command)
-		ipc_question_answered(&q->question);
-}
-
-/* A question about that name, to be asked by question_ask(); NULL: out of memory. */
-static struct name_question *question_new(struct redis_kind *k, const char *name,
-					  void (*read)(struct name_question *, const redisReply *))
-{
-	struct name_question *q = calloc(1, sizeof(*q));
-
-	if (!q)
-		return NULL;
-	if (redis_channel_init(&q->channel, k->link, k->kind->name, name) < 0) {
-		free(q);
-		return NULL;
-	}
-	q->question.free = question_free;
-	q->kind = k;
-	q->read = read;
-	q->call.patience = PATIENCE_NS;
-	q->changes = k->changes;
-	q->asked = ipc_now();
-	return q;
-}
-
-static void question_unask(struct name_question *q)
-{
-	ipc_list_remove(&q->question.link);
-	q->question.ask->pending--;
-}
-
-static int question_ask(struct name_question *q, const void *about, const char *name, const struct redis_script *script,
-			const struct redis_arg *args, unsigned count)
-{
-	int r = ipc_question_add(q->kind->ipc, &q->question, about, name);
-
-	if (r == IPC_ASKED && redis_call_start(&q->channel, &q->call, script, args, count, question_done) < 0) {
-		question_unask(q);
-		r = -ENOMEM;
-	}
-	if (r != IPC_ASKED)
-		question_free(&q->question);
-	return r;
-}
-
-/* What it came to; a server's refusal goes to MNT/errors, once. cred: NULL: for whom it was asked. ref: NULL: all names. */
-static int question_result(struct name_question *q, const struct ipc_cred *cred, const struct ipc_ref *ref)
-{
-	if (!q->question.answered)
-		return IPC_ASKED;
-	if (!cred && q->question.ask)
-		cred = &q->question.ask->cred;
-	if (q->result < 0 && q->why[0] && cred)
-		ipc_refuse(q->kind->ipc, cred, -q->result, ref ? ipc_ref_path(ref) : q->kind->kind->name, "%s", q->why);
-	q->why[0] = '\0';
-	return q->result;
-}
-
 /* --- attributes --- */
 
 static void attr_take(struct redis_chan *rc, const struct redis_kind *k, const char *field, const redisReply *value)
@@ -223,7 +112,7 @@ static ino_t id_ino(const char *id)
 }
 
 /* {field, value, ...} from the element `from` on: what is remembered of the name now. Returns the object's number; 0: there is none. */
-static ino_t attr_read(const struct name_question *q, const redisReply *reply, size_t from)
+static ino_t attr_read(const struct redis_question *q, const redisReply *reply, size_t from)
 {
 	const struct redis_kind *k = q->kind;
 	const redisReply *id = NULL;
@@ -248,7 +137,7 @@ static ino_t attr_read(const struct name_question *q, const redisReply *reply, s
 	return chan->st.st_ino;
 }
 
-static void stat_read(struct name_question *q, const redisReply *reply)
+static void stat_read(struct redis_question *q, const redisReply *reply)
 {
 	q->ino = attr_read(q, reply, 0);
 	q->result = q->ino ? 0 : -ENOENT;
@@ -258,12 +147,12 @@ int redis_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
 	struct redis_kind *k = redis_kind(ipc, ref->kind);
 	struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
-	struct name_question *q, *made;
+	struct redis_question *q, *made;
 	int r;
 
 	/* Fresh, or told to this caller when he asked; or he cannot ask. */
-	q = question_find(ipc, &redis_script_name_stat, ref->base);
-	made = question_find(ipc, &redis_script_name_create, ref->base);
+	q = redis_question_find(ipc, &redis_script_name_stat, ref->base);
+	made = redis_question_find(ipc, &redis_script_name_create, ref->base);
 	if (chan && redis_chan(chan)->st.st_ino &&
 	    (name_is_fresh(k, redis_chan(chan)) || !ipc->ask ||
 	     (q && q->question.answered && q->ino == chan->st.st_ino) ||
@@ -272,16 +161,17 @@ int redis_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 		return 0;
 	}
 	if (q) {
-		r = question_result(q, NULL, ref);
+		r = redis_question_result(q, ipc_ref_path(ref));
 		return r == 0 ? -ENOENT : r;
 	}
-	q = question_new(k, ref->base, stat_read);
-	return q ? question_ask(q, &redis_script_name_stat, ref->base, &redis_script_name_stat, NULL, 0) : -ENOMEM;
+	q = redis_question_new(k, ref->base, stat_read);
+	return q ? redis_question_ask(q, &redis_script_name_stat, ref->base, &redis_script_name_stat, NULL, 0)
+		 : -ENOMEM;
 }
 
 /* --- making and changing --- */
 
-static void create_read(struct name_question *q, const redisReply *reply)
+static void create_read(struct redis_question *q, const redisReply *reply)
 {
 	const redisReply *made = redis_reply_at(reply, 0);
 
@@ -293,22 +183,22 @@ int redis_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 		 const int64_t *field)
 {
 	struct redis_kind *k = redis_kind(ipc, ref->kind);
-	struct name_question *q = question_find(ipc, &redis_script_name_create, ref->base), *looked;
+	struct redis_question *q = redis_question_find(ipc, &redis_script_name_create, ref->base), *looked;
 	struct redis_arg args[ARGS_MAX];
 	unsigned n = 0;
 	uint64_t number;
 	char id[24];
 
 	if (q)
-		return question_result(q, cred, ref);
+		return redis_question_result(q, ipc_ref_path(ref));
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		number = (uint64_t)ipc_now();
 	snprintf(id, sizeof(id), "%013" PRIx64, (number >> 12) | 1);
-	q = question_new(k, ref->base, create_read);
+	q = redis_question_new(k, ref->base, create_read);
 	if (!q)
 		return -ENOMEM;
 	/* What was found missing is asked for again. */
-	looked = question_find(ipc, &redis_script_name_stat, ref->base);
+	looked = redis_question_find(ipc, &redis_script_name_stat, ref->base);
 	if (looked && looked->question.answered)
 		looked->question.name[0] = '\0';
 	args[n++] = redis_text(id);
@@ -324,7 +214,7 @@ int redis_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 		args[n++] = redis_text(k->fields[i]);
 		args[n++] = redis_number(field[i]);
 	}
-	return question_ask(q, &redis_script_name_create, ref->base, &redis_script_name_create, args, n);
+	return redis_question_ask(q, &redis_script_name_create, ref->base, &redis_script_name_create, args, n);
 }
 
 /* The remembered object that ref means: 0, IPC_ASKED or -errno. */
@@ -342,7 +232,7 @@ static int name_object(struct ipc *ipc, const struct ipc_ref *ref, struct redis_
 	return 0;
 }
 
-static void change_read(struct name_question *q, const redisReply *reply)
+static void change_read(struct redis_question *q, const redisReply *reply)
 {
 	if (redis_reply_is_gone(reply)) {
 		q->result = -ENOENT;
@@ -351,31 +241,31 @@ static void change_read(struct name_question *q, const redisReply *reply)
 	q->ino = attr_read(q, reply, 0);
 }
 
-static void remove_read(struct name_question *q, const redisReply *reply)
+static void remove_read(struct redis_question *q, const redisReply *reply)
 {
 	/* Sent twice, it may have been us. */
 	q->result = redis_reply_is_gone(reply) && !q->call.repeats ? -ENOENT : 0;
 }
 
 /* A change to the object that ref means, by a script that is told its id. */
-static int name_change(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref,
-		       const struct redis_script *script, const struct redis_arg *args, unsigned count,
-		       void (*read)(struct name_question *, const redisReply *))
+static int name_change(struct ipc *ipc, const struct ipc_ref *ref, const struct redis_script *script,
+		       const struct redis_arg *args, unsigned count,
+		       void (*read)(struct redis_question *, const redisReply *))
 {
-	struct name_question *q = question_find(ipc, script, ref->base);
+	struct redis_question *q = redis_question_find(ipc, script, ref->base);
 	struct redis_chan *rc;
 	int r;
 
 	if (q)
-		return question_result(q, cred, ref);
+		return redis_question_result(q, ipc_ref_path(ref));
 	r = name_object(ipc, ref, &rc);
 	if (r < 0)
 		return r;
-	q = question_new(redis_kind(ipc, ref->kind), ref->base, read);
+	q = redis_question_new(redis_kind(ipc, ref->kind), ref->base, read);
 	if (!q)
 		return -ENOMEM;
 	snprintf(q->channel.id, sizeof(q->channel.id), "%s", rc->id);
-	return question_ask(q, script, ref->base, script, args, count);
+	return redis_question_ask(q, script, ref->base, script, args, count);
 }
 
 int redis_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
@@ -385,15 +275,15 @@ int redis_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 	struct redis_chan *rc;
 	int r;
 
-	if (question_find(ipc, &redis_script_name_remove, ref->base))
-		return name_change(ipc, cred, ref, &redis_script_name_remove, &keys, 1, remove_read);
+	if (redis_question_find(ipc, &redis_script_name_remove, ref->base))
+		return name_change(ipc, ref, &redis_script_name_remove, &keys, 1, remove_read);
 	r = name_object(ipc, ref, &rc);
 	if (r < 0)
 		return r == -ESTALE ? -ENOENT : r;
 	if (cred->uid != rc->st.st_uid && !ipc_may_override(cred))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "user %u made it, and only he removes it",
 				  (unsigned)rc->st.st_uid);
-	return name_change(ipc, cred, ref, &redis_script_name_remove, &keys, 1, remove_read);
+	return name_change(ipc, ref, &redis_script_name_remove, &keys, 1, remove_read);
 }
 
 int redis_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st, unsigned set)
@@ -420,7 +310,7 @@ int redis_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *
 		args[n++] = redis_text("time");
 		args[n++] = redis_number(st->st_mtim.tv_nsec == UTIME_NOW ? time(NULL) : st->st_mtim.tv_sec);
 	}
-	return n ? name_change(ipc, NULL, ref, &redis_script_name_set, args, n, change_read) : 0;
+	return n ? name_change(ipc, ref, &redis_script_name_set, args, n, change_read) : 0;
 }
 
 int redis_set_field(struct ipc *ipc, const struct ipc_ref *ref, unsigned field, int64_t value)
@@ -428,7 +318,7 @@ int redis_set_field(struct ipc *ipc, const struct ipc_ref *ref, unsigned field, 
 	const struct redis_kind *k = redis_kind(ipc, ref->kind);
 	struct redis_arg args[2] = {redis_text(k->fields[field]), redis_number(value)};
 
-	return name_change(ipc, NULL, ref, &redis_script_name_set, args, 2, change_read);
+	return name_change(ipc, ref, &redis_script_name_set, args, 2, change_read);
 }
 
 /* --- opening --- */
@@ -462,92 +352,9 @@ void redis_chan_free(struct ipc_chan *chan)
 		redis_channel_fini(&redis_chan(chan)->channel);
 }
 
-/* --- listing --- */
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* KEYS of a name are PREFIX{KIND/NAME}:m. */
-static int list_add(struct name_question *q, const redisReply *key)
-{
-	size_t lead = strlen(q->channel.link->prefix) + strlen(q->kind->kind->name) + 2;
-	char **grown;
-
-	if (key->len < lead + 4 || key->len - lead - 3 > IPC_NAME_MAX)
-		return 0;
-	if (q->count == q->room) {
-		grown = realloc(q->names, (q->room * 2 + 64) * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		q->names = grown;
-		q->room = q->room * 2 + 64;
-	}
-	q->names[q->count] = strndup(key->str + lead, key->len - lead - 3);
-	return q->names[q->count] ? (q->count++, 0) : -ENOMEM;
-}
-
-static int list_go_on(struct name_question *q, const char *cursor)
-{
-	const char *prefix = q->channel.link->prefix;
-	char pattern[1024];
-	size_t len = 0;
-	struct redis_arg args[2];
-
-	for (; *prefix && len < 500; prefix++) {
-		if (strchr("*?[]\\^-", *prefix))
-			pattern[len++] = '\\';
-		pattern[len++] = *prefix;
-	}
-	snprintf(pattern + len, sizeof(pattern) - len, "{%s/*}:m", q->kind->kind->name);
-	args[0] = redis_text(cursor);
-	args[1] = redis_text(pattern);
-	return redis_call_start(&q->channel, &q->call, &redis_script_name_list, args, 2, question_done);
-}
-
-static void list_read(struct name_question *q, const redisReply *reply)
-{
-	const redisReply *cursor = redis_reply_at(reply, 0);
-
-	for (size_t i = 1; i < reply->elements && q->result == 0; i++)
-		q->result = list_add(q, reply->element[i]);
-	if (q->result == 0 && cursor && strcmp(cursor->str, "0") != 0)
-		q->result = list_go_on(q, cursor->str);
-	if (!q->call.command)
-		qsort(q->names, q->count, sizeof(*q->names), by_name);
-}
-
-int redis_list(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t), void *arg)
-{
-	struct name_question *q = question_find(ipc, &redis_script_name_list, "");
-	int r;
-
-	if (q && q->kind->kind == kind) {
-		r = question_result(q, NULL, NULL);
-		for (size_t i = 0; r == 0 && i < q->count; i++)
-			if (!i || strcmp(q->names[i], q->names[i - 1]) != 0)
-				emit(arg, q->names[i], S_IFREG);
-		return r;
-	}
-	if (!ipc->ask)
-		return -EAGAIN;
-	q = question_new(redis_kind(ipc, kind), "", list_read);
-	if (!q)
-		return -ENOMEM;
-	r = ipc_question_add(ipc, &q->question, &redis_script_name_list, "");
-	if (r == IPC_ASKED && list_go_on(q, "0") < 0) {
-		question_unask(q);
-		r = -ENOMEM;
-	}
-	if (r != IPC_ASKED)
-		question_free(&q->question);
-	return r;
-}
-
 /* --- texts --- */
 
-static void answer_read(struct name_question *q, const redisReply *reply)
+static void answer_read(struct redis_question *q, const redisReply *reply)
 {
 	if (redis_reply_is_gone(reply))
 		q->result = -ENOENT;
@@ -560,8 +367,8 @@ static void answer_read(struct name_question *q, const redisReply *reply)
 int redis_ask(struct ipc *ipc, const struct ipc_ref *ref, const struct redis_script *script,
 	      const struct redis_arg *args, unsigned count, void (*done)(void *arg, const redisReply *), void *arg)
 {
-	struct name_question *q = question_find(ipc, script, ref->base);
-	int r = name_change(ipc, NULL, ref, script, args, count, answer_read);
+	struct redis_question *q = redis_question_find(ipc, script, ref->base);
+	int r = name_change(ipc, ref, script, args, count, answer_read);
 
 	if (r == 0 && q)
 		done(arg, q->reply);

@@ -129,88 +129,17 @@ static void node_expired(struct ipc_timer *timer)
 
 /* --- answers --- */
 
-static bool says(const redisReply *reply, const char *word)
-{
-	return strncmp(reply->str, word, strlen(word)) == 0;
-}
-
-/* "MOVED SLOT HOST:PORT", "ASK SLOT HOST:PORT": whether it was so, and the call goes on elsewhere. */
-static bool node_redirected(struct redis_node *node, struct redis_call *call, const redisReply *reply)
-{
-	struct redis_link *rl = node->owner;
-	bool moved = says(reply, "MOVED ");
-	struct redis_node *to;
-	struct redis_place place;
-	char host[REDIS_HOST_MAX + 32];
-	unsigned slot;
-	char *colon;
-
-	if (!moved && !says(reply, "ASK "))
-		return false;
-	if (sscanf(reply->str, "%*s %u %280s", &slot, host) != 2 || slot >= REDIS_SLOTS)
-		return false;
-	/* The host may be a number of IPv6 without brackets, or empty: the one that we asked. */
-	colon = strrchr(host, ':');
-	if (!colon)
-		return false;
-	*colon = '\0';
-	place = (struct redis_place){.port = (unsigned)atoi(colon + 1)};
-	snprintf(place.host, sizeof(place.host), "%.255s", host[0] ? host : node->conn.place.host);
-	to = redis_link_node_at(rl, &place);
-	if (!to)
-		return false;
-	if (moved && !rl->slots)
-		rl->slots = calloc(REDIS_SLOTS, sizeof(struct redis_node *));
-	if (moved && rl->slots)
-		rl->slots[slot] = to;
-	call->asking = !moved;
-	call->repeats++;
-	ipc_list_remove(&call->link);
-	redis_node_put(to, call);
-	return true;
-}
-
-static int error_number(const redisReply *reply)
-{
-	static const struct {
-		const char *word;
-		int err;
-	} errors[] = {
-		{"NOAUTH", EACCES}, {"NOPERM", EACCES},	     {"WRONGPASS", EACCES}, {"READONLY", EROFS},
-		{"OOM", ENOSPC},    {"ERR unknown", ENOSYS}, {"WRONGTYPE", EIO},
-	};
-
-	if (strstr(reply->str, "maxmemory"))
-		return -ENOSPC;
-	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (says(reply, errors[i].word))
-			return errors[i].err == ENOSYS ? -EOPNOTSUPP : -errors[i].err;
-	return -EIO;
-}
-
-/* What passes by itself. */
-static bool error_passes(const redisReply *reply)
-{
-	static const char *const words[] = {"LOADING",	  "MASTERDOWN", "TRYAGAIN",  "CLUSTERDOWN",
-					    "NOREPLICAS", "BUSY",	"UNKILLABLE"};
-
-	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (says(reply, words[i]))
-			return true;
-	return false;
-}
-
 static void node_failed(struct redis_node *node, struct redis_call *call, const redisReply *reply)
 {
 	struct redis_link *rl = node->owner;
 
-	if (says(reply, "NOSCRIPT")) {
+	if (redis_error_is(reply, "NOSCRIPT")) {
 		node_stall(node, call, 0);
-	} else if (node_redirected(node, call, reply)) {
+	} else if (redis_cluster_redirected(node, call, reply)) {
 		return;
-	} else if (error_passes(reply)) {
+	} else if (redis_error_passes(reply)) {
 		node_stall(node, call, STALL_NS);
-	} else if (says(reply, "READONLY") && (rl->sentinel || rl->slots || rl->seed_count > 1)) {
+	} else if (redis_error_is(reply, "READONLY") && (rl->sentinel || rl->slots || rl->seed_count > 1)) {
 		/* It was the primary, and is no more: it is asked for again. */
 		ipc_list_remove(&call->link);
 		ipc_list_append(&node->again, &call->link);
@@ -222,8 +151,10 @@ static void node_failed(struct redis_node *node, struct redis_call *call, const 
 
 		snprintf(rl->why, sizeof(rl->why), "the Redis at %s says: %.*s%s", redis_place_text(&node->conn.place),
 			 (int)(end ? end - reply->str : (ptrdiff_t)strlen(reply->str)), reply->str,
-			 says(reply, "WRONGTYPE") ? " (somebody else has used a key that begins with our prefix)" : "");
-		redis_call_finish(call, error_number(reply), NULL);
+			 redis_error_is(reply, "WRONGTYPE")
+				 ? " (somebody else has used a key that begins with our prefix)"
+				 : "");
+		redis_call_finish(call, redis_error_number(reply), NULL);
 	}
 }
 

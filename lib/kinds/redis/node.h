@@ -59,6 +59,8 @@ struct redis_node *redis_link_node_at(struct redis_link *, const struct redis_pl
 /* The numbers of answered calls, as text, until there are none or no room; and one more. */
 size_t redis_channel_forgets(struct redis_channel *, char *text, size_t size);
 void redis_channel_answered(struct redis_channel *, uint64_t number);
+/* What the server need not keep for us any more it is told when no call comes for a second. */
+void redis_channel_quiet(struct redis_channel *);
 /* Of a hash tag. */
 uint16_t redis_slot_of(const char *tag, size_t len);
 /* It is over. */
@@ -75,8 +77,14 @@ struct redis_wake *redis_wake_new(struct redis_link *); /* NULL when out of memo
 void redis_wake_free(struct redis_wake *);
 void redis_wake_move(struct redis_wake *, const struct redis_place *); /* the first node is there now */
 
-/* cluster.c. ask: of a node that says it is of a cluster. next: a slot of a node that no lower slot has, behind that one (-1: from the
+/* error.c. What an error is to the caller (-errno); whether it passes by itself; whether it begins with that word. */
+int redis_error_number(const redisReply *);
+bool redis_error_passes(const redisReply *);
+bool redis_error_is(const redisReply *, const char *word);
+
+/* cluster.c. redirected: whether the error says which node to ask, and the call has gone there. ask: of a node that says it is of a cluster. next: a slot of a node that no lower slot has, behind that one (-1: from the
  * beginning); -1: there is none. seek: where to look for the first node. */
+bool redis_cluster_redirected(struct redis_node *, struct redis_call *, const redisReply *);
 void redis_cluster_ask(struct redis_node *);
 int redis_cluster_next(const struct redis_link *, int slot);
 void redis_cluster_seek(const struct redis_link *, struct redis_place *);

@@ -6,8 +6,8 @@ end
 local field = me .. ':' .. ARGV[2]
 local kept = call('HGET', key 'r', field)
 if kept then return cmsgpack.unpack(kept) end
+-- The forgetting comes behind: a script whose first change is one that needs no memory is let through when there is none.
 local answer, unchanged = run()
--- Not before: what has written once may go on where memory is out.
 if ARGV[3] ~= '' then
 	local done = {}
 	for number in ARGV[3]:gmatch('%d+') do done[#done + 1] = me .. ':' .. number end

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "core/event.h"
 #include "core/instance.h"
 #include "mq.h"
 
@@ -46,6 +47,8 @@ static void bury_tell(const struct rmq_bury *b, int err, const char *uid)
 	const char *path = ipc_chan_path(chan);
 	const char *why = redis_link_why(b->dead.link);
 
+	if (!err && chan->ipc->events)
+		ipc_event_messages(chan, IPC_EVENT_DEAD, &b->cred, 1);
 	if (!err)
 		ipc_refuse(chan->ipc, &b->cred, ECANCELED, path,
 			   "a message of %zu bytes was delivered %u times and given back each time: it is in %s" DEAD

@@ -202,9 +202,12 @@ static int rmq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dept
 {
 	struct rmq_state s;
 
+	int r = state_ask(ipc, ref, false, &s);
+
 	depth->unit = "messages";
-	depth->value = state_ask(ipc, ref, false, &s) == 0 ? s.messages : -1;
-	return 0;
+	depth->value = r == 0 ? s.messages : -1;
+	depth->limit = s.maxmsg;
+	return r == IPC_ASKED ? r : 0;
 }
 
 static int rmq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)

@@ -92,11 +92,14 @@ int rmq_refuse(struct ipc_handle *, int err);
 /* read.c */
 ssize_t rmq_read(struct ipc_op *);
 bool rmq_put_back(struct ipc_op *, const char *message, size_t len);
-void rmq_give_back(struct ipc_handle *, const char *data, size_t len, unsigned prio);
 void rmq_read_close(struct rmq_handle *);
 
 /* bury.c. Whether an owed message was delivered more often than its reader's tries: it goes to NAME.dead. */
 bool rmq_bury(struct rmq_handle *, const struct redisReply *);
+
+/* back.c. return: elements of an answer, that holder's where they are owed. */
+void rmq_return(struct rmq_chan *, const struct redisReply *, size_t from, size_t to, const char *holder, bool owes);
+void rmq_give_back(struct ipc_handle *, const char *data, size_t len, unsigned prio);
 
 /* write.c */
 ssize_t rmq_write(struct ipc_op *);

@@ -13,7 +13,6 @@
 #include "mq.h"
 
 REDIS_SCRIPT(mq_take);
-REDIS_SCRIPT(mq_back);
 
 /* So many messages at most in one answer. */
 enum { TAKE_MAX = 4000 };
@@ -27,81 +26,6 @@ struct rmq_take {
 	bool owes;
 	unsigned wakes; /* of the channel, when it was sent */
 };
-
-/* --- giving back --- */
-
-struct back_call {
-	struct redis_call call;
-	struct ipc_chan *chan;
-};
-
-static void back_done(struct redis_call *call, int err, const redisReply *reply)
-{
-	struct back_call *b = ipc_container(call, struct back_call, call);
-	struct ipc_chan *chan = b->chan;
-
-	(void)err;
-	(void)reply;
-	rmq_wake_next(rmq_chan(chan), IPC_IN);
-	free(b);
-	ipc_chan_drop(chan);
-}
-
-/* Messages, each behind its tag, go back where they were. Returns whether they are on their way. */
-static bool back_send(struct rmq_chan *q, const struct redis_arg *messages, unsigned count)
-{
-	struct back_call *b = calloc(1, sizeof(*b));
-
-	if (!b)
-		return false;
-	b->chan = &q->redis.chan;
-	b->call.once = true;
-	if (redis_call_start(&q->redis.channel, &b->call, &redis_script_mq_back, messages, count, back_done) < 0) {
-		free(b);
-		return false;
-	}
-	ipc_chan_hold(b->chan);
-	return true;
-}
-
-/* An owed message that no handle has been given is its call's: settled as if it had been. */
-static void owed_return(struct rmq_chan *q, const redisReply *message, const char *holder)
-{
-	struct rmq_debt *d = calloc(1, sizeof(*d));
-	uint32_t deliveries;
-
-	if (!d)
-		return; /* it goes back with our lease */
-	memcpy(&deliveries, message->str, RMQ_COUNT);
-	memcpy(d->tag, message->str + RMQ_COUNT, RMQ_TAG);
-	memcpy(d->holder, holder, sizeof(d->holder));
-	d->chan = &q->redis.chan;
-	d->debt.deliveries = ntohl(deliveries) - 1;
-	ipc_list_init(&d->debt.link);
-	rmq_hold(q, 1);
-	rmq_given_back(&d->debt);
-}
-
-static void messages_return(struct rmq_chan *q, const redisReply *reply, size_t from, size_t to, const char *holder,
-			    bool owes)
-{
-	struct redis_arg *args;
-
-	if (from >= to)
-		return;
-	if (owes) {
-		for (size_t i = from; i < to; i++)
-			owed_return(q, reply->element[i], holder);
-		return;
-	}
-	args = calloc(to - from, sizeof(*args));
-	for (size_t i = from; args && i < to; i++)
-		args[i - from] = (struct redis_arg){reply->element[i]->str, reply->element[i]->len};
-	if (!args || !back_send(q, args, (unsigned)(to - from)))
-		ipc_refuse(q->redis.chan.ipc, &(struct ipc_cred){.uid = q->redis.st.st_uid}, ENOMEM,
-			   ipc_chan_path(&q->redis.chan), "%zu messages were lost for want of memory", to - from);
-	free(args);
-}
 
 /* --- taking --- */
 
@@ -141,7 +65,7 @@ static void take_arrived(struct rmq_take *t, const redisReply *reply)
 	redisReply *copy = r && reader_wants(r) ? redis_reply_copy(reply) : NULL;
 
 	if (!copy) {
-		messages_return(q, reply, 1, reply->elements, t->holder, t->owes);
+		rmq_return(q, reply, 1, reply->elements, t->holder, t->owes);
 		return;
 	}
 	arrived_clear(&r->arrived);
@@ -358,36 +282,9 @@ bool rmq_put_back(struct ipc_op *op, const char *message, size_t len)
 		r->h.chan->out_bytes -= a->reply->element[i]->len - RMQ_TAG;
 		r->h.taken--;
 	}
-	messages_return(rmq_chan(r->h.chan), a->reply, a->given, a->count, r->holder, false);
+	rmq_return(rmq_chan(r->h.chan), a->reply, a->given, a->count, r->holder, false);
 	arrived_clear(a);
 	return true;
-}
-
-/* From the last to the first: each before all others of its priority. */
-void rmq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned prio)
-{
-	struct rmq_chan *q = rmq_chan(h->chan);
-	const char *body = ipc_message_unframe(h, data, &len);
-	static uint64_t before = UINT64_C(1) << 51;
-	unsigned inverse = 32767u - prio;
-	char *copy = malloc(len + RMQ_TAG);
-	struct redis_arg arg = {copy, len + RMQ_TAG};
-	uint64_t number = --before;
-
-	h->chan->out_messages--;
-	h->chan->out_bytes -= len;
-	if (!copy) {
-		ipc_refuse(h->ipc, &h->cred, ENOMEM, ipc_handle_path(h), "a message of %zu bytes could not be put back",
-			   len);
-		return;
-	}
-	copy[0] = (char)(inverse >> 8);
-	copy[1] = (char)inverse;
-	for (int i = 0; i < 8; i++)
-		copy[2 + i] = (char)(number >> (56 - 8 * i));
-	memcpy(copy + RMQ_TAG, body, len);
-	back_send(q, &arg, 1);
-	free(copy);
 }
 
 void rmq_read_close(struct rmq_handle *r)
@@ -395,8 +292,8 @@ void rmq_read_close(struct rmq_handle *r)
 	struct rmq_chan *q = rmq_chan(r->h.chan);
 
 	if (r->arrived.reply)
-		messages_return(q, r->arrived.reply, r->arrived.next, r->arrived.count, r->holder,
-				r->h.facets.set & IPC_F_ACK);
+		rmq_return(q, r->arrived.reply, r->arrived.next, r->arrived.count, r->holder,
+			   r->h.facets.set & IPC_F_ACK);
 	arrived_clear(&r->arrived);
 	/* What comes goes back: take_arrived(). */
 	if (r->take && redis_call_withdraw(&r->take->call)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/chan.h"
+#include "core/event.h"
 #include "core/frame.h"
 #include "core/instance.h"
 #include "mq.h"
@@ -89,6 +90,9 @@ static void send_sent(struct rmq_send *s, int64_t count)
 	w->credit += (size_t)count;
 	if (count < s->count) {
 		rmq_chan(s->chan)->maybe_full = true;
+		if (s->chan->ipc->events && !s->chan->full)
+			ipc_event_of_chan(s->chan, IPC_EVENT_FULL, &w->h.cred, NULL);
+		s->chan->full = true;
 		if (!w->full)
 			rmq_hold(rmq_chan(s->chan), 1);
 		w->full = true;

@@ -1,0 +1,57 @@
+/* Leases: that this daemon is there, said again and again for each channel where it holds something. */
+#include <stdlib.h>
+
+#include "core/instance.h"
+#include "node.h"
+
+REDIS_SCRIPT(renew);
+
+#define RENEWAL_NS INT64_C(8000000000)
+
+static void renewal_done(struct redis_call *call, int err, const redisReply *reply)
+{
+	struct redis_channel *ch = call->channel;
+	bool lost = err == 0 && (redis_reply_is_gone(reply) || redis_reply_number(redis_reply_at(reply, 0), 1) == 0);
+
+	ch->renewal = NULL;
+	free(call);
+	if (lost && !ipc_list_empty(&ch->leased)) {
+		ipc_list_remove(&ch->leased);
+		if (ch->lost)
+			ch->lost(ch);
+	}
+}
+
+static void renew_all(struct ipc_timer *timer)
+{
+	struct redis_link *rl = ipc_container(timer, struct redis_link, renewal);
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &rl->leased) {
+		struct redis_channel *ch = ipc_container(pos, struct redis_channel, leased);
+		struct redis_call *call = ch->renewal ? NULL : calloc(1, sizeof(*call));
+
+		if (call && redis_call_start(ch, call, &redis_script_renew, NULL, 0, renewal_done) < 0)
+			free(call);
+		else if (call)
+			ch->renewal = call;
+	}
+	if (!ipc_list_empty(&rl->leased))
+		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
+}
+
+void redis_channel_lease(struct redis_channel *ch, bool on, void (*lost)(struct redis_channel *))
+{
+	struct redis_link *rl = ch->link;
+
+	ch->lost = lost;
+	if (on && ipc_list_empty(&ch->leased))
+		ipc_list_append(&rl->leased, &ch->leased);
+	else if (!on)
+		ipc_list_remove(&ch->leased);
+	ch->was_leased |= on;
+	if (!on)
+		redis_channel_quiet(ch);
+	if (on && !rl->renewal.slot)
+		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
+}

@@ -1,0 +1,111 @@
+/* Messages that were taken from a queue in a Redis, and go back there. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/instance.h"
+#include "core/message.h"
+#include "mq.h"
+
+REDIS_SCRIPT(mq_back);
+
+struct back_call {
+	struct redis_call call;
+	struct ipc_chan *chan;
+};
+
+static void back_done(struct redis_call *call, int err, const redisReply *reply)
+{
+	struct back_call *b = ipc_container(call, struct back_call, call);
+	struct ipc_chan *chan = b->chan;
+
+	(void)err;
+	(void)reply;
+	rmq_wake_next(rmq_chan(chan), IPC_IN);
+	free(b);
+	ipc_chan_drop(chan);
+}
+
+/* Messages, each behind its tag, go back where they were. Returns whether they are on their way. */
+static bool back_send(struct rmq_chan *q, const struct redis_arg *messages, unsigned count)
+{
+	struct back_call *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return false;
+	b->chan = &q->redis.chan;
+	b->call.once = true;
+	if (redis_call_start(&q->redis.channel, &b->call, &redis_script_mq_back, messages, count, back_done) < 0) {
+		free(b);
+		return false;
+	}
+	ipc_chan_hold(b->chan);
+	return true;
+}
+
+/* An owed message that no handle has been given is its call's: settled as if it had been. */
+static void owed_return(struct rmq_chan *q, const redisReply *message, const char *holder)
+{
+	struct rmq_debt *d = calloc(1, sizeof(*d));
+	uint32_t deliveries;
+
+	if (!d)
+		return; /* it goes back with our lease */
+	memcpy(&deliveries, message->str, RMQ_COUNT);
+	memcpy(d->tag, message->str + RMQ_COUNT, RMQ_TAG);
+	memcpy(d->holder, holder, sizeof(d->holder));
+	d->chan = &q->redis.chan;
+	d->debt.deliveries = ntohl(deliveries) - 1;
+	ipc_list_init(&d->debt.link);
+	rmq_hold(q, 1);
+	rmq_given_back(&d->debt);
+}
+
+void rmq_return(struct rmq_chan *q, const redisReply *reply, size_t from, size_t to, const char *holder, bool owes)
+{
+	struct redis_arg *args;
+
+	if (from >= to)
+		return;
+	if (owes) {
+		for (size_t i = from; i < to; i++)
+			owed_return(q, reply->element[i], holder);
+		return;
+	}
+	args = calloc(to - from, sizeof(*args));
+	for (size_t i = from; args && i < to; i++)
+		args[i - from] = (struct redis_arg){reply->element[i]->str, reply->element[i]->len};
+	if (!args || !back_send(q, args, (unsigned)(to - from)))
+		ipc_refuse(q->redis.chan.ipc, &(struct ipc_cred){.uid = q->redis.st.st_uid}, ENOMEM,
+			   ipc_chan_path(&q->redis.chan), "%zu messages were lost for want of memory", to - from);
+	free(args);
+}
+
+/* From the last to the first: each before all others of its priority. */
+void rmq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned prio)
+{
+	struct rmq_chan *q = rmq_chan(h->chan);
+	const char *body = ipc_message_unframe(h, data, &len);
+	static uint64_t before = UINT64_C(1) << 51;
+	unsigned inverse = 32767u - prio;
+	char *copy = malloc(len + RMQ_TAG);
+	struct redis_arg arg = {copy, len + RMQ_TAG};
+	uint64_t number = --before;
+
+	h->chan->out_messages--;
+	h->chan->out_bytes -= len;
+	if (!copy) {
+		ipc_refuse(h->ipc, &h->cred, ENOMEM, ipc_handle_path(h), "a message of %zu bytes could not be put back",
+			   len);
+		return;
+	}
+	copy[0] = (char)(inverse >> 8);
+	copy[1] = (char)inverse;
+	for (int i = 0; i < 8; i++)
+		copy[2 + i] = (char)(number >> (56 - 8 * i));
+	memcpy(copy + RMQ_TAG, body, len);
+	back_send(q, &arg, 1);
+	free(copy);
+}
