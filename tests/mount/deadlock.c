@@ -149,9 +149,11 @@ t_test(deadlock, through_a_child_that_inherited_a_permit)
 t_test(deadlock, is_none_where_the_opener_has_closed_it)
 {
 	make(2);
-	t_spawn(M, "bash", "exec 9< $M/sem/${P}a@hold; sleep 60 & exec 9<&-; touch closed; exec 8< $M/sem/${P}b@hold");
+	t_spawn(M, "bash",
+		"exec 9< $M/sem/${P}a@hold; sleep 60 & exec 9<&-; touch closed; until [ -e go-a ]; do sleep 0.02; done; exec 8< $M/sem/${P}b@hold");
 	take("b", "a@hold");
 	t_await(access(t_format("%s/closed", t_scratch()), F_OK) == 0);
+	go("a");
 	waits("b");
 	go("b");
 	waits("a");
