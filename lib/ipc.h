@@ -14,9 +14,11 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/escape.h"
 #include "base/loop.h"
-#include "core/name.h"
+#include "base/number.h"
 #include "base/pool.h"
+#include "core/name.h"
 
 struct ipc;
 struct ipc_chan;

@@ -1,6 +1,7 @@
 #include "loop.h"
 
 #include "busy.h"
+#include "timers.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -28,9 +29,7 @@ struct ipc_loop {
 	struct ipc_busy busy;
 	unsigned unchecked; /* polls since epoll was asked */
 	struct ipc_list tasks;
-	struct ipc_timer **heap; /* [1..timers] */
-	unsigned timers, heap_room;
-	int64_t expiring; /* timers up to this time are being run; 0: none */
+	struct ipc_timers timers;
 	struct ipc_garbage *garbage;
 	int batch_len;
 	struct epoll_event batch[BATCH_MAX];
@@ -118,92 +117,14 @@ static void batch_dispatch(struct ipc_loop *loop)
 
 /* Timers */
 
-static void heap_put(struct ipc_loop *loop, unsigned slot, struct ipc_timer *timer)
-{
-	loop->heap[slot] = timer;
-	timer->slot = slot;
-}
-
-/* Places the timer at the free slot, or above or below it. */
-static void heap_settle(struct ipc_loop *loop, unsigned slot, struct ipc_timer *timer)
-{
-	struct ipc_timer **heap = loop->heap;
-	unsigned child;
-
-	for (; slot > 1 && heap[slot / 2]->when > timer->when; slot /= 2)
-		heap_put(loop, slot, heap[slot / 2]);
-	for (; (child = 2 * slot) <= loop->timers; slot = child) {
-		if (child < loop->timers && heap[child + 1]->when < heap[child]->when)
-			child++;
-		if (heap[child]->when >= timer->when)
-			break;
-		heap_put(loop, slot, heap[child]);
-	}
-	heap_put(loop, slot, timer);
-}
-
-static int heap_reserve(struct ipc_loop *loop)
-{
-	unsigned room = loop->heap_room ? 2 * loop->heap_room : 16;
-	struct ipc_timer **heap;
-
-	if (loop->timers + 1 < loop->heap_room)
-		return 0;
-	heap = realloc(loop->heap, room * sizeof(struct ipc_timer *));
-	if (!heap)
-		return -ENOMEM;
-	loop->heap = heap;
-	loop->heap_room = room;
-	return 0;
-}
-
 int ipc_timer_start(struct ipc_loop *loop, struct ipc_timer *timer, int64_t when, void (*expired)(struct ipc_timer *))
 {
-	int err;
-
-	if (!timer->slot) {
-		err = heap_reserve(loop);
-		if (err)
-			return err;
-		timer->slot = ++loop->timers;
-	}
-	/* A timer that keeps starting itself in the past must not hold up the others. */
-	if (when <= loop->expiring)
-		when = loop->expiring + 1;
-	timer->when = when;
-	timer->expired = expired;
-	heap_settle(loop, timer->slot, timer);
-	return 0;
+	return ipc_timers_add(&loop->timers, timer, when, expired);
 }
 
 void ipc_timer_stop(struct ipc_loop *loop, struct ipc_timer *timer)
 {
-	unsigned slot = timer->slot;
-	struct ipc_timer *last;
-
-	if (!slot)
-		return;
-	last = loop->heap[loop->timers--];
-	timer->slot = 0;
-	if (last != timer)
-		heap_settle(loop, slot, last);
-}
-
-static bool timer_due(const struct ipc_loop *loop, int64_t now)
-{
-	return loop->timers && loop->heap[1]->when <= now;
-}
-
-static void timers_expire(struct ipc_loop *loop, int64_t now)
-{
-	loop->expiring = now;
-	while (timer_due(loop, now)) {
-		struct ipc_timer *timer = loop->heap[1];
-
-		ipc_timer_stop(loop, timer);
-		timer->expired(timer);
-	}
-	loop->expiring = 0;
+	ipc_timers_remove(&loop->timers, timer);
 }
 
 /* How long the loop may sleep for its timers and its caller; -1: forever. */
@@ -212,10 +133,10 @@ static int64_t sleep_ns(const struct ipc_loop *loop, int timeout_ms)
 	int64_t ns = timeout_ms < 0 ? -1 : (int64_t)timeout_ms * NS_PER_MS;
 	int64_t now, left;
 
-	if (!loop->timers || ns == 0)
+	if (!loop->timers.count || ns == 0)
 		return ns;
 	now = ipc_now();
-	left = timer_due(loop, now) ? 0 : loop->heap[1]->when - now;
+	left = ipc_timers_due(&loop->timers, now) ? 0 : loop->timers.heap[1]->when - now;
 	return ns < 0 || left < ns ? left : ns;
 }
 
@@ -309,7 +230,7 @@ static int loop_spin(struct ipc_loop *loop)
 		if (batch_fetch(loop, 0) != 0)
 			return 0;
 		now = ipc_now();
-		if (timer_due(loop, now))
+		if (ipc_timers_due(&loop->timers, now))
 			return 0;
 	} while (ipc_busy_goes_on(&loop->busy, now));
 	return 0;
@@ -360,7 +281,7 @@ void ipc_loop_free(struct ipc_loop *loop)
 		close(loop->stop_fd);
 	if (loop->epoll_fd >= 0)
 		close(loop->epoll_fd);
-	free(loop->heap);
+	ipc_timers_fini(&loop->timers);
 	free(loop);
 }
 
@@ -377,14 +298,14 @@ static int loop_wait(struct ipc_loop *loop, bool awake, int timeout_ms)
 		if (n < 0)
 			return n;
 	}
-	if (loop->timers)
+	if (loop->timers.count)
 		now = ipc_now();
-	if (!loop->batch_len && !timer_due(loop, now))
+	if (!loop->batch_len && !ipc_timers_due(&loop->timers, now))
 		return 0;
 	/* An interrupt that arrived first must win over the event or the timeout that would complete its operation. */
 	loop_poll(loop);
 	batch_dispatch(loop);
-	timers_expire(loop, now);
+	ipc_timers_expire(&loop->timers, now);
 	return 0;
 }
 

@@ -5,55 +5,15 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
+#include "worker.h"
 
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S INT64_C(1000000000)
-
-#define IDLE_NS (2 * NS_PER_S)
 #define NAG_FIRST_NS NS_PER_MS
 #define NAG_LAST_NS (50 * NS_PER_MS)
 /* So long a job that no signal may end is waited for at the end. */
 #define DEAF_NS (100 * NS_PER_MS)
-
-/* Name service modules want more than the least; what is not touched costs nothing. */
-#define STACK_SIZE ((size_t)256 * 1024)
-
-/* Ignored by default, so one that strays to a process without the handler does no harm. */
-#define INTERRUPT SIGURG
-
-enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_COMPLETED };
-
-struct worker {
-	struct ipc_pool *pool;
-	pthread_t thread;
-	bool joinable; /* the loop's thread alone looks at it */
-	bool live;
-	struct ipc_job *job; /* that it is at */
-	bool left;	     /* with that job, when the pool was freed */
-};
-
-struct ipc_pool {
-	struct ipc_loop *loop;
-	struct ipc_watch watch;
-	struct ipc_timer nag;
-	int64_t nag_ns;
-	int fd;
-	unsigned max_threads;
-
-	pthread_mutex_t lock; /* guards what follows, and the state and link of the jobs */
-	pthread_cond_t submitted, finished;
-	struct ipc_list queued, running, completed;
-	unsigned waiting; /* jobs in queued */
-	unsigned active;  /* jobs in running */
-	unsigned live;	  /* threads, those included that have not come to their first job yet */
-	bool closing, freed;
-	unsigned owners; /* the loop's thread, and those that it left */
-	struct worker workers[];
-};
 
 static void interrupted(int sig)
 {
@@ -72,31 +32,11 @@ static int cond_init(pthread_cond_t *cond)
 	return err;
 }
 
-/* Returns false when the time has passed. `until` is of ipc_now(). */
-static bool cond_wait_until(struct ipc_pool *pool, pthread_cond_t *cond, int64_t until)
-{
-	struct timespec ts = {.tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S};
-
-	return pthread_cond_timedwait(cond, &pool->lock, &ts) != ETIMEDOUT;
-}
-
-/* The functions from here to the next heading need the lock. */
-
-static void job_complete(struct ipc_pool *pool, struct ipc_job *job)
-{
-	bool first = ipc_list_empty(&pool->completed);
-
-	ipc_list_remove(&job->link);
-	ipc_list_append(&pool->completed, &job->link);
-	job->state = JOB_COMPLETED;
-	if (first)
-		eventfd_write(pool->fd, 1);
-}
-
+/* Needs the lock, as the next one does. */
 static void queued_drop(struct ipc_pool *pool, struct ipc_job *job)
 {
 	pool->waiting--;
-	job_complete(pool, job);
+	ipc_pool_complete(pool, job);
 }
 
 /* Returns whether any cancelled job still runs. */
@@ -110,117 +50,11 @@ static bool cancelled_interrupt(struct ipc_pool *pool)
 
 		if (!atomic_load(&job->cancelled))
 			continue;
-		pthread_kill(job->thread, INTERRUPT);
+		pthread_kill(job->thread, IPC_POOL_INTERRUPT);
 		any = true;
 	}
 	return any;
 }
-
-static struct ipc_job *job_await(struct ipc_pool *pool)
-{
-	int64_t until = ipc_now() + IDLE_NS;
-	struct ipc_job *job;
-	bool in_time = true;
-
-	while (ipc_list_empty(&pool->queued) && !pool->closing && in_time)
-		in_time = cond_wait_until(pool, &pool->submitted, until);
-	if (ipc_list_empty(&pool->queued))
-		return NULL;
-	job = ipc_container(pool->queued.next, struct ipc_job, link);
-	ipc_list_remove(&job->link);
-	ipc_list_append(&pool->running, &job->link);
-	pool->waiting--;
-	pool->active++;
-	job->thread = pthread_self();
-	job->state = JOB_RUNNING;
-	return job;
-}
-
-/* The last one out. */
-static void pool_drop(struct ipc_pool *pool)
-{
-	bool last = --pool->owners == 0;
-
-	pthread_mutex_unlock(&pool->lock);
-	if (!last)
-		return;
-	pthread_cond_destroy(&pool->submitted);
-	pthread_cond_destroy(&pool->finished);
-	pthread_mutex_destroy(&pool->lock);
-	free(pool);
-}
-
-/* Everybody else has gone, once done() has run; what is left of the job is ours. */
-static void worker_end_left(struct ipc_pool *pool, struct ipc_job *job)
-{
-	while (!pool->freed)
-		pthread_cond_wait(&pool->submitted, &pool->lock);
-	job->left(job);
-	pool_drop(pool);
-}
-
-static void *worker_main(void *arg)
-{
-	struct worker *worker = arg;
-	struct ipc_pool *pool = worker->pool;
-	struct ipc_job *job;
-
-	pthread_mutex_lock(&pool->lock);
-	while ((job = job_await(pool))) {
-		worker->job = job;
-		pthread_mutex_unlock(&pool->lock);
-		job->work(job);
-		pthread_mutex_lock(&pool->lock);
-		worker->job = NULL;
-		if (worker->left) {
-			worker_end_left(pool, job);
-			return NULL;
-		}
-		pool->active--;
-		job_complete(pool, job);
-		pthread_cond_signal(&pool->finished);
-	}
-	worker->live = false;
-	pool->live--;
-	pthread_mutex_unlock(&pool->lock);
-	return NULL;
-}
-
-static int worker_create(struct worker *worker)
-{
-	sigset_t mask, saved;
-	pthread_attr_t attr;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&mask);
-	sigdelset(&mask, INTERRUPT);
-	pthread_sigmask(SIG_SETMASK, &mask, &saved);
-	err = pthread_create(&worker->thread, &attr, worker_main, worker);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	pthread_attr_destroy(&attr);
-	return err;
-}
-
-/* Makes sure that a thread will come for one more job. The pool holds less than max_threads of them. */
-static int worker_reserve(struct ipc_pool *pool)
-{
-	struct worker *worker = pool->workers;
-
-	if (pool->live - pool->active > pool->waiting)
-		return 0;
-	/* Here live <= active + waiting < max_threads, so that the search ends. */
-	while (worker->live)
-		worker++;
-	if (worker->joinable)
-		pthread_join(worker->thread, NULL);
-	worker->joinable = worker->live = worker_create(worker) == 0;
-	pool->live += worker->live;
-	return worker->live ? 0 : -ENOMEM;
-}
-
-/* The loop's thread */
 
 static int64_t nag_next(int64_t ns)
 {
@@ -301,7 +135,7 @@ struct ipc_pool *ipc_pool_new(struct ipc_loop *loop, unsigned max_threads)
 	err = cond_init(&pool->finished);
 	if (err)
 		goto destroy_submitted;
-	sigaction(INTERRUPT, &action, NULL);
+	sigaction(IPC_POOL_INTERRUPT, &action, NULL);
 	return pool;
 
 destroy_submitted:
@@ -340,7 +174,7 @@ static void running_leave(struct ipc_pool *pool)
 		worker->left = true;
 		pool->owners++;
 		worker->job->abandoned = true;
-		job_complete(pool, worker->job);
+		ipc_pool_complete(pool, worker->job);
 	}
 }
 
@@ -363,7 +197,7 @@ static void pool_close(struct ipc_pool *pool)
 	pthread_cond_broadcast(&pool->submitted);
 	for (int64_t ns = NAG_FIRST_NS; cancelled_interrupt(pool) && !(all_deaf(pool) && ipc_now() >= until);
 	     ns = nag_next(ns))
-		cond_wait_until(pool, &pool->finished, ipc_now() + ns);
+		ipc_pool_wait(pool, &pool->finished, ipc_now() + ns);
 	running_leave(pool);
 	pthread_mutex_unlock(&pool->lock);
 
@@ -389,7 +223,7 @@ void ipc_pool_free(struct ipc_pool *pool)
 	pthread_mutex_lock(&pool->lock);
 	pool->freed = true;
 	pthread_cond_broadcast(&pool->submitted);
-	pool_drop(pool);
+	ipc_pool_drop(pool);
 }
 
 int ipc_pool_submit(struct ipc_pool *pool, struct ipc_job *job, void (*work)(struct ipc_job *),
@@ -405,7 +239,7 @@ int ipc_pool_submit_deaf(struct ipc_pool *pool, struct ipc_job *job, void (*work
 
 	pthread_mutex_lock(&pool->lock);
 	if (!pool->closing && pool->active + pool->waiting < pool->max_threads)
-		err = worker_reserve(pool);
+		err = ipc_worker_reserve(pool);
 	if (!err) {
 		*job = (struct ipc_job){.work = work, .done = done, .left = left, .state = JOB_QUEUED};
 		ipc_list_append(&pool->queued, &job->link);
@@ -424,7 +258,7 @@ void ipc_job_cancel(struct ipc_pool *pool, struct ipc_job *job)
 	atomic_store(&job->cancelled, true);
 	running = job->state == JOB_RUNNING;
 	if (running)
-		pthread_kill(job->thread, INTERRUPT);
+		pthread_kill(job->thread, IPC_POOL_INTERRUPT);
 	else if (job->state == JOB_QUEUED)
 		queued_drop(pool, job);
 	pthread_mutex_unlock(&pool->lock);

@@ -39,6 +39,28 @@ void ipc_proc_command(pid_t thread, char *out, size_t size);
 /* How many threads it has; 0 where that cannot be seen. */
 unsigned ipc_proc_threads(pid_t process);
 
+/* Of proc_pid_status(5) and proc_pid_stat(5). */
+struct ipc_process {
+	pid_t tgid;
+	uid_t uid;
+	gid_t gid;
+	unsigned long long start; /* clock ticks since the system booted */
+	char state[32];		  /* in a word: "sleeping" */
+};
+
+/* 0; -ENOENT for none, and for a thread that is not its process's first; or -errno, for want of memory or descriptors. */
+int ipc_process_read(pid_t, struct ipc_process *);
+/* The same for any thread, without `start`. */
+int ipc_process_read_thread(pid_t, struct ipc_process *);
+/* Calls fn for each process; ends, with what fn returned, where that is not 0. Else 0 or -errno. */
+int ipc_process_each(int (*fn)(void *arg, pid_t), void *arg);
+
+/*
+ * A thread's supplementary groups; none where it is not visible, or does not act as uid: its number is another's by now. Returns
+ * how many, with *groups to be freed, or -ENOMEM.
+ */
+int ipc_proc_groups(pid_t thread, uid_t uid, gid_t **groups);
+
 /* The process that a thread belongs to; -1 where it cannot be seen. */
 pid_t ipc_proc_process(pid_t thread);
 

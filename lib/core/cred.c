@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/place.h"
+#include "base/proc.h"
 #include "base/sys.h"
 
 /* So long a child may take on a busy machine, and so often it is looked at meanwhile. */
@@ -62,47 +63,6 @@ bool ipc_may_override(const struct ipc_cred *cred)
 static _Thread_local bool entered;
 
 /*
- * The caller's supplementary groups, from the kernel's own account of the thread; none where it is not visible to us.
- * Returns their number with *groups to be freed, or -errno.
- */
-static int cred_groups(const struct ipc_cred *cred, gid_t **groups)
-{
-	char path[32], *line = NULL;
-	size_t size = 0;
-	FILE *status;
-	int n = 0;
-
-	*groups = NULL;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)cred->pid);
-	status = cred->pid > 0 ? fopen(path, "re") : NULL;
-	while (status && n == 0 && getline(&line, &size, status) > 0) {
-		char *at = line + strlen("Groups:"), *end;
-		unsigned uid;
-
-		/* The number may be another's by now, where who opened a file has ended since. */
-		if (sscanf(line, "Uid: %*u %*u %*u %u", &uid) == 1 && uid != cred->uid)
-			break;
-		if (strncmp(line, "Groups:", strlen("Groups:")) != 0)
-			continue;
-		*groups = calloc(strlen(line), sizeof(**groups));
-		if (!*groups)
-			n = -ENOMEM;
-		for (; n >= 0; at = end) {
-			unsigned long group = strtoul(at, &end, 10);
-
-			if (end == at)
-				break;
-			(*groups)[n++] = (gid_t)group;
-		}
-		break;
-	}
-	free(line);
-	if (status)
-		fclose(status);
-	return n;
-}
-
-/*
  * The bare system calls change this thread alone; the library's would change all. Only the effective identity changes: the
  * real and the saved one stay ours, by which nobody else may signal or trace us, and by which we come back.
  */
@@ -124,7 +84,7 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 	if (getuid() != 0)
 		return -EPERM;
 	entered = true;
-	r = cred_groups(cred, &groups);
+	r = ipc_proc_groups(cred->pid, cred->uid, &groups);
 	if (r >= 0)
 		r = thread_become(cred->uid, cred->gid, r, groups);
 	free(groups);
@@ -174,7 +134,7 @@ static int cred_become(const struct ipc_cred *cred)
 	/* Asking needs CAP_SYS_RESOURCE, or to be the same user. */
 	bool limited = cred_take_limit(cred->pid);
 	gid_t *groups;
-	int n = cred_groups(cred, &groups);
+	int n = ipc_proc_groups(cred->pid, cred->uid, &groups);
 
 	if (n < 0)
 		return n;

@@ -1,13 +1,12 @@
 /* NAME@ctl: a channel's state as key=value lines, and what of it can be changed. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "abroad.h"
+#include "base/proc.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "chan.h"

@@ -1,13 +1,14 @@
 #include "name.h"
 
+#include "base/escape.h"
+#include "base/number.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-#define DURATION_MAX (INT64_C(1) << 62)
 
 enum facet_arg {
 	ARG_NONE,
@@ -41,12 +42,12 @@ static const struct facet facets[] = {
 	FLAG("drain", IPC_F_DRAIN),
 	FLAG("one", IPC_F_ONE),
 	{"n", IPC_F_N, ARG_INT64, 1, INT64_MAX, FIELD(n), "n=COUNT"},
-	{"idle", IPC_F_IDLE, ARG_DURATION, 0, DURATION_MAX, FIELD(idle), "idle=TIME"},
-	{"timeout", IPC_F_TIMEOUT, ARG_DURATION, 0, DURATION_MAX, FIELD(timeout), "timeout=TIME"},
+	{"idle", IPC_F_IDLE, ARG_DURATION, 0, IPC_DURATION_MAX, FIELD(idle), "idle=TIME"},
+	{"timeout", IPC_F_TIMEOUT, ARG_DURATION, 0, IPC_DURATION_MAX, FIELD(timeout), "timeout=TIME"},
 	FLAG("batch", IPC_F_BATCH),
 	FLAG("meta", IPC_F_META),
 	FLAG("ack", IPC_F_ACK),
-	{"lease", IPC_F_LEASE, ARG_DURATION, 1, DURATION_MAX, FIELD(lease), "lease=TIME"},
+	{"lease", IPC_F_LEASE, ARG_DURATION, 1, IPC_DURATION_MAX, FIELD(lease), "lease=TIME"},
 	{"tries", IPC_F_TRIES, ARG_INT64, 1, INT32_MAX, FIELD(tries), "tries=COUNT"},
 	FLAG("listen", IPC_F_LISTEN),
 	FLAG("io", IPC_F_IO),
@@ -332,193 +333,4 @@ void ipc_facets_each(uint32_t set, void (*fn)(void *arg, uint32_t facet, const c
 	for (size_t i = 0; i < FACETS; i++)
 		if (set & facets[i].bit)
 			fn(arg, facets[i].bit, facets[i].usage);
-}
-
-/* Counts the digits that text starts with; their value, which sticks at UINT64_MAX, goes to *value. */
-static size_t digits_parse(const char *text, size_t len, uint64_t *value)
-{
-	size_t i;
-
-	*value = 0;
-	for (i = 0; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
-		uint64_t digit = (uint64_t)(text[i] - '0');
-		*value = *value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *value * 10 + digit;
-	}
-	return i;
-}
-
-/* Nanoseconds in a unit; 0 for no such unit. */
-static uint64_t duration_unit(const char *text, size_t len)
-{
-	static const struct {
-		const char *name;
-		uint64_t ns;
-	} units[] = {
-		{"", 1000000000},  {"us", 1000},       {"ms", 1000000},
-		{"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000},
-	};
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strlen(units[i].name) == len && memcmp(units[i].name, text, len) == 0)
-			return units[i].ns;
-	}
-	return 0;
-}
-
-int ipc_duration_parse(const char *text, size_t len, int64_t *ns)
-{
-	uint64_t whole, ignored, part = 0;
-	size_t used = digits_parse(text, len, &whole), fraction = 0, point = used;
-
-	if (used < len && text[used] == '.') {
-		fraction = digits_parse(text + used + 1, len - used - 1, &ignored);
-		used += 1 + fraction;
-	}
-	/* No number, or a point with no digit behind it. */
-	if (used == 0 || (used > point && fraction == 0))
-		return -EINVAL;
-
-	uint64_t unit = duration_unit(text + used, len - used);
-	if (unit == 0 || whole > (uint64_t)DURATION_MAX / unit)
-		return -EINVAL;
-	/* From the last digit to the first: exact for any number of digits, and no step exceeds 10 units. */
-	for (size_t i = fraction; i > 0; i--)
-		part = ((uint64_t)(text[point + i] - '0') * unit + part + 9) / 10;
-	if (whole * unit + part > (uint64_t)DURATION_MAX)
-		return -EINVAL;
-	*ns = (int64_t)(whole * unit + part);
-	return 0;
-}
-
-int ipc_number_parse(const char *text, size_t len, int units, int64_t min, int64_t max, int64_t *out)
-{
-	static const char suffixes[] = {'K', 'M', 'G'};
-	size_t sign = min < 0 && len > 0 && text[0] == '-';
-	uint64_t value;
-	size_t used = digits_parse(text + sign, len - sign, &value);
-	const char *suffix = NULL;
-	unsigned shift = 0;
-
-	if (used == 0)
-		return -EINVAL;
-	used += sign;
-	if (units && len == used + 1) {
-		suffix = memchr(suffixes, text[used], sizeof(suffixes));
-		if (suffix)
-			shift = 10 * (unsigned)(suffix - suffixes + 1);
-	}
-	if (used < len && !suffix)
-		return -EINVAL;
-
-	/* A negative number reaches one further than a positive one. */
-	if (value > ((uint64_t)INT64_MAX + sign) >> shift)
-		return -ERANGE;
-	value <<= shift;
-	int64_t number = (int64_t)(sign ? 0 - value : value);
-	if (number < min || number > max)
-		return -ERANGE;
-	*out = number;
-	return 0;
-}
-
-/* Characters that end a line, turn its direction or cannot be seen: of Unicode's categories Zl, Zp and Cf those in use. */
-static bool is_unseen(const unsigned char *s, size_t len)
-{
-	static const struct {
-		uint32_t first, last;
-	} unseen[] = {{0x061c, 0x061c}, {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},
-		      {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
-	uint32_t c = len == 1 ? s[0] : s[0] & (0xffu >> (len + 1));
-
-	for (size_t i = 1; i < len; i++)
-		c = c << 6 | (s[i] & 0x3f);
-	for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
-		if (c >= unseen[i].first && c <= unseen[i].last)
-			return true;
-	return false;
-}
-
-/*
- * Length of the character that text starts with if it may be shown as it is, else 0: the well-formed byte sequences of
- * Unicode (table 3-7) less C0, DEL, C1, the backslash and what is not seen.
- */
-static size_t plain_length(const char *text, size_t len)
-{
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max;
-		size_t len;
-	} rows[] = {
-		{0x20, 0x5b, 0, 0, 1},	     {0x5d, 0x7e, 0, 0, 1},	  {0xc2, 0xc2, 0xa0, 0xbf, 2},
-		{0xc3, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-	const unsigned char *s = (const unsigned char *)text;
-	size_t row = 0;
-
-	while (row < sizeof(rows) / sizeof(rows[0]) && (s[0] < rows[row].first_min || s[0] > rows[row].first_max))
-		row++;
-	if (row == sizeof(rows) / sizeof(rows[0]) || len < rows[row].len)
-		return 0;
-	if (rows[row].len > 1 && (s[1] < rows[row].second_min || s[1] > rows[row].second_max))
-		return 0;
-	for (size_t i = 2; i < rows[row].len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return is_unseen(s, rows[row].len) ? 0 : rows[row].len;
-}
-
-/* What is shown in another way than it is, besides what would not be seen as it is. */
-enum escape_also { ESCAPE_NOTHING, ESCAPE_BACKSLASH = 1, ESCAPE_SPACE = 2 };
-
-/* The length of what may stand there as it is. 0: nothing. */
-static size_t escape_plain(const char *text, size_t len, unsigned also)
-{
-	if (*text == '\\' && !(also & ESCAPE_BACKSLASH))
-		return 1;
-	return *text == ' ' && (also & ESCAPE_SPACE) ? 0 : plain_length(text, len);
-}
-
-static size_t escape(char *out, size_t size, const char *text, size_t len, unsigned also)
-{
-	size_t need = 0, end = 0;
-
-	for (size_t i = 0; i < len;) {
-		char escaped[sizeof("\\xNN")];
-		const char *piece = text + i;
-		size_t taken = escape_plain(piece, len - i, also);
-		size_t piece_len = taken;
-
-		if (taken == 0) {
-			piece_len = (size_t)snprintf(escaped, sizeof(escaped), "\\x%02x", (unsigned char)text[i]);
-			piece = escaped;
-			taken = 1;
-		}
-		/* Once this fails need is beyond size, so no shorter piece can slip in behind the cut. */
-		if (need + piece_len < size) {
-			memcpy(out + need, piece, piece_len);
-			end = need + piece_len;
-		}
-		need += piece_len;
-		i += taken;
-	}
-	if (size > 0)
-		out[end] = '\0';
-	return need;
-}
-
-size_t ipc_escape(char *out, size_t size, const char *text, size_t len)
-{
-	return escape(out, size, text, len, ESCAPE_BACKSLASH);
-}
-
-size_t ipc_escape_line(char *out, size_t size, const char *text, size_t len)
-{
-	return escape(out, size, text, len, ESCAPE_NOTHING);
-}
-
-size_t ipc_escape_word(char *out, size_t size, const char *text, size_t len)
-{
-	return escape(out, size, text, len, ESCAPE_BACKSLASH | ESCAPE_SPACE);
 }

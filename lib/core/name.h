@@ -82,29 +82,4 @@ int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char 
 /* Calls fn for each facet of the set, with how it is written ("prio=0..32767"), in the order in which users are told of them. */
 void ipc_facets_each(uint32_t set, void (*fn)(void *arg, uint32_t facet, const char *usage), void *arg);
 
-/*
- * A duration in nanoseconds: "500ms", "5s", "2m", "1h", "10us", "1.5s", ".5s"; a bare number is seconds. A point needs
- * a digit behind it. What is finer than a nanosecond is rounded up, so that only a zero gives 0.
- * Returns 0, or -EINVAL (also for negative, for anything behind the unit, and above 2^62 ns).
- */
-int ipc_duration_parse(const char *text, size_t len, int64_t *ns);
-
-/*
- * A whole decimal number in [min, max]; with `units`, a suffix K, M or G (1024) is taken. Leading zeros are, a '+' and
- * spaces are not, and a '-' only if min is negative. Returns 0, -EINVAL (no such number), or -ERANGE.
- */
-int ipc_number_parse(const char *text, size_t len, int units, int64_t min, int64_t max, int64_t *out);
-
-/*
- * Writes text to out; control characters (C0, DEL, C1), backslash, bytes that are not valid UTF-8, and characters that break
- * or turn a line or are not seen (U+2028, U+202E, U+200B and the like) become \xNN, so that it stays one line and reads as it
- * is. Never cuts an escape or a character in two. Terminates out unless size is 0; returns the
- * length that would have been needed, as snprintf(3).
- */
-size_t ipc_escape(char *out, size_t size, const char *text, size_t len);
-/* The same for a text whose parts may have been escaped before: it leaves backslashes alone. */
-size_t ipc_escape_line(char *out, size_t size, const char *text, size_t len);
-/* The same as one word: a space, too, becomes \x20. */
-size_t ipc_escape_word(char *out, size_t size, const char *text, size_t len);
-
 #endif

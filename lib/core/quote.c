@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/escape.h"
 #include "name.h"
 
 /* All three take \" and \\, and nothing else is left that they would take for more than itself. */

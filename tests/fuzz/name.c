@@ -1,4 +1,6 @@
 /* Fuzz target for lib/core/name.c. The first byte of an input chooses the kind, the rest is the text. */
+#include "base/escape.h"
+#include "base/number.h"
 #include "core/name.h"
 #include "check.h"
 

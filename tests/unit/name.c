@@ -1,3 +1,5 @@
+#include "base/escape.h"
+#include "base/number.h"
 #include "core/name.h"
 
 #include <errno.h>

@@ -3,15 +3,12 @@
  * A write sends; a read waits for the process to end. Who may send is kill(2)'s rule, which modes cannot express: so
  * everybody may open, and the kernel judges each signal by who opened the file.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,14 +29,6 @@
 /* PID_MAX_LIMIT is 2^22; what is left of an inode number is for the time when the process began. */
 enum { PID_BITS = 22, START_BITS = 34 };
 
-struct process {
-	pid_t tgid;
-	uid_t uid;
-	gid_t gid;
-	unsigned long long start; /* clock ticks since the system booted */
-	char state[32];
-};
-
 static struct sig_handle *sig_handle(struct ipc_handle *h)
 {
 	return ipc_container(h, struct sig_handle, h);
@@ -55,6 +44,20 @@ static pid_t sig_pid(const char *name)
 	return (pid_t)pid;
 }
 
+static ino_t process_ino(const struct ipc_process *p)
+{
+	return (ino_t)(p->start & ((1ull << START_BITS) - 1)) << PID_BITS | (ino_t)p->tgid;
+}
+
+static time_t process_began(const struct ipc_process *p)
+{
+	struct timespec real, boot;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return real.tv_sec - boot.tv_sec + (time_t)(p->start / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
 /* As whoever opened it would write it. */
 static const char *sig_path(const struct ipc_handle *h)
 {
@@ -62,71 +65,6 @@ static const char *sig_path(const struct ipc_handle *h)
 
 	snprintf(path, sizeof(path), "sig/%d", (int)ipc_container(h, struct sig_handle, h)->shown);
 	return path;
-}
-
-static FILE *proc_open(pid_t pid, const char *file)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	return fopen(path, "re");
-}
-
-/* proc_pid_status(5). */
-static int process_status(pid_t pid, struct process *p)
-{
-	FILE *in = proc_open(pid, "status");
-	char line[256];
-
-	memset(p, 0, sizeof(*p));
-	if (!in)
-		return ipc_is_shortage(-errno) ? -errno : -ENOENT;
-	while (fgets(line, sizeof(line), in)) {
-		unsigned long value;
-
-		sscanf(line, "State: %*c (%31[^)])", p->state);
-		if (sscanf(line, "Tgid: %lu", &value) == 1)
-			p->tgid = (pid_t)value;
-		if (sscanf(line, "Uid: %lu", &value) == 1)
-			p->uid = (uid_t)value;
-		if (sscanf(line, "Gid: %lu", &value) == 1)
-			p->gid = (gid_t)value;
-	}
-	fclose(in);
-	return p->tgid ? 0 : -ENOENT;
-}
-
-static int process_start(pid_t pid, struct process *p)
-{
-	uint64_t ticks = 0;
-	int r = ipc_proc_start_ticks(pid, &ticks);
-
-	p->start = ticks;
-	return r == -ESRCH ? -ENOENT : r;
-}
-
-/* -ENOENT for a thread, too: signals go to processes. */
-static int process_look(pid_t pid, struct process *p)
-{
-	int r = pid ? process_status(pid, p) : -ENOENT;
-
-	if (r == 0)
-		r = process_start(pid, p);
-	return r == 0 && p->tgid != pid ? -ENOENT : r;
-}
-
-static ino_t process_ino(const struct process *p)
-{
-	return (ino_t)(p->start & ((1ull << START_BITS) - 1)) << PID_BITS | (ino_t)p->tgid;
-}
-
-static time_t process_began(const struct process *p)
-{
-	struct timespec real, boot;
-
-	clock_gettime(CLOCK_REALTIME, &real);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return real.tv_sec - boot.tv_sec + (time_t)(p->start / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
 /* The process that the caller means, by our number; 0, which is no process, where his number is none. */
@@ -151,8 +89,8 @@ static int sig_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ip
 
 static int sig_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
-	struct process p;
-	int r = process_look(sig_pid(ref->base), &p);
+	struct ipc_process p;
+	int r = ipc_process_read(sig_pid(ref->base), &p);
 
 	(void)ipc;
 	if (r < 0)
@@ -172,7 +110,7 @@ static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 {
 	pid_t pid = sig_pid(ref->base);
 	pid_t shown = ref->shown ? ref->shown : pid;
-	struct process p;
+	struct ipc_process p;
 	int r;
 
 	(void)mode;
@@ -180,10 +118,10 @@ static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 		return ipc_refuse(
 			ipc, cred, EINVAL, ipc_ref_path(ref),
 			"the name is the number of one process; kill's 0, -1 and -PID for many do not exist here");
-	r = process_look(pid, &p);
+	r = ipc_process_read(pid, &p);
 	if (r != -ENOENT)
 		return r == 0 ? -EEXIST : r;
-	if (process_status(pid, &p) == 0)
+	if (ipc_process_read_thread(pid, &p) == 0)
 		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread of process %d", (int)shown,
 				  (int)(ref->shown ? ipc_pid_seen_by(cred->pid, p.tgid) : p.tgid));
 	return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "there is no process %d", (int)shown);
@@ -204,135 +142,10 @@ static int sig_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_han
 	return set == IPC_SET_SIZE && st->st_size == 0 ? 0 : -EPERM;
 }
 
-struct sig_processes {
-	pid_t *pids; /* shared with the child that tries them */
-	size_t count, size;
-};
-
-/* Who may not be signalled becomes 0. */
-static int processes_try(void *arg, char *why, size_t why_size)
-{
-	struct sig_processes *all = arg;
-
-	if (why_size)
-		*why = '\0';
-	for (size_t i = 0; i < all->count; i++)
-		if (kill(all->pids[i], 0) < 0)
-			all->pids[i] = 0;
-	return 0;
-}
-
-static int processes_add(struct sig_processes *all, pid_t pid)
-{
-	size_t size = all->size ? 2 * all->size : 4096;
-	void *grown;
-
-	if (all->count * sizeof(pid) == all->size) {
-		grown = all->size ? mremap(all->pids, all->size, size, MREMAP_MAYMOVE)
-				  : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (grown == MAP_FAILED)
-			return -ENOMEM;
-		all->pids = grown;
-		all->size = size;
-	}
-	all->pids[all->count++] = pid;
-	return 0;
-}
-
-static int processes_read(struct sig_processes *all)
-{
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
-	int r = 0;
-
-	if (!dir)
-		return -errno;
-	while (r == 0 && (e = readdir(dir)))
-		if (sig_pid(e->d_name))
-			r = processes_add(all, sig_pid(e->d_name));
-	closedir(dir);
-	return r;
-}
-
-/* As the caller counts them; what he cannot see becomes 0. */
-static int processes_translate(struct sig_processes *all, const struct ipc_cred *cred)
-{
-	for (size_t i = 0; i < all->count; i++) {
-		pid_t seen = all->pids[i] ? ipc_pid_seen_by(cred->pid, all->pids[i]) : 0;
-
-		if (seen < 0 && seen != -ESRCH)
-			return seen;
-		all->pids[i] = seen < 0 ? 0 : seen;
-	}
-	return 0;
-}
-
-/* Whom the caller may signal, as he counts them. Any thread may call it. */
-static int processes_find(struct sig_processes *all, const struct ipc_cred *cred)
-{
-	int r = processes_read(all);
-
-	if (r == 0)
-		r = ipc_cred_run(cred, processes_try, all, NULL, 0);
-	if (r == 0 && ipc_place_differs(cred->pid, IPC_PLACE_PID))
-		r = processes_translate(all, cred);
-	return r;
-}
-
-static void processes_emit(const struct sig_processes *all, void (*emit)(void *, const char *, mode_t), void *arg)
-{
-	for (size_t i = 0; i < all->count; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%d", (int)all->pids[i]);
-		if (all->pids[i])
-			emit(arg, name, S_IFREG);
-	}
-}
-
-static void processes_free(struct sig_processes *all)
-{
-	if (all->pids)
-		munmap(all->pids, all->size);
-}
-
-static int sig_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
-{
-	struct sig_processes all = {0};
-	int r = processes_find(&all, cred);
-
-	(void)ipc;
-	if (r == 0)
-		processes_emit(&all, emit, arg);
-	processes_free(&all);
-	return r;
-}
-
-static int sig_find(struct ipc_listing *l)
-{
-	struct sig_processes *all = calloc(1, sizeof(*all));
-
-	l->names = all;
-	return all ? processes_find(all, &l->cred) : -ENOMEM;
-}
-
-static void sig_give(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
-{
-	struct sig_processes *all = l->names;
-
-	if (!all)
-		return;
-	if (emit)
-		processes_emit(all, emit, arg);
-	processes_free(all);
-	free(all);
-	l->names = NULL;
-}
-
 static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
 	struct sig_handle *s = sig_handle(h);
-	struct process p;
+	struct ipc_process p;
 	int r;
 
 	(void)flags;
@@ -348,7 +161,7 @@ static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	if (s->fd < 0)
 		return ipc_is_shortage(-errno) ? -errno : -ESTALE;
 	/* Looked at behind the pidfd: if it is the one that was named, so is the pidfd's. */
-	r = process_look(s->pid, &p);
+	r = ipc_process_read(s->pid, &p);
 	if (r == -ENOENT || (r == 0 && process_ino(&p) != ino))
 		r = -ESTALE;
 	if (r < 0)
@@ -374,13 +187,13 @@ static int sig_watch_fd(struct ipc_handle *h)
 static const siginfo_t *send_info(const struct ipc_handle *h, pid_t writer, const struct sig_words *words,
 				  siginfo_t *info)
 {
-	struct process p;
+	struct ipc_process p;
 
 	if (!words->queued)
 		return NULL;
 	*info = (siginfo_t){.si_signo = words->signal, .si_code = SI_QUEUE};
 	/* FUSE tells the thread. */
-	info->si_pid = process_status(writer, &p) == 0 ? p.tgid : writer;
+	info->si_pid = ipc_process_read_thread(writer, &p) == 0 ? p.tgid : writer;
 	info->si_uid = h->cred.uid;
 	info->si_value.sival_int = words->value;
 	return info;
@@ -498,12 +311,12 @@ static unsigned sig_poll(struct ipc_handle *h)
 static int sig_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
 {
 	pid_t pid = sig_pid(ref->base);
-	struct process p;
+	struct ipc_process p;
 	char command[128];
 	int r;
 
 	(void)chan;
-	r = process_look(pid, &p);
+	r = ipc_process_read(pid, &p);
 	if (r < 0)
 		return ipc_is_shortage(r) ? r : 0;
 	ipc_command(pid, command, sizeof(command));

@@ -1,4 +1,7 @@
-/* What the files of the kind sig share: sig.c has the names and the open files, send.c the sending as somebody else. */
+/*
+ * What the files of the kind sig share: sig.c has the names and the open files, send.c the sending as somebody else,
+ * list.c whom the caller sees.
+ */
 #ifndef IPC_SIG_H
 #define IPC_SIG_H
 
@@ -34,5 +37,10 @@ struct sig_handle {
 int sig_send_start(struct sig_handle *, const siginfo_t *info, int signal);
 /* The handle is closed. What is under way goes on. */
 void sig_send_forget(struct sig_handle *);
+
+/* list.c: the kind's list(), find() and give(). */
+int sig_list(struct ipc *, const struct ipc_cred *, void (*emit)(void *, const char *, mode_t), void *arg);
+int sig_find(struct ipc_listing *);
+void sig_give(struct ipc_listing *, void (*emit)(void *, const char *, mode_t), void *arg);
 
 #endif

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/name.h"
+#include "base/escape.h"
+#include "base/number.h"
 
 static int signal_named(const char *word, size_t n)
 {

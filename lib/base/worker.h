@@ -1,0 +1,60 @@
+/* The pool's threads, and what they share with the loop's thread. For pool.c only. */
+#ifndef IPC_WORKER_H
+#define IPC_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "pool.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+/* Ends the call that a cancelled job is in. Ignored by default, so one that strays to a process without the handler does no harm. */
+#define IPC_POOL_INTERRUPT SIGURG
+
+enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_COMPLETED };
+
+/* A thread, or room for one. */
+struct worker {
+	struct ipc_pool *pool;
+	pthread_t thread;
+	bool joinable; /* the loop's thread alone looks at it */
+	bool live;
+	struct ipc_job *job; /* that it is at */
+	bool left;	     /* with that job, when the pool was freed */
+};
+
+struct ipc_pool {
+	struct ipc_loop *loop;
+	struct ipc_watch watch;
+	struct ipc_timer nag;
+	int64_t nag_ns;
+	int fd;
+	unsigned max_threads;
+
+	pthread_mutex_t lock; /* guards what follows, and the state and link of the jobs */
+	pthread_cond_t submitted, finished;
+	struct ipc_list queued, running, completed;
+	unsigned waiting; /* jobs in queued */
+	unsigned active;  /* jobs in running */
+	unsigned live;	  /* threads, those included that have not come to their first job yet */
+	bool closing, freed;
+	unsigned owners; /* the loop's thread, and those that it left */
+	struct worker workers[];
+};
+
+/* All that follows needs the lock. */
+
+/* Makes sure that a thread will come for one more job; 0 or -ENOMEM. There are fewer jobs than max_threads. */
+int ipc_worker_reserve(struct ipc_pool *);
+/* The job's done() will run in the loop's thread. */
+void ipc_pool_complete(struct ipc_pool *, struct ipc_job *);
+/* Returns false when the time has passed. `until` is of ipc_now(). */
+bool ipc_pool_wait(struct ipc_pool *, pthread_cond_t *, int64_t until);
+/* Gives up the lock, and the pool: the last owner frees it. */
+void ipc_pool_drop(struct ipc_pool *);
+
+#endif

@@ -1,0 +1,345 @@
+/* The calls on an object by its name: those that the kind does, with what is asked before and told behind them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/place.h"
+#include "chan.h"
+#include "changed.h"
+#include "ctl.h"
+#include "event.h"
+#include "handle.h"
+#include "help.h"
+#include "instance.h"
+#include "kind.h"
+#include "ref.h"
+#include "tap.h"
+#include "cred.h"
+
+int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct stat *st)
+{
+	struct ipc_ref plain;
+	int r;
+
+	(void)cred;
+	if (ref->facets.set & IPC_F_HELP) {
+		ipc_help_stat(st);
+		r = 0;
+	} else if (!(ref->facets.set & IPC_F_CTL)) {
+		r = ref->kind->names->stat(ipc, ref, st);
+	} else {
+		plain = *ref;
+		plain.facets.set = 0;
+		plain.facet_at = 0;
+		r = ref->kind->names->stat(ipc, &plain, st);
+		if (r == 0 && S_ISDIR(st->st_mode))
+			r = -ENOENT;
+		if (r == 0)
+			st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
+	}
+	if (r == 0) {
+		const struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
+
+		if (chan && chan->st.st_ino == st->st_ino)
+			ipc_changed_later(&st->st_mtim, &chan->changed);
+		st->st_ino = ipc_ref_ino(ipc, ref->kind, st->st_ino);
+		if (S_ISREG(st->st_mode) && !ipc_ref_is_plain(ref))
+			st->st_size = 0;
+		if (!ref->kind->named || ref->facet_at)
+			st->st_nlink = 1;
+	} else if (r == -ENOENT && !ref->kind->named) {
+		/* What we remember is the record of an object that others removed. */
+		struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
+
+		if (chan && !ref->facet_at)
+			ipc_chan_forget(chan);
+	}
+	return r;
+}
+
+int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
+{
+	int r = ipc_ref_may_act(ipc, cred, ref);
+
+	if (r < 0)
+		return r;
+	if (ref->facets.set & (IPC_F_CORE | IPC_F_ADDR))
+		return -ENOENT;
+	r = ref->kind->names->create(ipc, cred, ref, mode);
+	if (r == 0)
+		ipc_names_changed(ipc, ref->kind);
+	if (r == 0 && ipc->events)
+		ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, ref, NULL, NULL);
+	return r;
+}
+
+static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
+{
+	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "a facet is a way to open '%s', not a file to %s",
+			  ref->base, verb);
+}
+
+/* Whether the kernel judges who may do what with it. */
+static bool is_kernels(const struct ipc_ref *ref)
+{
+	return !ref->kind->named && !ref->kind->remote;
+}
+
+int ipc_ref_may_act(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	if (!is_kernels(ref) || ipc->uid == 0 || cred->uid == ipc->uid)
+		return 0;
+	return ipc_refuse(
+		ipc, cred, EPERM, ipc_ref_path(ref),
+		"ipcfs runs as user %u here and cannot act as user %u; a mount for several users is root's to make",
+		(unsigned)ipc->uid, (unsigned)cred->uid);
+}
+
+/*
+ * What a kernel object's owner and mode allow is the kernel's to say, to the caller himself. For names that live in our
+ * table, the VFS has said it already, by the attributes we gave it.
+ */
+int ipc_ref_enter(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	int r = ipc_ref_may_act(ipc, cred, ref);
+
+	return r < 0 || !is_kernels(ref) ? r : ipc_cred_enter(cred);
+}
+
+void ipc_ref_leave(const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	if (is_kernels(ref))
+		ipc_cred_leave(cred);
+}
+
+/* As in a sticky directory, which the kind's would be if that did not forbid more. The kernel's own objects the kernel judges. */
+static int ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+
+	if (!chan || cred->uid == chan->st.st_uid ||
+	    (ipc->uid ? cred->uid == ipc->uid : ipc_cred_has(cred, CAP_FOWNER)))
+		return 0;
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref),
+			  "user %u made it, and only he removes, renames or links it", (unsigned)chan->st.st_uid);
+}
+
+int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	struct ipc_chan *chan;
+	struct stat st;
+	bool known;
+	int r;
+
+	if (ref->facet_at)
+		return refuse_facet(ipc, cred, ref, "remove");
+	r = ref_may_remove(ipc, cred, ref);
+	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+	if (chan && !ipc_list_empty(&chan->links)) {
+		ipc_chan_unlink(ipc, ref->kind, ref->base);
+		ipc_names_changed(ipc, ref->kind);
+		return 0;
+	}
+	if (r == 0)
+		r = ipc_ref_enter(ipc, cred, ref);
+	if (r < 0)
+		return r;
+	known = ipc->events && ref->kind->names->stat(ipc, ref, &st) == 0;
+	r = ref->kind->names->unlink ? ref->kind->names->unlink(ipc, cred, ref) : ipc_named_unlink(ipc, ref);
+	ipc_ref_leave(cred, ref);
+	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+	if (chan)
+		ipc_chan_removed(chan, cred);
+	if (r == 0)
+		ipc_names_changed(ipc, ref->kind);
+	if (r == 0 && ipc->events && (known || ref->kind->remote))
+		ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, ref, known ? &st : NULL, NULL);
+	return r;
+}
+
+/* Under its new name it is another one to who looks at names. */
+static void ref_tell_renamed(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from,
+			     const struct ipc_ref *to)
+{
+	const struct ipc_event_value old[IPC_EVENT_VALUES] = {{.key = "from", .text = from->base}};
+	const struct ipc_event_value new[IPC_EVENT_VALUES] = {{.key = "to", .text = to->base}};
+	struct stat st;
+	bool known = to->kind->names->stat(ipc, to, &st) == 0;
+
+	ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, from, known ? &st : NULL, new);
+	ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, known ? &st : NULL, old);
+}
+
+int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to,
+	       unsigned flags)
+{
+	int r;
+
+	if (from->facet_at || to->facet_at)
+		return refuse_facet(ipc, cred, from->facet_at ? from : to, "rename");
+	if (from->kind != to->kind)
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+				  "the kind of a channel cannot change from %s to %s", from->kind->name,
+				  to->kind->name);
+	if (!from->kind->names->rename && !ipc_named_renames(from->kind))
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+				  "the kernel has no call that renames what is in /%s", from->kind->name);
+	r = ref_may_remove(ipc, cred, from);
+	if (r == 0)
+		r = ref_may_remove(ipc, cred, to);
+	if (r == 0)
+		r = ipc_ref_enter(ipc, cred, from);
+	if (r < 0)
+		return r;
+	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
+				      : ipc_chan_rename_ref(ipc, from, to, flags);
+	ipc_ref_leave(cred, from);
+	if (r == 0)
+		ipc_names_changed(ipc, from->kind);
+	if (r == 0 && ipc->events)
+		ref_tell_renamed(ipc, cred, from, to);
+	return r;
+}
+
+int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, from->kind, from->base);
+
+	if (from->facet_at || to->facet_at)
+		return refuse_facet(ipc, cred, from->facet_at ? from : to, "link");
+	if (from->kind != to->kind || !ipc_named_renames(from->kind))
+		return ipc_refuse(
+			ipc, cred, EPERM, ipc_ref_path(to),
+			"what is in /%s has one name; links are for pipes, sockets and broadcasts, each in its "
+			"own directory",
+			from->kind->name);
+	if (!chan || !ipc_ref_means(from, chan->st.st_ino))
+		return -ENOENT;
+	/* As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object. */
+	if (ref_may_remove(ipc, cred, from) < 0)
+		return -EPERM;
+	ipc_names_changed(ipc, from->kind);
+	return ipc_chan_link(chan, cred, to);
+}
+
+ino_t ipc_ref_other(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ref *other)
+{
+	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
+	const char *name = chan ? ipc_chan_other_name(chan, ref->base) : NULL;
+
+	if (!name)
+		return 0;
+	memset(other, 0, sizeof(*other));
+	other->kind = ref->kind;
+	snprintf(other->base, sizeof(other->base), "%s", name);
+	return ipc_ref_ino(ipc, ref->kind, chan->st.st_ino);
+}
+
+int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, char *buf, size_t size)
+{
+	return ref->kind->names->readlink ? ref->kind->names->readlink(ipc, cred, ref, buf, size) : -EINVAL;
+}
+
+/*
+ * For names that live in our table, where nobody but us asks whose the object is: 0, or -ESTALE if another one has the name by
+ * now. A kernel object is compared where it is opened, so that nothing can come in between.
+ */
+static int ref_is_current(struct ipc *ipc, const struct ipc_ref *ref, const struct ipc_handle *h)
+{
+	const struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
+
+	return h || !ref->kind->named || !chan || ipc_ref_means(ref, chan->st.st_ino) ? 0 : -ESTALE;
+}
+
+/*
+ * touch(1) sets the times of what it could not open, and takes that for success: so what the open refused is refused here too. The
+ * open without reading and waiting is touch's own, and troubles no server.
+ */
+static int ref_contradicts(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	struct ipc_handle *h;
+	int r;
+
+	if (!(ref->facets.set & IPC_F_CREATION))
+		return 0;
+	r = ipc_handle_new(ipc, cred, ref, O_WRONLY | O_NONBLOCK, ipc_kind_ino(ref->ino), &h);
+	if (r == 0)
+		ipc_close(h);
+	return r == -EEXIST ? r : 0;
+}
+
+int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct ipc_handle *h,
+	       const struct stat *st, unsigned set)
+{
+	struct ipc_chan *chan;
+	int r;
+
+	if (ref->facets.set & IPC_F_CORE) /* `>` and `touch` on it mean nothing, and are no error */
+		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
+	r = ref_is_current(ipc, ref, h);
+	if (r == 0 && !h && (set & IPC_SET_TIMES))
+		r = ref_contradicts(ipc, cred, ref);
+	if (r == 0)
+		r = ipc_ref_enter(ipc, cred, ref);
+	if (r < 0)
+		return r;
+	r = ref->kind->names->chattr ? ref->kind->names->chattr(ipc, ref, h, st, set)
+				     : ipc_named_chattr(ipc, ref, h, st, set);
+	ipc_ref_leave(cred, ref);
+	chan = ipc_chan_find(ipc, ref->kind, ref->base);
+	if (r == 0 && (set & IPC_SET_TIMES) && chan)
+		chan->changed = (struct timespec){0};
+	return r;
+}
+
+int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
+	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	return kind->names->list ? kind->names->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
+}
+
+struct dir_lister {
+	struct ipc *ipc;
+	const struct ipc_kind *kind;
+	const char *dir;
+	size_t dir_len;
+	void (*emit)(void *, const char *, mode_t);
+	void *arg;
+	char last[IPC_NAME_MAX + 1];
+};
+
+/* The next part of a name below the directory; once, as the names that share it come one after another. */
+static void dir_emit(void *arg, const char *name, mode_t type)
+{
+	struct dir_lister *lister = arg;
+	char shown[2 * IPC_NAME_MAX + 1];
+	size_t len;
+
+	if (lister->dir_len) {
+		if (strncmp(name, lister->dir, lister->dir_len) != 0 || name[lister->dir_len] != '/')
+			return;
+		name += lister->dir_len + 1;
+	}
+	len = strcspn(name, "/");
+	if (!len || (strncmp(lister->last, name, len) == 0 && !lister->last[len]))
+		return;
+	snprintf(lister->last, sizeof(lister->last), "%.*s", (int)len, name);
+	if (name[len] || lister->dir_len || !strchr(name, '@')) {
+		lister->emit(lister->arg, lister->last, name[len] ? S_IFDIR : type);
+		return;
+	}
+	ipc_name_show(lister->ipc, lister->kind, name, shown, sizeof(shown));
+	lister->emit(lister->arg, shown, type);
+}
+
+int ipc_list_dir(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
+		 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	struct dir_lister lister = {
+		.ipc = ipc, .kind = kind, .dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
+
+	return ipc_list(ipc, cred, kind, dir_emit, &lister);
+}

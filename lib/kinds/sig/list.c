@@ -1,0 +1,123 @@
+/* The listing of /sig: whom the caller may signal. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/place.h"
+#include "base/proc.h"
+#include "core/abroad.h"
+#include "core/cred.h"
+#include "core/kind.h"
+#include "sig.h"
+
+struct sig_processes {
+	pid_t *pids; /* shared with the child that tries them */
+	size_t count, size;
+};
+
+/* Who may not be signalled becomes 0. */
+static int processes_try(void *arg, char *why, size_t why_size)
+{
+	struct sig_processes *all = arg;
+
+	if (why_size)
+		*why = '\0';
+	for (size_t i = 0; i < all->count; i++)
+		if (kill(all->pids[i], 0) < 0)
+			all->pids[i] = 0;
+	return 0;
+}
+
+static int processes_add(void *arg, pid_t pid)
+{
+	struct sig_processes *all = arg;
+	size_t size = all->size ? 2 * all->size : 4096;
+	void *grown;
+
+	if (all->count * sizeof(pid) == all->size) {
+		grown = all->size ? mremap(all->pids, all->size, size, MREMAP_MAYMOVE)
+				  : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (grown == MAP_FAILED)
+			return -ENOMEM;
+		all->pids = grown;
+		all->size = size;
+	}
+	all->pids[all->count++] = pid;
+	return 0;
+}
+
+/* As the caller counts them; what he cannot see becomes 0. */
+static int processes_translate(struct sig_processes *all, const struct ipc_cred *cred)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		pid_t seen = all->pids[i] ? ipc_pid_seen_by(cred->pid, all->pids[i]) : 0;
+
+		if (seen < 0 && seen != -ESRCH)
+			return seen;
+		all->pids[i] = seen < 0 ? 0 : seen;
+	}
+	return 0;
+}
+
+/* Whom the caller may signal, as he counts them. Any thread may call it. */
+static int processes_find(struct sig_processes *all, const struct ipc_cred *cred)
+{
+	int r = ipc_process_each(processes_add, all);
+
+	if (r == 0)
+		r = ipc_cred_run(cred, processes_try, all, NULL, 0);
+	if (r == 0 && ipc_place_differs(cred->pid, IPC_PLACE_PID))
+		r = processes_translate(all, cred);
+	return r;
+}
+
+static void processes_emit(const struct sig_processes *all, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", (int)all->pids[i]);
+		if (all->pids[i])
+			emit(arg, name, S_IFREG);
+	}
+}
+
+static void processes_free(struct sig_processes *all)
+{
+	if (all->pids)
+		munmap(all->pids, all->size);
+}
+
+int sig_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+{
+	struct sig_processes all = {0};
+	int r = processes_find(&all, cred);
+
+	(void)ipc;
+	if (r == 0)
+		processes_emit(&all, emit, arg);
+	processes_free(&all);
+	return r;
+}
+
+int sig_find(struct ipc_listing *l)
+{
+	struct sig_processes *all = calloc(1, sizeof(*all));
+
+	l->names = all;
+	return all ? processes_find(all, &l->cred) : -ENOMEM;
+}
+
+void sig_give(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	struct sig_processes *all = l->names;
+
+	if (!all)
+		return;
+	if (emit)
+		processes_emit(all, emit, arg);
+	processes_free(all);
+	free(all);
+	l->names = NULL;
+}
