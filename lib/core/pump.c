@@ -26,6 +26,7 @@
 #include "keep.h"
 #include "kind.h"
 #include "op.h"
+#include "pump_buffer.h"
 #include "quota.h"
 
 /* What is moved at once, at most; and so often in a row, before the rest of the world has its turn. */
@@ -33,12 +34,6 @@ enum { CHUNK = 65536, ROUNDS_MAX = 16 };
 /* How long after the end a pipe that is neither empty nor full is looked at again; twice as long each time. */
 #define LOOK_FIRST INT64_C(500000)
 #define LOOK_LAST INT64_C(100000000)
-
-/* A message in the buffer. */
-struct pump_note {
-	size_t len;
-	unsigned prio;
-};
 
 struct ipc_pump {
 	struct ipc *ipc;
@@ -48,19 +43,20 @@ struct ipc_pump {
 	struct ipc_timer timer;
 	struct ipc_task task;
 	struct ipc_op op; /* the one that is parked */
+	struct ipc_pump_buffer buf;
 	bool started, parked, over, ended;
 	int64_t delay;
-
-	/* Feeding the pipe: what has not all been read, of which the pipe was given `at` bytes. Else: what is to be written. */
-	char *buf;
-	size_t len, at, size;
-	struct pump_note *notes; /* of the messages in buf */
-	size_t note_first, note_count, note_size;
 
 	void (*ended_fn)(void *);
 	void *arg;
 	struct ipc_garbage garbage;
 };
+
+void ipc_pump_note(struct ipc_handle *h, size_t len, unsigned prio)
+{
+	if (h->pump)
+		ipc_pump_buffer_note(&h->pump->buf, len, prio);
+}
 
 /* Nothing can be done any more. Told from the loop, where whoever hears it may free everything. */
 static void pump_end(struct ipc_pump *p)
@@ -71,27 +67,6 @@ static void pump_end(struct ipc_pump *p)
 	ipc_task_post(p->ipc->loop, &p->task);
 }
 
-void ipc_pump_note(struct ipc_handle *h, size_t len, unsigned prio)
-{
-	struct ipc_pump *p = h->pump;
-
-	if (!p)
-		return;
-	if (p->note_count == p->note_size) {
-		size_t size = p->note_size ? 2 * p->note_size : 16;
-		struct pump_note *grown = reallocarray(p->notes, size, sizeof(*grown));
-
-		/* Without memory it becomes a part of the one before: they are given back together, or neither. */
-		if (!grown && p->note_count > p->note_first)
-			p->notes[p->note_count - 1].len += len;
-		if (!grown)
-			return;
-		p->notes = grown;
-		p->note_size = size;
-	}
-	p->notes[p->note_count++] = (struct pump_note){.len = len, .prio = prio};
-}
-
 static size_t pump_unread(const struct ipc_pump *p)
 {
 	int n = 0;
@@ -99,72 +74,17 @@ static size_t pump_unread(const struct ipc_pump *p)
 	return ioctl(p->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
-/* Drops the messages that have been read whole. */
-static void pump_forget(struct ipc_pump *p, size_t unread)
-{
-	size_t read = p->at > unread ? p->at - unread : 0;
-	size_t drop = p->note_count ? 0 : read;
-
-	while (p->note_first < p->note_count && p->notes[p->note_first].len <= read - drop)
-		drop += p->notes[p->note_first++].len;
-	if (!drop)
-		return;
-	if (p->note_first > p->note_count / 2) {
-		p->note_count -= p->note_first;
-		memmove(p->notes, p->notes + p->note_first, p->note_count * sizeof(*p->notes));
-		p->note_first = 0;
-	}
-	p->at -= drop;
-	p->len -= drop;
-	memmove(p->buf, p->buf + drop, p->len);
-}
-
-/* The reader has gone. Of the message that he was reading he may lack the newline, and has read it all the same. */
+/* The reader has gone. */
 static void pump_give_back(struct ipc_pump *p)
 {
-	size_t delim = ipc_frame_delim(p->h, -1) >= 0;
-	size_t unread = pump_unread(p), end, had;
-
-	if (!p->h->kind->handles->give_back || !p->len)
-		return;
-	pump_forget(p, unread);
-	had = p->at > unread ? p->at - unread : 0;
-	if (p->note_first < p->note_count && had && had + delim >= p->notes[p->note_first].len)
-		p->note_first++;
-	end = p->len;
-	while (p->note_count > p->note_first) {
-		const struct pump_note *note = &p->notes[--p->note_count];
-
-		end -= note->len;
-		p->h->kind->handles->give_back(p->h, p->buf + end, note->len, note->prio);
-	}
-}
-
-static int pump_append(struct ipc_pump *p, const char *data, size_t n)
-{
-	int r = ipc_handle_grow(p->h, &p->buf, &p->size, p->len + n);
-
-	if (r < 0)
-		return r;
-	memcpy(p->buf + p->len, data, n);
-	p->len += n;
-	return 0;
-}
-
-/* What could not be kept goes back by itself, and needs no note. */
-static void pump_drop_notes(struct ipc_pump *p)
-{
-	size_t sum = 0, i = p->note_first;
-
-	while (i < p->note_count && sum + p->notes[i].len <= p->len)
-		sum += p->notes[i++].len;
-	p->note_count = i;
+	if (p->h->kind->handles->give_back && p->buf.len)
+		ipc_pump_buffer_give_back(&p->buf, p->h, pump_unread(p));
 }
 
 static void pump_took(struct ipc_pump *p, ssize_t result)
 {
 	if (p->h->writable && result > 0)
-		p->at += (size_t)result;
+		p->buf.at += (size_t)result;
 	/* A broadcast's reader that was too slow goes on with what is left; MNT/errors says so. */
 	else if (result <= 0 && !(p->h->readable && result == -ENOBUFS))
 		p->over = true;
@@ -173,11 +93,12 @@ static void pump_took(struct ipc_pump *p, ssize_t result)
 static int pump_complete(struct ipc_op *op, ssize_t result)
 {
 	struct ipc_pump *p = ipc_container(op, struct ipc_pump, op);
-	int r = op->type == IPC_READ && result > 0 ? pump_append(p, op->data, (size_t)result) : 0;
+	int r = op->type == IPC_READ && result > 0 ? ipc_pump_buffer_append(&p->buf, p->h, op->data, (size_t)result)
+						   : 0;
 
 	p->parked = false;
 	if (r < 0)
-		pump_drop_notes(p);
+		ipc_pump_buffer_drop_notes(&p->buf);
 	pump_took(p, r < 0 ? r : result);
 	ipc_task_post(p->ipc->loop, &p->task);
 	return r;
@@ -198,10 +119,10 @@ static bool pump_submit(struct ipc_pump *p, enum ipc_op_type type)
 		.type = type,
 		.cred = p->h->cred,
 		.handle = p->h,
-		.size = type == IPC_WRITE	? p->len - p->at
+		.size = type == IPC_WRITE	? p->buf.len - p->buf.at
 			: pump_is_sparing(p->h) ? CHUNK
 						: IPC_READ_SEVERAL,
-		.data = type == IPC_READ ? NULL : p->buf + p->at,
+		.data = type == IPC_READ ? NULL : p->buf.data + p->buf.at,
 		.complete = pump_complete,
 	};
 	ipc_list_init(&p->op.link);
@@ -211,8 +132,8 @@ static bool pump_submit(struct ipc_pump *p, enum ipc_op_type type)
 		ipc_park(&p->op);
 		return false;
 	}
-	if (type == IPC_READ && r > 0 && pump_append(p, p->op.data, (size_t)r) < 0) {
-		pump_drop_notes(p);
+	if (type == IPC_READ && r > 0 && ipc_pump_buffer_append(&p->buf, p->h, p->op.data, (size_t)r) < 0) {
+		ipc_pump_buffer_drop_notes(&p->buf);
 		ipc_undeliver(&p->op, r);
 		r = -ENOMEM;
 	}
@@ -268,10 +189,10 @@ static void pump_finish(struct ipc_pump *p, size_t unread)
 
 static bool pump_push(struct ipc_pump *p)
 {
-	ssize_t n = IPC_RETRY(write(p->fd, p->buf + p->at, p->len - p->at));
+	ssize_t n = IPC_RETRY(write(p->fd, p->buf.data + p->buf.at, p->buf.len - p->buf.at));
 
 	if (n >= 0)
-		p->at += (size_t)n;
+		p->buf.at += (size_t)n;
 	else if (n != -EAGAIN)
 		pump_end(p); /* nobody reads any more */
 	return n >= 0;
@@ -282,7 +203,7 @@ static bool pump_feed(struct ipc_pump *p)
 {
 	size_t unread;
 
-	if (p->at < p->len)
+	if (p->buf.at < p->buf.len)
 		return pump_push(p);
 	unread = pump_unread(p);
 	if (p->over) {
@@ -291,7 +212,7 @@ static bool pump_feed(struct ipc_pump *p)
 	}
 	if (unread && !pump_wants_more(p))
 		return false;
-	pump_forget(p, unread);
+	ipc_pump_buffer_forget(&p->buf, unread);
 	return pump_pull(p);
 }
 
@@ -304,20 +225,20 @@ static bool pump_fill(struct ipc_pump *p)
 		pump_end(p);
 		return false;
 	}
-	if (p->at < p->len)
+	if (p->buf.at < p->buf.len)
 		return pump_submit(p, IPC_WRITE);
-	p->at = p->len = 0;
-	if (ipc_handle_grow(p->h, &p->buf, &p->size, CHUNK) < 0) {
+	p->buf.at = p->buf.len = 0;
+	if (ipc_handle_grow(p->h, &p->buf.data, &p->buf.size, CHUNK) < 0) {
 		p->over = true;
 		return true;
 	}
-	n = IPC_RETRY(read(p->fd, p->buf, CHUNK));
+	n = IPC_RETRY(read(p->fd, p->buf.data, CHUNK));
 	if (n == -EAGAIN)
 		return false;
 	if (n <= 0)
 		p->over = true;
 	else
-		p->len = (size_t)n;
+		p->buf.len = (size_t)n;
 	return true;
 }
 
@@ -411,9 +332,9 @@ void ipc_pump_free(struct ipc_pump *p)
 		pump_give_back(p);
 	close(p->fd);
 	p->h->pump = NULL;
-	ipc_quota_give(p->ipc, p->h->cred.uid, IPC_QUOTA_BYTES, p->size);
+	ipc_quota_give(p->ipc, p->h->cred.uid, IPC_QUOTA_BYTES, p->buf.size);
 	ipc_close(p->h);
-	free(p->buf);
-	free(p->notes);
+	free(p->buf.data);
+	free(p->buf.notes);
 	ipc_loop_free_later(p->ipc->loop, &p->garbage, p);
 }
