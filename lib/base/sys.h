@@ -4,11 +4,24 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 
-/* That we lack the means of doing something, now, says nothing about what it was to be done with. */
+/* Out of memory or descriptors: it may go well a little later, and the object that it was about is fine. */
 static inline bool ipc_is_shortage(int r)
 {
 	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+/* A path that means what the descriptor does, whatever becomes of its name. To open it is a new open(2), by its mode. */
+struct ipc_fd_path {
+	char text[32];
+};
+static inline struct ipc_fd_path ipc_fd_path(int fd)
+{
+	struct ipc_fd_path path;
+
+	snprintf(path.text, sizeof(path.text), "/proc/self/fd/%d", fd);
+	return path;
 }
 
 /* Repeats a call while it fails with EINTR; -errno otherwise. */

@@ -7,7 +7,6 @@
 
 #include "abroad.h"
 #include "base/proc.h"
-#include "base/proc.h"
 #include "base/sys.h"
 #include "chan.h"
 #include "ctl.h"

@@ -102,16 +102,14 @@ static void opening_work(struct ipc_job *job)
 {
 	struct pipe_opening *o = ipc_container(job, struct pipe_opening, job);
 	int name = opening_try(o, o->path, O_PATH | O_NOFOLLOW);
-	char path[32];
 
 	o->fd = name;
 	if (name < 0)
 		return;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", name);
 	if (!opening_is_meant(o, name))
 		o->fd = -ESTALE;
 	else
-		o->fd = opening_try(o, path, o->flags | O_NOCTTY);
+		o->fd = opening_try(o, ipc_fd_path(name).text, o->flags | O_NOCTTY);
 	close(name);
 	if (o->fd >= 0)
 		fcntl(o->fd, F_SETFL, O_NONBLOCK);

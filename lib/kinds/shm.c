@@ -2,7 +2,6 @@
  * /shm: POSIX shared memory. A name is a link to the object in /dev/shm and the kernel does the rest; only the open that
  * must make a new name (O_EXCL) cannot become a native one, so its handle is a plain file of ours.
  */
-#include "base/directory.h"
 #include "base/place.h"
 #include "base/sys.h"
 #include "core/chan.h"
@@ -11,16 +10,15 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/ref.h"
+#include "kinds/shmdir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define SHM_DIR "/dev/shm"
 
 struct shm_handle {
 	struct ipc_handle h;
@@ -32,30 +30,36 @@ static struct shm_handle *shm_handle(struct ipc_handle *h)
 	return ipc_container(h, struct shm_handle, h);
 }
 
-/* kind_data holds the directory descriptor plus two, so that "none" (-1) is not NULL. */
+/* The kind's own state. */
+struct shm_kind {
+	int dir; /* shmdir.h */
+};
+
 static int shm_dir(struct ipc *ipc)
 {
-	return (int)(intptr_t)*ipc_kind_data(ipc, &ipc_shm) - 2;
+	const struct shm_kind *kind = *ipc_kind_data(ipc, &ipc_shm);
+
+	return kind->dir;
 }
 
 static int shm_start(struct ipc *ipc)
 {
-	int fd = open(SHM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct shm_kind *kind = malloc(sizeof(*kind));
 
-	*ipc_kind_data(ipc, &ipc_shm) = (void *)(intptr_t)(fd + 2);
+	if (!kind)
+		return -ENOMEM;
+	kind->dir = ipc_shmdir_open();
+	*ipc_kind_data(ipc, &ipc_shm) = kind;
 	return 0;
 }
 
 static void shm_stop(struct ipc *ipc)
 {
-	if (shm_dir(ipc) >= 0)
-		close(shm_dir(ipc));
-}
+	struct shm_kind *kind = *ipc_kind_data(ipc, &ipc_shm);
 
-/* Without a directory there are no objects. */
-static int shm_error(int err)
-{
-	return err == EBADF ? -ENOENT : -err;
+	if (kind && kind->dir >= 0)
+		close(kind->dir);
+	free(kind);
 }
 
 /* The kernel's name, of NAME_MAX + 1 bytes (set also on -ENOENT), and the object's own attributes. */
@@ -63,11 +67,7 @@ static int shm_find(struct ipc *ipc, const struct ipc_ref *ref, char *name, stru
 {
 	int r = ipc_kernel_name(ipc, ref, "", name, NAME_MAX + 1);
 
-	if (r < 0)
-		return r;
-	if (fstatat(shm_dir(ipc), name, st, AT_SYMLINK_NOFOLLOW) < 0)
-		return shm_error(errno);
-	return S_ISREG(st->st_mode) ? 0 : -ENOENT;
+	return r < 0 ? r : ipc_shmdir_stat(shm_dir(ipc), name, st);
 }
 
 /* The same, where what has the name by now must be what ref was looked up for: else -ESTALE. */
@@ -78,36 +78,13 @@ static int shm_find_same(struct ipc *ipc, const struct ipc_ref *ref, char *name,
 	return r == 0 && !ipc_ref_means(ref, st->st_ino) ? -ESTALE : r;
 }
 
-/* A path in /proc that means one object, whatever becomes of its name, and that its mode does not bar. */
-struct shm_pin {
-	int fd;
-	char path[32];
-};
-
-static void shm_pin_fd(struct shm_pin *pin, int fd)
-{
-	pin->fd = fd;
-	snprintf(pin->path, sizeof(pin->path), "/proc/self/fd/%d", fd);
-}
-
-/* The caller closes pin->fd. */
-static int shm_pin(struct ipc *ipc, const struct ipc_ref *ref, struct shm_pin *pin, struct stat *st)
+/* A descriptor of the object that is meant; the caller closes it. */
+static int shm_pin(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
 	char name[NAME_MAX + 1];
-	int fd;
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
-	if (r < 0)
-		return r;
-	fd = openat(shm_dir(ipc), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return shm_error(errno);
-	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || !ipc_ref_means(ref, st->st_ino)) {
-		close(fd);
-		return S_ISREG(st->st_mode) ? -ESTALE : -ENOENT;
-	}
-	shm_pin_fd(pin, fd);
-	return 0;
+	return r < 0 ? r : ipc_shmdir_pin(shm_dir(ipc), name, ref, st);
 }
 
 static int shm_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
@@ -118,7 +95,7 @@ static int shm_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 	if (r < 0 || ref->abroad)
 		return r;
 	st->st_mode = S_IFLNK | 0777;
-	st->st_size = (off_t)(strlen(SHM_DIR "/") + strlen(name));
+	st->st_size = (off_t)(strlen(IPC_SHMDIR "/") + strlen(name));
 	st->st_blocks = 0;
 	return 0;
 }
@@ -142,39 +119,38 @@ static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const stru
 		return r;
 	if (r < 0 && fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 		return ipc_refuse(ipc, cred, ELOOP, ipc_ref_path(ref),
-				  SHM_DIR
+				  IPC_SHMDIR
 				  "/%s is a link or the like, and no shared memory: not followed, as by shm_open(3)",
 				  name);
 	/* Removed by a native call, behind an entry that the kernel had cached: it finds that out, or makes the object, itself. */
 	if ((f->set & IPC_F_SIZE) && f->size != st.st_size)
 		return shm_refuse_size(ipc, cred, ref, st.st_size);
-	return (size_t)snprintf(buf, size, SHM_DIR "/%s", name) < size ? 0 : -ENAMETOOLONG;
+	return (size_t)snprintf(buf, size, IPC_SHMDIR "/%s", name) < size ? 0 : -ENAMETOOLONG;
 }
 
-/* Gives a new object what its creator asked for. */
-static int shm_outfit(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int fd, mode_t mode)
-{
-	const struct ipc_facets *f = &ref->facets;
-	int r;
+struct shm_new {
+	struct ipc *ipc;
+	const struct ipc_cred *cred;
+	const struct ipc_ref *ref;
+};
 
-	if (geteuid() == 0 && (cred->uid != 0 || cred->gid != getegid()) && fchown(fd, cred->uid, cred->gid) < 0)
-		return -errno;
-	/* After the owner, who takes bits away; and whatever our own umask left. */
-	if (fchmod(fd, mode & 07777) < 0)
-		return -errno;
-	r = f->set & IPC_F_SIZE ? (int)IPC_RETRY(ftruncate(fd, f->size)) : 0;
+static int shm_outfit(int fd, void *arg)
+{
+	const struct shm_new *n = arg;
+	const struct ipc_facets *f = &n->ref->facets;
+	int r = f->set & IPC_F_SIZE ? (int)IPC_RETRY(ftruncate(fd, f->size)) : 0;
+
 	if (r < 0)
-		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "an object of %" PRId64 " bytes cannot be made: %s",
-				  f->size, strerror(-r));
+		return ipc_refuse(n->ipc, n->cred, -r, ipc_ref_path(n->ref),
+				  "an object of %" PRId64 " bytes cannot be made: %s", f->size, strerror(-r));
 	return 0;
 }
 
 static int shm_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
+	struct shm_new new = {ipc, cred, ref};
 	char name[NAME_MAX + 1];
-	struct shm_pin pin;
 	struct stat st;
-	int fd;
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
 	if (r < 0)
@@ -182,19 +158,10 @@ static int shm_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	if (!S_ISREG(mode))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/shm holds shared memory only");
 	if (shm_dir(ipc) < 0)
-		return ipc_refuse(ipc, cred, ENOENT, ipc_ref_path(ref), "this system has no " SHM_DIR);
+		return ipc_refuse(ipc, cred, ENOENT, ipc_ref_path(ref), "this system has no " IPC_SHMDIR);
 	if (fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
-	/* Without a name until all is done: to take it away again by name could hit what another has put there meanwhile. */
-	fd = openat(shm_dir(ipc), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode & 0777);
-	if (fd < 0)
-		return -errno;
-	r = shm_outfit(ipc, cred, ref, fd, mode);
-	shm_pin_fd(&pin, fd);
-	if (r == 0 && linkat(AT_FDCWD, pin.path, shm_dir(ipc), name, AT_SYMLINK_FOLLOW) < 0)
-		r = -errno;
-	close(fd);
-	return r;
+	return ipc_shmdir_create(shm_dir(ipc), name, cred, mode, shm_outfit, &new);
 }
 
 static int shm_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
@@ -229,87 +196,46 @@ static int shm_rename(struct ipc *ipc, const struct ipc_ref *from, const struct 
 	if (r < 0)
 		return r;
 	r = shm_find(ipc, to, new, &st);
-	/* What the mount does not show must not be replaced through it. */
-	if (r == -ENOENT && !(flags & RENAME_EXCHANGE))
-		flags |= RENAME_NOREPLACE;
-	else if (r < 0)
+	if (r < 0 && (r != -ENOENT || (flags & RENAME_EXCHANGE)))
 		return r;
-	if (renameat2(shm_dir(ipc), old, shm_dir(ipc), new, flags) < 0)
-		return -errno;
+	r = ipc_shmdir_rename(shm_dir(ipc), old, new, r == 0, flags);
+	if (r < 0)
+		return r;
 	shm_forget(ipc, from);
 	shm_forget(ipc, to);
-	return 0;
-}
-
-static int shm_apply(const struct shm_pin *pin, const struct stat *st, unsigned set)
-{
-	struct timespec times[] = {st->st_atim, st->st_mtim};
-
-	if ((set & IPC_SET_OWNER) && chown(pin->path, st->st_uid, st->st_gid) < 0)
-		return -errno;
-	if ((set & IPC_SET_MODE) && chmod(pin->path, st->st_mode & 07777) < 0)
-		return -errno;
-	if ((set & IPC_SET_TIMES) && utimensat(AT_FDCWD, pin->path, times, 0) < 0)
-		return -errno;
 	return 0;
 }
 
 static int shm_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
 		      unsigned set)
 {
-	struct shm_pin pin = {.fd = -1};
 	struct stat now;
+	int fd = h ? shm_handle(h)->fd : shm_pin(ipc, ref, &now);
 	int r = 0;
 
-	if (h)
-		shm_pin_fd(&pin, shm_handle(h)->fd);
-	else
-		r = shm_pin(ipc, ref, &pin, &now);
-	if (r < 0)
-		return r;
+	if (fd < 0)
+		return fd;
 	if (set & IPC_SET_SIZE) /* an open descriptor keeps the right that it was opened with */
-		r = (int)(h ? IPC_RETRY(ftruncate(pin.fd, st->st_size)) : IPC_RETRY(truncate(pin.path, st->st_size)));
+		r = (int)(h ? IPC_RETRY(ftruncate(fd, st->st_size))
+			    : IPC_RETRY(truncate(ipc_fd_path(fd).text, st->st_size)));
 	if (r == 0)
-		r = shm_apply(&pin, st, set);
+		r = ipc_shmdir_apply(fd, st, set);
 	if (!h)
-		close(pin.fd);
+		close(fd);
 	return r;
 }
 
-/* The name as /shm lists it, or NULL; semaphores are listed below /sem. */
-static const char *shm_listed(struct ipc *ipc, const struct dirent *e)
+/* Semaphores are listed below /sem. */
+static const char *shm_name_of(const char *file)
 {
-	struct stat st;
-
-	if (e->d_type == DT_UNKNOWN) {
-		if (fstatat(shm_dir(ipc), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-			return NULL;
-	} else if (e->d_type != DT_REG) {
-		return NULL;
-	}
-	return strncmp(e->d_name, "sem.", 4) == 0 ? NULL : ipc_unprefixed(ipc, e->d_name);
+	return strncmp(file, "sem.", 4) == 0 ? NULL : file;
 }
 
 static int shm_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
 	mode_t type = ipc_place_differs(cred->pid, ipc_shm.names->place) ? S_IFREG : S_IFLNK;
-	struct dirent *e;
-	DIR *dir;
-	int r;
 
-	if (shm_dir(ipc) < 0)
-		return 0;
-	r = ipc_directory_read(shm_dir(ipc), &dir);
-	if (r < 0)
-		return r;
-	while ((e = readdir(dir))) {
-		const char *name = shm_listed(ipc, e);
-
-		if (name)
-			emit(arg, name, type);
-	}
-	closedir(dir);
-	return 0;
+	return ipc_shmdir_list(ipc, shm_dir(ipc), shm_name_of, type, emit, arg);
 }
 
 static int shm_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
@@ -358,28 +284,29 @@ static int shm_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struc
 
 static int shm_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
-	struct shm_pin pin = {.fd = -1};
 	struct stat st = {0};
-	int fd;
-	int r = shm_pin(h->ipc, ref, &pin, &st);
+	struct ipc_fd_path path;
+	int fd, pin = shm_pin(h->ipc, ref, &st);
+	int r;
 
-	if (r < 0)
-		return r == -ENOENT ? -ESTALE : r;
+	if (pin < 0)
+		return pin == -ENOENT ? -ESTALE : pin;
 	if (ref->abroad && (ref->facets.set & IPC_F_SIZE) && ref->facets.size != st.st_size) {
-		close(pin.fd);
+		close(pin);
 		return shm_refuse_size(h->ipc, &h->cred, ref, st.st_size);
 	}
+	path = ipc_fd_path(pin);
 	/* The link's open is the kernel's, which truncates; here it is ours. */
 	flags = (flags & (O_ACCMODE | O_APPEND | (ref->abroad ? O_TRUNC : 0))) | O_CLOEXEC;
-	fd = st.st_ino == ino ? open(pin.path, flags) : -1;
+	fd = st.st_ino == ino ? open(path.text, flags) : -1;
 	r = st.st_ino == ino ? -errno : -ESTALE;
 	/* Its creator may use what its mode forbids to open, as with open(2): `cp` of a read-only file. */
-	if (fd < 0 && r == -EACCES && st.st_uid == geteuid() && chmod(pin.path, (st.st_mode & 07777) | 0600) == 0) {
-		fd = open(pin.path, flags);
+	if (fd < 0 && r == -EACCES && st.st_uid == geteuid() && chmod(path.text, (st.st_mode & 07777) | 0600) == 0) {
+		fd = open(path.text, flags);
 		r = -errno;
-		chmod(pin.path, st.st_mode & 07777);
+		chmod(path.text, st.st_mode & 07777);
 	}
-	close(pin.fd);
+	close(pin);
 	if (fd < 0)
 		return r;
 	shm_handle(h)->fd = fd;

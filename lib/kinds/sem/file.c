@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "base/futex.h"
 #include "base/guard.h"
+#include "kinds/shmdir.h"
 
 #if !defined(__GLIBC__) || __WORDSIZE != 64
 #error "Waiting for a semaphore needs to know its insides, and these are glibc's with 64 bits."
@@ -173,55 +174,23 @@ void sem_file_leave(sem_t *sem)
 
 /* --- files --------------------------------------------------------------------------------------------------------- */
 
-int sem_file_dir(void)
+static int file_outfit(int fd, void *arg)
 {
-	int fd = open(SEM_FILE_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* Without a directory there are no semaphores, and a link or a device by that name is none. */
-static int file_error(int err)
-{
-	return err == EBADF || err == ELOOP || err == ENXIO || err == EISDIR ? -ENOENT : -err;
-}
-
-int sem_file_stat(int dir, const char *name, struct stat *st)
-{
-	if (fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) < 0)
-		return file_error(errno);
-	return S_ISREG(st->st_mode) ? 0 : -ENOENT;
-}
-
-static int file_outfit(int fd, mode_t mode, uid_t uid, gid_t gid, unsigned value)
-{
+	const unsigned *value = arg;
 	sem_t sem;
 	ssize_t n;
 
 	memset(&sem, 0, sizeof(sem));
-	sem_init(&sem, 1, value);
+	sem_init(&sem, 1, *value);
 	n = IPC_RETRY(pwrite(fd, &sem, sizeof(sem), 0));
-	if (n != (ssize_t)sizeof(sem))
-		return n < 0 ? (int)n : -ENOSPC;
-	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) < 0)
-		return -errno;
-	return fchmod(fd, mode & 07777) < 0 ? -errno : 0;
+	if (n == (ssize_t)sizeof(sem))
+		return 0;
+	return n < 0 ? (int)n : -ENOSPC;
 }
 
-int sem_file_create(int dir, const char *name, mode_t mode, uid_t uid, gid_t gid, unsigned value)
+int sem_file_create(int dir, const char *name, const struct ipc_cred *cred, mode_t mode, unsigned value)
 {
-	int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char path[32];
-	int r;
-
-	if (fd < 0)
-		return file_error(errno);
-	r = file_outfit(fd, mode, uid, gid, value);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (r == 0 && linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) < 0)
-		r = -errno;
-	close(fd);
-	return r;
+	return ipc_shmdir_create(dir, name, cred, mode, file_outfit, &value);
 }
 
 /* Non-blocking: opening must not wait, whatever stands there. Returns the descriptor, or -errno. */
@@ -231,7 +200,7 @@ static int file_open(int dir, const char *name, int flags, struct stat *st)
 	int r = 0;
 
 	if (fd < 0)
-		return file_error(-fd);
+		return ipc_shmdir_error(-fd);
 	if (fstat(fd, st) < 0)
 		r = -errno;
 	else if (!S_ISREG(st->st_mode))

@@ -1,6 +1,6 @@
 /*
  * A named semaphore as glibc has it: a file in /dev/shm that holds a sem_t, sem_overview(7). `dir` is a descriptor of that
- * directory, `name` the file's name there, SEM_FILE_LEAD included.
+ * directory (shmdir.h), `name` the file's name there, SEM_FILE_LEAD included.
  *
  * Other programs may truncate the file or fill it with anything. Whatever touches the mapping says -EFAULT if it is gone and
  * -EINVAL if it holds no semaphore.
@@ -13,15 +13,12 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#define SEM_FILE_DIR "/dev/shm"
+#include "ipc.h"
+
 #define SEM_FILE_LEAD "sem."
 
-/* A descriptor of /dev/shm for the calls here, or -errno. */
-int sem_file_dir(void);
-/* The file's attributes. -ENOENT also for what is no regular file. */
-int sem_file_stat(int dir, const char *name, struct stat *);
-/* Makes it, whole from the moment that it has its name. uid and gid may be -1. -EEXIST. */
-int sem_file_create(int dir, const char *name, mode_t mode, uid_t uid, gid_t gid, unsigned value);
+/* Makes it, the caller's, whole from the moment that it has its name. -EEXIST. */
+int sem_file_create(int dir, const char *name, const struct ipc_cred *, mode_t mode, unsigned value);
 /* The value, without mapping the file. Or -errno, -EINVAL if its size is wrong, -ESTALE if it is not `ino` (0: any). */
 int sem_file_peek(int dir, const char *name, ino_t ino);
 

@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "core/rundir.h"
 #include "file.h"
+#include "kinds/shmdir.h"
 
 #define FILE_NAME "held"
 #define MAGIC "ipcfs-1"
@@ -179,7 +180,7 @@ static bool recover_file(int dir, const char *name, struct place *places, size_t
 
 static bool recover_all(struct place *places, size_t count)
 {
-	DIR *list = opendir(SEM_FILE_DIR);
+	DIR *list = opendir(IPC_SHMDIR);
 	struct dirent *e;
 	bool done = true;
 

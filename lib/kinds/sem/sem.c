@@ -8,7 +8,6 @@
  */
 #include "core/abroad.h"
 #include "sem.h"
-#include "base/directory.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/ctl.h"
@@ -17,8 +16,8 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/ref.h"
+#include "kinds/shmdir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,7 +36,7 @@ static int sem_start(struct ipc *ipc)
 	if (!kind)
 		return -ENOMEM;
 	*ipc_kind_data(ipc, &ipc_sem) = kind;
-	kind->dir = sem_file_dir();
+	kind->dir = ipc_shmdir_open();
 	kind->held = sem_held_new(ipc->rundir);
 	if (!kind->held)
 		return -ENOMEM;
@@ -78,13 +77,12 @@ static int sem_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 	char name[NAME_MAX + 1];
 	int r = sem_file_name(ipc, ref, name);
 
-	return r < 0 ? r : sem_file_stat(sem_kind(ipc)->dir, name, st);
+	return r < 0 ? r : ipc_shmdir_stat(sem_kind(ipc)->dir, name, st);
 }
 
 static int sem_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	unsigned value = ref->facets.set & IPC_F_VALUE ? (unsigned)ref->facets.value : 0;
-	bool give = geteuid() == 0 && (cred->uid != 0 || cred->gid != getegid());
 	char name[NAME_MAX + 1];
 	int r = sem_file_name(ipc, ref, name);
 
@@ -92,8 +90,7 @@ static int sem_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 		return r;
 	if (!S_ISREG(mode))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/sem holds semaphores only");
-	r = sem_file_create(sem_kind(ipc)->dir, name, mode, give ? cred->uid : (uid_t)-1, give ? cred->gid : (gid_t)-1,
-			    value);
+	r = sem_file_create(sem_kind(ipc)->dir, name, cred, mode, value);
 	if (r < 0 && r != -EEXIST)
 		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no file can be made in /dev/shm: %s",
 				  strerror(-r));
@@ -145,35 +142,18 @@ static int sem_rename(struct ipc *ipc, const struct ipc_ref *from, const struct 
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		return -EINVAL;
 	r = sem_stat(ipc, to, &b);
-	/* What the mount does not show must not be replaced through it. */
-	if (r == -ENOENT)
-		flags |= RENAME_NOREPLACE;
-	else if (r < 0)
+	if (r < 0 && r != -ENOENT)
 		return r;
-	else if (a.st_ino == b.st_ino)
+	if (r == 0 && a.st_ino == b.st_ino)
 		return 0;
-	if (renameat2(sem_kind(ipc)->dir, old, sem_kind(ipc)->dir, new, flags) < 0)
-		return -errno;
-	return sem_renamed(ipc, from, to);
-}
-
-static int file_apply(const char *path, const struct stat *st, unsigned set)
-{
-	struct timespec times[] = {st->st_atim, st->st_mtim};
-
-	if ((set & IPC_SET_OWNER) && chown(path, st->st_uid, st->st_gid) < 0)
-		return -errno;
-	if ((set & IPC_SET_MODE) && chmod(path, st->st_mode & 07777) < 0)
-		return -errno;
-	if ((set & IPC_SET_TIMES) && utimensat(AT_FDCWD, path, times, 0) < 0)
-		return -errno;
-	return 0;
+	r = ipc_shmdir_rename(sem_kind(ipc)->dir, old, new, r == 0, flags);
+	return r < 0 ? r : sem_renamed(ipc, from, to);
 }
 
 static int sem_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
 		      unsigned set)
 {
-	char name[NAME_MAX + 1], path[32];
+	char name[NAME_MAX + 1];
 	struct stat now;
 	int fd;
 	int r = sem_file_name(ipc, ref, name);
@@ -182,51 +162,25 @@ static int sem_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_han
 		return r;
 	if ((set & IPC_SET_SIZE) && st->st_size != 0)
 		return -EINVAL;
-	fd = openat(sem_kind(ipc)->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = ipc_shmdir_pin(sem_kind(ipc)->dir, name, ref, &now);
 	if (fd < 0)
-		return errno == EBADF ? -ENOENT : -errno;
-	/* By a path that means this one file, whatever becomes of its name. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode) || (h && h->chan->st.st_ino != now.st_ino))
-		r = -ENOENT;
-	else if (!ipc_ref_means(ref, now.st_ino))
-		r = -ESTALE;
-	else
-		r = file_apply(path, st, set);
+		return fd;
+	r = h && h->chan->st.st_ino != now.st_ino ? -ENOENT : ipc_shmdir_apply(fd, st, set);
 	close(fd);
 	return r;
 }
 
-/* The name as /sem lists it, or NULL. */
-static const char *sem_listed(struct ipc *ipc, const struct dirent *e)
+static const char *sem_name_of(const char *file)
 {
 	const size_t lead = strlen(SEM_FILE_LEAD);
-	struct stat st;
 
-	if (strncmp(e->d_name, SEM_FILE_LEAD, lead) != 0 || !e->d_name[lead])
-		return NULL;
-	if (e->d_type != DT_REG && (e->d_type != DT_UNKNOWN || sem_file_stat(sem_kind(ipc)->dir, e->d_name, &st) < 0))
-		return NULL;
-	return ipc_unprefixed(ipc, e->d_name + lead);
+	return strncmp(file, SEM_FILE_LEAD, lead) == 0 ? file + lead : NULL;
 }
 
 static int sem_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
-	struct dirent *e;
-	DIR *dir;
-	int r = ipc_directory_read(sem_kind(ipc)->dir, &dir);
-
 	(void)cred;
-	if (r < 0)
-		return r == -EBADF ? 0 : r;
-	while ((e = readdir(dir))) {
-		const char *name = sem_listed(ipc, e);
-
-		if (name)
-			emit(arg, name, S_IFREG);
-	}
-	closedir(dir);
-	return 0;
+	return ipc_shmdir_list(ipc, sem_kind(ipc)->dir, sem_name_of, S_IFREG, emit, arg);
 }
 
 static int sem_value(struct ipc *ipc, const struct ipc_ref *ref)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "core/abroad.h"
 #include "core/cred.h"
 #include "sock.h"
@@ -80,7 +81,7 @@ static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, sockl
 	while (fd < 0 && errno == EINTR && !atomic_load(&d->job.cancelled));
 	if (fd < 0)
 		return errno == EPERM ? -EACCES : -errno; /* -EPERM is -1 */
-	snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d", fd);
+	strcpy(sa->sun_path, ipc_fd_path(fd).text);
 	return fd;
 }
 
