@@ -1,0 +1,62 @@
+/* What the files of NAME@fifo share: fifo.c opens and looks up, fifo_helper.c opens our end, fifo_events.c hears of the client. */
+#ifndef FS_FIFO_H
+#define FS_FIFO_H
+
+#include <stdatomic.h>
+
+#include "fs.h"
+#include "interrupt.h"
+
+struct fs_fifos {
+	struct fs *fs;
+	struct ipc_pool *pool;
+	struct ipc_watch watch; /* inotify's */
+	struct ipc_list parked, waiting, working, ready;
+	void *by_pid; /* of those whose openers are to come back */
+	void *by_wd;
+};
+
+/* Is in one of the lists: its channel is being opened, it waits for a helper, a helper has it, it is ready for its client. */
+struct fs_fifo {
+	struct ipc_list link;
+	struct fs *fs;
+	struct ipc_ref ref;
+	struct ipc_cred cred;
+	int flags;
+	fuse_req_t req; /* NULL: it has its answer */
+	bool dead;
+	struct fs_interrupt interrupt; /* while the channel is being opened */
+	struct ipc_op op;	       /* IPC_OPEN */
+	struct ipc_handle *handle;
+	struct ipc_pump *pump; /* has the handle and fd, once there is one */
+	struct fs_node *node;
+	struct ipc_job job;
+	atomic_int helper; /* its thread */
+	int fd, wd;	   /* of the helper: our end; -errno */
+	struct ipc_timer timer;
+	int64_t until;
+	bool expected, looked_up;
+	struct ipc_garbage garbage;
+	char path[]; /* for the helper */
+};
+
+/* The order of the trees. */
+int fs_fifo_by_pid(const void *, const void *);
+int fs_fifo_by_wd(const void *, const void *);
+
+/* The one that this thread is to open. If it has been seen, it may be open by now, and inotify only not heard yet. */
+struct fs_fifo *fs_fifo_of_pid(struct fs *, pid_t pid);
+/* Its opener has come, or never will. */
+void fs_fifo_expect_no_more(struct fs_fifo *);
+/* Ends it, at any time. fail: before anybody was told of it; the opener gets that error. */
+void fs_fifo_free(struct fs_fifo *);
+void fs_fifo_fail(struct fs_fifo *, int err);
+
+/* Gives those that wait for a helper to one, as long as there are any. */
+void fs_fifo_start_waiting(struct fs_fifos *);
+
+/* inotify has something to say. read_events: takes some of it; false: there is no more. */
+void fs_fifos_ready(struct ipc_watch *, uint32_t events);
+bool fs_fifos_read_events(struct fs_fifos *);
+
+#endif

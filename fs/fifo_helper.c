@@ -1,0 +1,146 @@
+/* NAME@fifo: the helper that opens our end of the FIFO through the mount, and what follows when it has. */
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "fifo.h"
+
+/* How often is looked whether a thread that should open its FIFO is still there, and for how long it is waited for. */
+#define CHECK_NS INT64_C(1000000000)
+#define WAIT_NS INT64_C(30000000000)
+/* Another way to the file that fd is. */
+static int fifo_reopen(int fd, int flags)
+{
+	return open(ipc_fd_path(fd).text, flags | O_NONBLOCK | O_CLOEXEC);
+}
+
+static int fifo_watch(struct fs_fifo *f)
+{
+	int wd = inotify_add_watch(f->fs->fifos->watch.fd, ipc_fd_path(f->fd).text, IN_OPEN | IN_CLOSE);
+
+	return wd < 0 ? -errno : wd;
+}
+
+static void fifo_work(struct ipc_job *job)
+{
+	struct fs_fifo *f = ipc_container(job, struct fs_fifo, job);
+	int both;
+
+	atomic_store(&f->helper, (int)syscall(SYS_gettid));
+	do
+		both = open(f->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	while (both < 0 && errno == EINTR && !job->cancelled);
+	if (both < 0) {
+		f->fd = -errno;
+		return;
+	}
+	f->fd = fifo_reopen(both, (f->flags & O_ACCMODE) == O_RDONLY ? O_WRONLY : O_RDONLY);
+	if (f->fd < 0)
+		f->fd = -errno;
+	close(both);
+	/* From here on, what inotify tells is the client's doing. */
+	if (f->fd >= 0)
+		f->wd = fifo_watch(f);
+}
+
+static void fifo_work_done(struct ipc_job *job);
+
+void fs_fifo_start_waiting(struct fs_fifos *fifos)
+{
+	while (!ipc_list_empty(&fifos->waiting)) {
+		struct fs_fifo *f = ipc_container(fifos->waiting.next, struct fs_fifo, link);
+		int r = ipc_pool_submit(fifos->pool, &f->job, fifo_work, fifo_work_done);
+
+		/* As soon as another is through. */
+		if (ipc_pool_is_busy(r) && !ipc_list_empty(&fifos->working))
+			return;
+		if (r < 0) {
+			fs_fifo_fail(f, r);
+			continue;
+		}
+		ipc_list_remove(&f->link);
+		ipc_list_append(&fifos->working, &f->link);
+	}
+}
+
+static void fifo_pump_ended(void *arg)
+{
+	fs_fifo_free(arg);
+}
+
+/* Whether the opener still comes: he may have been killed on his way. */
+static void fifo_check(struct ipc_timer *timer)
+{
+	struct fs_fifo *f = ipc_container(timer, struct fs_fifo, timer);
+	bool lives = kill(f->cred.pid, 0) == 0 || errno != ESRCH;
+
+	if (!lives || ipc_now() > f->until ||
+	    ipc_timer_start(f->fs->loop, &f->timer, ipc_now() + CHECK_NS, fifo_check) < 0)
+		fs_fifo_free(f);
+}
+
+static int fifo_explain(struct fs_fifo *f, int err, const char *what)
+{
+	return ipc_refuse(f->fs->ipc, &f->cred, -err, ipc_kind_name(f->ref.kind), "%s@fifo: no FIFO could be %s (%s)%s",
+			  f->ref.base, what, strerror(-err),
+			  err == -ENOSPC ? ": sysctl fs.inotify.max_user_watches is too low" : "");
+}
+
+/* Everything is there: the opener may look again. */
+static int fifo_offer(struct fs_fifo *f)
+{
+	struct fs_fifos *fifos = f->fs->fifos;
+
+	if (f->fd < 0)
+		return fifo_explain(f, f->fd, "opened through the mount");
+	if (f->wd < 0)
+		return fifo_explain(f, f->wd, "watched");
+	if (!tsearch(f, &fifos->by_wd, fs_fifo_by_wd)) {
+		inotify_rm_watch(fifos->watch.fd, f->wd);
+		f->wd = -ENOMEM;
+		return -ENOMEM;
+	}
+	f->pump = ipc_pump_new(f->handle, f->fd, fifo_pump_ended, f);
+	if (!f->pump || !tsearch(f, &fifos->by_pid, fs_fifo_by_pid))
+		return -ENOMEM;
+	f->expected = true;
+	f->until = ipc_now() + WAIT_NS;
+	return ipc_timer_start(f->fs->loop, &f->timer, ipc_now() + CHECK_NS, fifo_check);
+}
+
+static void fifo_work_done(struct ipc_job *job)
+{
+	struct fs_fifo *f = ipc_container(job, struct fs_fifo, job);
+	struct fs_fifos *fifos = f->fs->fifos;
+	fuse_req_t req = f->req;
+	struct fs_fifo *before;
+	int r;
+
+	ipc_list_remove(&f->link);
+	ipc_list_append(&fifos->ready, &f->link);
+	if (f->dead) {
+		/* by_wd does not know it. */
+		f->wd = -1;
+		fs_fifo_free(f);
+		return;
+	}
+	/* A thread opens one file at a time. */
+	before = fs_fifo_of_pid(f->fs, f->cred.pid);
+	if (before)
+		fs_fifo_free(before);
+	r = fifo_offer(f);
+	if (r < 0)
+		fs_fifo_fail(f, r);
+	else {
+		f->req = NULL;
+		if (fs_reply_err(req, -ESTALE) < 0)
+			fs_fifo_free(f);
+	}
+	fs_fifo_start_waiting(fifos);
+}
