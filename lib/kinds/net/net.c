@@ -1,10 +1,9 @@
 /*
  * /net: internet sockets, as tcp/HOST/PORT and udp/HOST/PORT. Every such name can be opened, and none needs to be made; the
  * channel table has those that are open. This file has the names, resolve.c the way to addresses, dial.c connections,
- * listen.c @listen, io.c the data.
+ * listen.c @listen, io.c the data, ctl.c NAME@ctl.
  */
 #include "net.h"
-#include "core/ctl.h"
 #include "core/abroad.h"
 #include "kinds/socket.h"
 #include "core/chan.h"
@@ -252,110 +251,6 @@ static void net_close(struct ipc_handle *h)
 	net_release(net_chan(h->chan));
 }
 
-static const char *net_tcp_state(int fd)
-{
-	static const char *const names[] = {
-		[TCP_ESTABLISHED] = "established",
-		[TCP_SYN_SENT] = "connecting",
-		[TCP_SYN_RECV] = "connecting",
-		[TCP_FIN_WAIT1] = "closing",
-		[TCP_FIN_WAIT2] = "closing",
-		[TCP_TIME_WAIT] = "closed",
-		[TCP_CLOSE] = "closed",
-		[TCP_CLOSE_WAIT] = "peer-done",
-		[TCP_LAST_ACK] = "closing",
-		[TCP_LISTEN] = "listening",
-		[TCP_CLOSING] = "closing",
-	};
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
-	    info.tcpi_state >= sizeof(names) / sizeof(names[0]) || !names[info.tcpi_state])
-		return "unknown";
-	return names[info.tcpi_state];
-}
-
-static void net_show_local(int fd, const char *key, FILE *out)
-{
-	struct net_address a = {.len = sizeof(a.sa)};
-	char text[NET_ADDRESS_TEXT];
-
-	if (getsockname(fd, (struct sockaddr *)&a.sa, &a.len) == 0)
-		fprintf(out, "%s%s", key, net_address_text(&a, text));
-}
-
-static void net_show_handle(struct net_handle *n, FILE *out)
-{
-	const struct net_chan *c = net_chan(n->h.chan);
-	char text[NET_ADDRESS_TEXT];
-
-	fprintf(out, "connection=pid:%d state:", (int)ipc_reader_pid(n->h.ipc, n->h.cred.pid));
-	if (n->role == NET_RECEIVES)
-		fputs("receives", out);
-	else if (n->fd < 0)
-		fputs(n->query ? "resolving" : n->error ? "failed" : "waiting", out);
-	else
-		fputs(c->name.type == SOCK_STREAM ? net_tcp_state(n->fd) : "open", out);
-	if (n->fd >= 0)
-		net_show_local(n->fd, " local:", out);
-	if (n->peer.len && (n->fd >= 0 || n->role == NET_RECEIVES))
-		fprintf(out, " peer:%s", net_address_text(&n->peer, text));
-	if (ipc_keep_rest(&n->h))
-		fprintf(out, " rest:%zu", ipc_keep_rest(&n->h));
-	fputc('\n', out);
-}
-
-static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
-{
-	struct net_chan *c = chan ? net_chan(chan) : NULL;
-	struct ipc_list *pos, *next;
-	unsigned count = 0;
-	const char *state = "closed";
-
-	(void)ipc;
-	(void)ref;
-	if (c && c->fd_count)
-		state = c->name.type == SOCK_STREAM ? "listening" : "receiving";
-	else if (c && c->query)
-		state = "resolving";
-	else if (c)
-		state = "open";
-	fprintf(out, "state=%s\n", state);
-	for (unsigned i = 0; c && i < c->fd_count; i++) {
-		net_show_local(c->fds[i], "local=", out);
-		fputc('\n', out);
-	}
-	if (!c)
-		return 0;
-	ipc_list_each(pos, next, &chan->handles)
-		if (count++ < IPC_CTL_SHOWN)
-			net_show_handle(ipc_container(pos, struct net_handle, h.link), out);
-	ipc_ctl_more("connections", count, out);
-	return 0;
-}
-
-/* For a server that answers at the end of its input. */
-static int net_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *key,
-		       const char *value, char *why, size_t size)
-{
-	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_net, ref->base);
-	struct ipc_list *pos, *next;
-	unsigned connections = 0;
-	int r = ipc_socket_shutdown_check(key, value, why, size);
-
-	if (r < 0 || !chan)
-		return r < 0 ? r : ipc_socket_shutdown_result(0, why, size);
-	ipc_list_each(pos, next, &chan->handles) {
-		struct net_handle *n = ipc_container(pos, struct net_handle, h.link);
-
-		if (cred->pid > 0 && n->h.cred.pid == cred->pid && n->fd >= 0 &&
-		    net_chan(chan)->name.type == SOCK_STREAM && r == 0)
-			r = ipc_socket_shutdown_end(n->fd, &connections);
-	}
-	return r < 0 ? r : ipc_socket_shutdown_result(connections, why, size);
-}
-
 static const struct ipc_kind_names net_names = {
 	.stat = net_stat,
 	.create = net_create,
@@ -374,14 +269,6 @@ static const struct ipc_kind_handles net_handles = {
 	.close = net_close,
 	.poll = net_poll,
 	.waits_for = net_waits_for,
-};
-
-static const struct ipc_kind_ctl net_ctl = {
-	.clients = net_clients,
-	.listen_join = net_listen_keep,
-	.listen_leave = net_listen_unkeep,
-	.show = net_ctl_show,
-	.set = net_ctl_set,
 };
 
 const struct ipc_kind ipc_net = {

@@ -129,4 +129,6 @@ unsigned net_poll(struct ipc_handle *);
 /* Gives n its connection. Takes fd. 0 or -errno. */
 int net_attach(struct net_handle *n, int fd);
 
+extern const struct ipc_kind_ctl net_ctl;
+
 #endif

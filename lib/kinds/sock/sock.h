@@ -149,4 +149,6 @@ bool sock_put_back(struct ipc_op *, const char *packet, size_t len);
 unsigned sock_poll(struct ipc_handle *);
 void sock_forget_returned(struct sock_chan *);
 
+extern const struct ipc_kind_ctl sock_ctl;
+
 #endif
