@@ -1,4 +1,4 @@
-/* An open file, as those who open it (file.c) and who read and write it (io.c) see it. */
+/* An open file, as those who open it (file.c, create.c) and who read and write it (io.c) see it. */
 #ifndef FS_FILE_H
 #define FS_FILE_H
 
@@ -24,6 +24,14 @@ struct fs_file {
 };
 
 struct fs_file *fs_file_of(const struct fuse_file_info *);
+/* NULL: no memory. */
+struct fs_file *fs_file_new(struct fs *, struct fs_node *, pid_t opener, int flags);
+/* Whether the kernel would serve it where it must: 0, or -errno with a line in errors. Asked before anything is made or truncated. */
+int fs_file_may_back(struct fs *, const struct ipc_cred *, const struct ipc_ref *);
+/* Has the kernel itself serve the open file, where it must. 0 or -errno. */
+int fs_file_back(struct fs_file *, const struct ipc_cred *);
+/* Its handle is ready for use. */
+void fs_file_serves(struct fs_file *);
 /* Closes it: the end of what a RELEASE names. */
 void fs_file_free(struct fs_file *);
 /* It has a size of its own, and may be read at any offset. */
