@@ -182,6 +182,23 @@ static int open_handle(struct fs_file *file, const struct ipc_cred *cred)
 		      : fs_text_make(fs, node->text, cred, &file->text);
 }
 
+/* Whether it may be opened, and this node is free for it. 0, and a channel's node is claimed then, or -errno. */
+static int open_claim(struct fs *fs, const struct ipc_cred *cred, struct fs_node *node, int flags)
+{
+	int r = open_refuse_walker(fs, cred, node, flags);
+
+	if (r < 0 || node->type != FS_CHAN)
+		return r;
+	r = fs_file_may_back(fs, cred, &node->ref);
+	if (r < 0 || fs_node_claim(fs, node, cred->pid, flags))
+		return r;
+	/* lsattr(1): the kernel opens an inode once more to ask for its flags, and channels have none. */
+	if (!fs_caller_is_in(cred->pid, SYS_ioctl))
+		return -ESTALE;
+	fs_refusal_done(fs, cred->pid);
+	return -ENOTTY;
+}
+
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -202,17 +219,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_fifo_open(req, &node->ref, fi->flags, node->ino);
 		return;
 	}
-	r = open_refuse_walker(fs, &cred, node, fi->flags);
-	if (r == 0 && node->type == FS_CHAN)
-		r = fs_file_may_back(fs, &cred, &node->ref);
-	if (r == 0 && node->type == FS_CHAN && !fs_node_claim(fs, node, cred.pid, fi->flags)) {
-		/* lsattr(1): the kernel opens an inode once more to ask for its flags, and channels have none. */
-		bool asks = fs_caller_is_in(cred.pid, SYS_ioctl);
-
-		if (asks)
-			fs_refusal_done(fs, cred.pid);
-		r = asks ? -ENOTTY : -ESTALE;
-	}
+	r = open_claim(fs, &cred, node, fi->flags);
 	if (r < 0) {
 		fs_reply_err(req, r);
 		return;
