@@ -9,7 +9,7 @@
 
 /* A close that has a line to end if it is the process's last one. */
 struct file_closing {
-	struct fs_closer closer;
+	struct fs_last_close closer;
 	fuse_req_t req;
 	struct fs_file *file;
 	struct fs_interrupt interrupt;
@@ -17,12 +17,12 @@ struct file_closing {
 
 static void flush_submit(fuse_req_t req, struct fs_file *file)
 {
-	struct ipc_op op = {.type = IPC_FLUSH, .nonblock = fs_closer_is_exiting(fs_cred(req).pid)};
+	struct ipc_op op = {.type = IPC_FLUSH, .nonblock = fs_last_close_is_exiting(fs_cred(req).pid)};
 
 	fs_file_submit(req, file, &op);
 }
 
-static void closing_done(struct fs_closer *closer, bool last)
+static void closing_done(struct fs_last_close *closer, bool last)
 {
 	struct file_closing *c = ipc_container(closer, struct file_closing, closer);
 
@@ -36,7 +36,7 @@ static void closing_done(struct fs_closer *closer, bool last)
 /* The kernel does not let even a killed process go before the answer. The line then ends in the background. */
 static void closing_interrupt(struct fs_interrupt *interrupt)
 {
-	fs_closer_cancel(&ipc_container(interrupt, struct file_closing, interrupt)->closer);
+	fs_last_close_cancel(&ipc_container(interrupt, struct file_closing, interrupt)->closer);
 }
 
 /* opener: the thread whose process is to have closed its last one. */
@@ -49,7 +49,7 @@ static void flush_ask(fuse_req_t req, struct fs_file *file, pid_t opener)
 		fs_reply_err(req, 0); /* the very last close will do */
 		return;
 	}
-	c->closer = (struct fs_closer){
+	c->closer = (struct fs_last_close){
 		.opener = opener,
 		.closer = cred.pid,
 		.uid = cred.uid,
@@ -60,7 +60,7 @@ static void flush_ask(fuse_req_t req, struct fs_file *file, pid_t opener)
 	c->req = req;
 	c->file = file;
 	if (fs_interrupt_watch(&c->interrupt, req, closing_interrupt))
-		fs_closer_ask(&file->fs->closers, &c->closer);
+		fs_last_close_ask(&file->fs->closers, &c->closer);
 	else
 		closing_done(&c->closer, false);
 }
@@ -70,7 +70,7 @@ static void flush_half(fuse_req_t req, struct fs_file *file)
 {
 	pid_t closer = fs_cred(req).pid;
 
-	if (fs_closer_is_exiting(closer))
+	if (fs_last_close_is_exiting(closer))
 		flush_submit(req, file);
 	else
 		flush_ask(req, file, closer);

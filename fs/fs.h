@@ -4,7 +4,7 @@
 
 #include <fuse_lowlevel.h>
 
-#include "closer.h"
+#include "last_close.h"
 #include "ipc.h"
 #include "steps.h"
 #include "passthrough.h"
@@ -122,7 +122,7 @@ struct fs {
 	struct ipc_list listings; /* OPENDIRs that helpers have */
 	struct fs_steps_all steps;
 	struct ipc_list makings; /* CREATEs that helpers have */
-	struct fs_closers closers;
+	struct fs_last_closes closers;
 	struct fs_replays replay;
 	struct fs_locks locks;
 	struct fs_fifos *fifos; /* NULL until the first */

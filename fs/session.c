@@ -199,7 +199,7 @@ static int session_start(struct fs *fs)
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
 	if (!fs->ipc)
 		return -errno;
-	r = fs_closers_start(&fs->closers, fs->loop);
+	r = fs_last_closes_start(&fs->closers, fs->loop);
 	if (r < 0)
 		return r;
 	return fs_inode_init(fs);
@@ -210,7 +210,7 @@ static void session_end(struct fs *fs)
 	int fd = fs->signals.fd;
 
 	fs_awake_end(&fs->awake);
-	fs_closers_end(&fs->closers);
+	fs_last_closes_end(&fs->closers);
 	fs_fifo_fini(fs);
 	fs_lock_end(fs);
 	ipc_watch_remove(&fs->signals);
@@ -263,7 +263,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_opendir_shut_down(fs);
 	fs_lock_shut_down(fs);
 	fs_steps_end(&fs->steps);
-	fs_closers_end(&fs->closers);
+	fs_last_closes_end(&fs->closers);
 	ipc_watch_remove(&fs->device);
 	fs_mounted_end(fs);
 	fuse_session_unmount(fs->se);

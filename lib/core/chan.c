@@ -1,7 +1,7 @@
 /* The channel table: what is remembered under a name. */
 #include "chan.h"
 #include "handle.h"
-#include "idle.h"
+#include "unopened.h"
 #include "instance.h"
 #include "kind.h"
 #include "op.h"
@@ -54,7 +54,7 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	chan->refs = 1;
 	ipc_list_init(&chan->handles);
 	ipc_list_init(&chan->held_by);
-	ipc_list_init(&chan->idle_link);
+	ipc_list_init(&chan->unopened_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
 	if (!tsearch(&chan->own, &ipc->chans, chan_compare))
 		goto fail;
@@ -81,7 +81,7 @@ struct ipc_chan *ipc_chan_get(struct ipc *ipc, const struct ipc_kind *kind, cons
 			chan->st.st_ino = ino;
 		/* Until a handle has it, which may come to nothing. */
 		if (chan && !kind->named)
-			ipc_idle_add(chan, ipc->uid);
+			ipc_unopened_add(chan, ipc->uid);
 	}
 	return chan;
 }
@@ -125,7 +125,7 @@ static void chan_link_free(struct ipc_chan_name *name)
 
 static void chan_unlist(struct ipc_chan *chan, const struct ipc_cred *by)
 {
-	ipc_idle_end(chan);
+	ipc_unopened_end(chan);
 	chan->listed = false;
 	chan->ipc->chan_count--;
 	ipc_tap_look(chan);

@@ -20,11 +20,11 @@ struct ipc_chan {
 	const struct ipc_kind *kind;
 	char *name; /* own.name */
 	struct ipc_chan_name own;
-	struct ipc_list links;	   /* names that link(2) gave it */
-	bool listed;		   /* in the table: the name still means this object */
-	unsigned refs;		   /* handles, and one for the table */
-	uid_t charged_to;	   /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
-	struct ipc_list idle_link; /* idle.h; a kernel object's, while nobody has it open */
+	struct ipc_list links;	       /* names that link(2) gave it */
+	bool listed;		       /* in the table: the name still means this object */
+	unsigned refs;		       /* handles, and one for the table */
+	uid_t charged_to;	       /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
+	struct ipc_list unopened_link; /* unopened.h; a kernel object's, while nobody has it open */
 	uid_t idle_of;
 	struct ipc_list handles;
 	struct ipc_waitq waitq;

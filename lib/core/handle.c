@@ -4,12 +4,12 @@
 #include "event.h"
 #include "frame.h"
 #include "handle.h"
-#include "idle.h"
+#include "unopened.h"
 #include "instance.h"
 #include "keep.h"
 #include "kind.h"
 #include "op.h"
-#include "patience.h"
+#include "timeout.h"
 #include "ref.h"
 #include "cred.h"
 #include "quota.h"
@@ -153,7 +153,7 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 	}
 	if (h->chan) {
 		handle_join(h);
-		ipc_idle_end(h->chan);
+		ipc_unopened_end(h->chan);
 	}
 	ipc_list_append(&ipc->handles, &h->all_link);
 	*out = h;
@@ -177,14 +177,14 @@ static void handle_destroy(struct ipc_handle *h)
 	if (h->chan)
 		ipc_tap_look(h->chan);
 	ipc_list_remove(&h->all_link);
-	ipc_timer_stop(h->ipc->loop, &h->patience);
+	ipc_timer_stop(h->ipc->loop, &h->timeout);
 	h->kind->handles->close(h);
 	if (h->used && h->chan && h->ipc->events)
 		ipc_event_opened(h, &h->cred, false);
 	if (h->chan) {
 		handle_close_watch(h->chan);
 		if (h->chan->listed && !h->kind->named && ipc_list_empty(&h->chan->handles))
-			ipc_idle_add(h->chan, h->cred.uid);
+			ipc_unopened_add(h->chan, h->cred.uid);
 		ipc_chan_drop(h->chan);
 	}
 	handle_free(h);
@@ -285,7 +285,7 @@ unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)
 		events |= h->kind->handles->poll(h);
 	else
 		events |= (h->readable ? POLLIN | POLLRDNORM : 0u) | (h->writable ? POLLOUT | POLLWRNORM : 0u);
-	return ipc_patience_poll(h, events, wanted);
+	return ipc_timeout_poll(h, events, wanted);
 }
 
 void ipc_handle_on_ready(struct ipc_handle *h, void (*ready)(void *arg), void *arg)

@@ -24,8 +24,8 @@ struct ipc_handle {
 	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */
 	uint8_t open_side;	  /* which side an IPC_OPEN waits on */
 	struct ipc_list ops;	  /* parked, wherever they wait */
-	int64_t waiting_since[2]; /* by side: when a poll or an operation first found nothing; 0: patience.c */
-	struct ipc_timer patience;
+	int64_t waiting_since[2]; /* by side: when a poll or an operation first found nothing; 0: timeout.c */
+	struct ipc_timer timeout;
 
 	struct ipc_keep *keep; /* the last message delivered */
 	off_t pos;	       /* behind the last read */

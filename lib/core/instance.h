@@ -14,8 +14,8 @@ struct ipc {
 	struct ipc_rundir *rundir;
 	void *chans; /* a tree of tsearch(3), by kind and name */
 	unsigned chan_count;
-	struct ipc_list idle; /* records that nobody uses, the oldest first: idle.h */
-	unsigned idle_count;
+	struct ipc_list unopened; /* records that nobody uses, the oldest first: unopened.h */
+	unsigned unopened_count;
 	struct ipc_list handles;
 	struct ipc_ask *ask;			    /* whoever waits for answers from elsewhere; NULL: nobody can */
 	dev_t device;				    /* ipc_set_device(); 0: not known */

@@ -145,7 +145,7 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, co
 	ipc->kinds = kinds;
 	ipc->uid = getuid();
 	ipc_list_init(&ipc->handles);
-	ipc_list_init(&ipc->idle);
+	ipc_list_init(&ipc->unopened);
 	r = instance_start(ipc, options);
 	if (r == 0)
 		return ipc;

@@ -11,7 +11,7 @@
 #include "keep.h"
 #include "kind.h"
 #include "op.h"
-#include "patience.h"
+#include "timeout.h"
 #include "quota.h"
 #include "settle.h"
 #include "tap.h"
@@ -142,7 +142,7 @@ static void op_opened(struct ipc_op *op, ssize_t result)
 
 ssize_t ipc_submit(struct ipc_op *op)
 {
-	ssize_t r = ipc_patience_try(op, op_submit(op));
+	ssize_t r = ipc_timeout_try(op, op_submit(op));
 
 	op_opened(op, r);
 	if (op->handle->ipc->events)
@@ -178,7 +178,7 @@ static void op_expired(struct ipc_timer *timer)
 	struct ipc_op *op = ipc_container(timer, struct ipc_op, timer);
 
 	if (!op_lingers(op, -ETIMEDOUT))
-		ipc_op_finish(op, ipc_patience_end(op));
+		ipc_op_finish(op, ipc_timeout_end(op));
 }
 
 /* What waiting costs is the caller's: a place, and the data that is kept meanwhile. */
@@ -216,7 +216,7 @@ void ipc_park(struct ipc_op *op)
 	int r;
 
 	op->since = ipc_now();
-	patience = ipc_patience_left(op, op->since);
+	patience = ipc_timeout_left(op, op->since);
 	op->timer = op->telling = op->looking = (struct ipc_timer){0};
 	op->waiter = NULL;
 	ipc_waiter_parked(op);
@@ -249,7 +249,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 		h->chan->waiters--;
 	op_give(op);
 	if (result != -EINTR)
-		ipc_patience_stop(op);
+		ipc_timeout_stop(op);
 	op_opened(op, result);
 	if (h->ipc->events)
 		ipc_event_tried(op, result);

@@ -10,7 +10,7 @@
 #include "base/proc.h"
 #include "frame.h"
 #include "handle.h"
-#include "idle.h"
+#include "unopened.h"
 #include "instance.h"
 #include "kind.h"
 #include "log.h"
@@ -121,7 +121,7 @@ static int taps_join(struct ipc_chan *chan, struct tap_handle *t)
 	chan->taps->metas += (t->h.facets.set & IPC_F_META) != 0;
 	ipc_log_join(chan->taps->log, &t->log);
 	ipc_chan_hold(chan);
-	ipc_idle_end(chan);
+	ipc_unopened_end(chan);
 	t->chan = chan;
 	return 0;
 }
@@ -138,7 +138,7 @@ static void taps_leave(struct tap_handle *t)
 		chan->taps = NULL;
 	}
 	if (chan->listed && !chan->kind->named && ipc_list_empty(&chan->handles))
-		ipc_idle_add(chan, t->h.cred.uid);
+		ipc_unopened_add(chan, t->h.cred.uid);
 	ipc_chan_drop(chan);
 }
 

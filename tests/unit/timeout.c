@@ -1,4 +1,4 @@
-/* lib/core/patience.c: the clock that idle and timeout run for those who do not park, on a broadcast's handles. */
+/* lib/core/timeout.c: the clock that idle and timeout run for those who do not park, on a broadcast's handles. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,13 +6,13 @@
 
 #include "fixture.h"
 
-static void patience_setup(void)
+static void timeout_setup(void)
 {
 	u_setup(&ipc_bcast);
 	u_create("b");
 }
 
-TestSuite(patience, .init = patience_setup, .fini = u_teardown, .timeout = 30);
+TestSuite(timeout, .init = timeout_setup, .fini = u_teardown, .timeout = 30);
 
 #define MS INT64_C(1000000)
 
@@ -40,7 +40,7 @@ static ssize_t try_read(struct ipc_handle *h)
 	return ipc_submit(&op);
 }
 
-Test(patience, a_poll_is_told_when_idle_is_over)
+Test(timeout, a_poll_is_told_when_idle_is_over)
 {
 	struct ipc_handle *h = u_open("b@idle=30ms", O_RDONLY);
 	int told = 0;
@@ -53,7 +53,7 @@ Test(patience, a_poll_is_told_when_idle_is_over)
 	ipc_close(h);
 }
 
-Test(patience, a_read_that_said_eagain_has_started_the_clock)
+Test(timeout, a_read_that_said_eagain_has_started_the_clock)
 {
 	struct ipc_handle *h = u_open("b@timeout=30ms", O_RDONLY);
 
@@ -65,7 +65,7 @@ Test(patience, a_read_that_said_eagain_has_started_the_clock)
 	ipc_close(h);
 }
 
-Test(patience, behind_its_end_the_clock_starts_anew)
+Test(timeout, behind_its_end_the_clock_starts_anew)
 {
 	struct ipc_handle *h = u_open("b@idle=30ms", O_RDONLY);
 
@@ -77,7 +77,7 @@ Test(patience, behind_its_end_the_clock_starts_anew)
 	ipc_close(h);
 }
 
-Test(patience, a_message_stops_the_clock)
+Test(timeout, a_message_stops_the_clock)
 {
 	struct ipc_handle *h = u_open("b@idle=50ms", O_RDONLY), *w = u_open("b", O_WRONLY);
 
@@ -90,7 +90,7 @@ Test(patience, a_message_stops_the_clock)
 	ipc_close(w);
 }
 
-Test(patience, what_was_not_asked_for_has_no_clock)
+Test(timeout, what_was_not_asked_for_has_no_clock)
 {
 	struct ipc_handle *h = u_open("b@timeout=20ms", O_RDWR);
 
@@ -102,7 +102,7 @@ Test(patience, what_was_not_asked_for_has_no_clock)
 	ipc_close(h);
 }
 
-Test(patience, a_read_that_waits_behind_a_poll_has_what_is_left)
+Test(timeout, a_read_that_waits_behind_a_poll_has_what_is_left)
 {
 	struct ipc_handle *h = u_open("b@idle=300ms", O_RDONLY);
 	int64_t began = ipc_now();
@@ -116,7 +116,7 @@ Test(patience, a_read_that_waits_behind_a_poll_has_what_is_left)
 	ipc_close(h);
 }
 
-Test(patience, a_handle_that_is_closed_forgets_its_clock)
+Test(timeout, a_handle_that_is_closed_forgets_its_clock)
 {
 	struct ipc_handle *h = u_open("b@idle=20ms", O_RDONLY);
 	int told = 0;
@@ -128,7 +128,7 @@ Test(patience, a_handle_that_is_closed_forgets_its_clock)
 	cr_assert_eq(told, 0);
 }
 
-Test(patience, without_these_facets_nothing_ends)
+Test(timeout, without_these_facets_nothing_ends)
 {
 	struct ipc_handle *h = u_open("b", O_RDONLY);
 

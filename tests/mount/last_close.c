@@ -17,7 +17,7 @@ static const char *queue_path(void)
 	return t_path(M, "mq/%s@lines", t_name("q"));
 }
 
-t_test(closer, line_goes_on_over_a_bind_mount)
+t_test(last_close, line_goes_on_over_a_bind_mount)
 {
 	if (geteuid() != 0)
 		cr_skip_test("only root can mount");
@@ -27,7 +27,7 @@ t_test(closer, line_goes_on_over_a_bind_mount)
 		"partial\n");
 }
 
-t_test(closer, line_goes_on_where_one_file_is_bound)
+t_test(last_close, line_goes_on_where_one_file_is_bound)
 {
 	if (geteuid() != 0)
 		cr_skip_test("only root can mount");
@@ -37,7 +37,7 @@ t_test(closer, line_goes_on_where_one_file_is_bound)
 		"partial\n");
 }
 
-t_test(closer, line_ends_at_the_last_close_though_a_reader_has_it_open)
+t_test(last_close, line_ends_at_the_last_close_though_a_reader_has_it_open)
 {
 	t_check("exec 3>$M/mq/${P}q@lines 4<$M/mq/${P}q@lines,drain; printf tail >&3; exec 3>&-; cat <&4", "tail\n");
 }
@@ -109,7 +109,7 @@ static double write_seconds(void)
 	return took[WRITES / 2];
 }
 
-t_test(closer, many_descriptors_delay_nobody_else)
+t_test(last_close, many_descriptors_delay_nobody_else)
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct timespec from;

@@ -3,16 +3,16 @@
  * remove such objects, and make others, without our hearing of it, so the records end by number: the oldest makes way, one of the
  * same user's if he has most of them.
  */
-#ifndef IPC_IDLE_H
-#define IPC_IDLE_H
+#ifndef IPC_UNOPENED_H
+#define IPC_UNOPENED_H
 
 #include "chan.h"
 
-enum { IPC_IDLE_MAX = 1024 };
+enum { IPC_UNOPENED_MAX = 1024 };
 
 /* Nobody has it open any more; the last who had was that user. May forget others. */
-void ipc_idle_add(struct ipc_chan *, uid_t);
+void ipc_unopened_add(struct ipc_chan *, uid_t);
 /* It is in use again, or forgotten. Harmless where it was not idle. */
-void ipc_idle_end(struct ipc_chan *);
+void ipc_unopened_end(struct ipc_chan *);
 
 #endif

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "patience.h"
+#include "timeout.h"
 
 #include "handle.h"
 #include "kind.h"
@@ -33,7 +33,7 @@ static int64_t patience_of(const struct ipc_handle *h, bool reads)
 	return f->set & IPC_F_TIMEOUT ? f->timeout : -1;
 }
 
-int64_t ipc_patience_left(const struct ipc_op *op, int64_t now)
+int64_t ipc_timeout_left(const struct ipc_op *op, int64_t now)
 {
 	const struct ipc_handle *h = op->handle;
 	int64_t patience = patience_of(h, op->type == IPC_READ);
@@ -64,7 +64,7 @@ static void tell_timed_out(const struct ipc_op *op)
 		   (double)h->facets.timeout / 1e9);
 }
 
-ssize_t ipc_patience_end(const struct ipc_op *op)
+ssize_t ipc_timeout_end(const struct ipc_op *op)
 {
 	if (ends_by_idle(&op->handle->facets, op->type == IPC_READ))
 		return 0;
@@ -91,7 +91,7 @@ static int clock_arm(struct ipc_handle *h, int64_t now);
 
 static void clock_expired(struct ipc_timer *timer)
 {
-	struct ipc_handle *h = ipc_container(timer, struct ipc_handle, patience);
+	struct ipc_handle *h = ipc_container(timer, struct ipc_handle, timeout);
 	int64_t now = ipc_now();
 	bool ran_out = clock_ran_out(h, IPC_IN, now) || clock_ran_out(h, IPC_OUT, now);
 
@@ -114,7 +114,7 @@ static int clock_arm(struct ipc_handle *h, int64_t now)
 		if (end > now && end < next)
 			next = end;
 	}
-	return next == INT64_MAX ? 0 : ipc_timer_start(h->ipc->loop, &h->patience, next, clock_expired);
+	return next == INT64_MAX ? 0 : ipc_timer_start(h->ipc->loop, &h->timeout, next, clock_expired);
 }
 
 static int clock_start(struct ipc_handle *h, int side, int64_t now)
@@ -126,7 +126,7 @@ static int clock_start(struct ipc_handle *h, int side, int64_t now)
 	return clock_arm(h, now);
 }
 
-void ipc_patience_stop(const struct ipc_op *op)
+void ipc_timeout_stop(const struct ipc_op *op)
 {
 	if (op->type == IPC_READ || op->type == IPC_WRITE)
 		op->handle->waiting_since[ipc_op_side(op)] = 0;
@@ -137,7 +137,7 @@ static bool handle_is_ready(struct ipc_handle *h, int side)
 	return h->kind->handles->poll && (h->kind->handles->poll(h) & side_events[side]);
 }
 
-ssize_t ipc_patience_try(struct ipc_op *op, ssize_t result)
+ssize_t ipc_timeout_try(struct ipc_op *op, ssize_t result)
 {
 	struct ipc_handle *h = op->handle;
 	int side = ipc_op_side(op);
@@ -146,13 +146,13 @@ ssize_t ipc_patience_try(struct ipc_op *op, ssize_t result)
 	if (!(h->facets.set & (IPC_F_IDLE | IPC_F_TIMEOUT)) || (op->type != IPC_READ && op->type != IPC_WRITE))
 		return result;
 	if (result != -EAGAIN && (result != IPC_WOULD_PARK || op->done)) {
-		ipc_patience_stop(op);
+		ipc_timeout_stop(op);
 		return result;
 	}
 	now = ipc_now();
 	if (clock_ran_out(h, side, now) && !handle_is_ready(h, side)) {
-		ipc_patience_stop(op);
-		return ipc_patience_end(op);
+		ipc_timeout_stop(op);
+		return ipc_timeout_end(op);
 	}
 	/* Without memory for the timer the clock runs all the same; who polls then tries again. */
 	if (result == -EAGAIN)
@@ -160,7 +160,7 @@ ssize_t ipc_patience_try(struct ipc_op *op, ssize_t result)
 	return result;
 }
 
-unsigned ipc_patience_poll(struct ipc_handle *h, unsigned events, unsigned wanted)
+unsigned ipc_timeout_poll(struct ipc_handle *h, unsigned events, unsigned wanted)
 {
 	int64_t now;
 

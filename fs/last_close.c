@@ -1,5 +1,5 @@
-/* Whose close ends an unfinished line: closer.h. */
-#include "closer.h"
+/* Whose close ends an unfinished line: last_close.h. */
+#include "last_close.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -52,7 +52,7 @@ static ino_t fd_ino(pid_t thread, const char *fd)
 }
 
 /* What cannot be looked at could be the file. */
-static bool fd_may_be(int dir, const char *fd, const struct fs_closer *c)
+static bool fd_may_be(int dir, const char *fd, const struct fs_last_close *c)
 {
 	struct fdinfo info;
 
@@ -65,7 +65,7 @@ static bool fd_may_be(int dir, const char *fd, const struct fs_closer *c)
 	return !info.ino || info.ino == c->ino;
 }
 
-static bool closer_is_last(const struct fs_closer *c)
+static bool closer_is_last(const struct fs_last_close *c)
 {
 	pid_t process = ipc_proc_process(c->closer);
 	struct dirent *e;
@@ -87,39 +87,39 @@ static bool closer_is_last(const struct fs_closer *c)
 
 static void closer_work(struct ipc_job *job)
 {
-	struct fs_closer *c = ipc_container(job, struct fs_closer, job);
+	struct fs_last_close *c = ipc_container(job, struct fs_last_close, job);
 
 	c->last = closer_is_last(c);
 }
 
-static void closers_run(struct fs_closers *);
+static void closers_run(struct fs_last_closes *);
 
 static void closer_done(struct ipc_job *job)
 {
-	struct fs_closer *c = ipc_container(job, struct fs_closer, job);
-	struct fs_closers *all = c->all;
+	struct fs_last_close *c = ipc_container(job, struct fs_last_close, job);
+	struct fs_last_closes *all = c->all;
 
 	ipc_list_remove(&c->link);
 	c->done(c, c->last);
 	closers_run(all);
 }
 
-static bool closers_serve(const struct fs_closers *all, uid_t uid)
+static bool closers_serve(const struct fs_last_closes *all, uid_t uid)
 {
 	struct ipc_list *pos, *next;
 
 	ipc_list_each(pos, next, &all->running)
-		if (ipc_container(pos, struct fs_closer, link)->uid == uid)
+		if (ipc_container(pos, struct fs_last_close, link)->uid == uid)
 			return true;
 	return false;
 }
 
-static struct fs_closer *closers_next(struct fs_closers *all)
+static struct fs_last_close *closers_next(struct fs_last_closes *all)
 {
 	struct ipc_list *pos, *next;
 
 	ipc_list_each(pos, next, &all->queued) {
-		struct fs_closer *c = ipc_container(pos, struct fs_closer, link);
+		struct fs_last_close *c = ipc_container(pos, struct fs_last_close, link);
 
 		if (!closers_serve(all, c->uid))
 			return c;
@@ -128,9 +128,9 @@ static struct fs_closer *closers_next(struct fs_closers *all)
 }
 
 /* Gives the helpers what they can take. Where not even one can be had, the very last close will do. */
-static void closers_run(struct fs_closers *all)
+static void closers_run(struct fs_last_closes *all)
 {
-	struct fs_closer *c;
+	struct fs_last_close *c;
 
 	while (all->pool && (c = closers_next(all))) {
 		int r = ipc_pool_submit(all->pool, &c->job, closer_work, closer_done);
@@ -145,7 +145,7 @@ static void closers_run(struct fs_closers *all)
 	}
 }
 
-int fs_closers_start(struct fs_closers *all, struct ipc_loop *loop)
+int fs_last_closes_start(struct fs_last_closes *all, struct ipc_loop *loop)
 {
 	ipc_list_init(&all->queued);
 	ipc_list_init(&all->running);
@@ -153,7 +153,7 @@ int fs_closers_start(struct fs_closers *all, struct ipc_loop *loop)
 	return all->pool ? 0 : -errno;
 }
 
-void fs_closers_end(struct fs_closers *all)
+void fs_last_closes_end(struct fs_last_closes *all)
 {
 	struct ipc_pool *pool = all->pool;
 
@@ -161,11 +161,11 @@ void fs_closers_end(struct fs_closers *all)
 		return;
 	all->pool = NULL;
 	while (!ipc_list_empty(&all->queued))
-		fs_closer_cancel(ipc_container(all->queued.next, struct fs_closer, link));
+		fs_last_close_cancel(ipc_container(all->queued.next, struct fs_last_close, link));
 	ipc_pool_free(pool);
 }
 
-void fs_closer_ask(struct fs_closers *all, struct fs_closer *c)
+void fs_last_close_ask(struct fs_last_closes *all, struct fs_last_close *c)
 {
 	c->all = all;
 	c->last = false;
@@ -174,7 +174,7 @@ void fs_closer_ask(struct fs_closers *all, struct fs_closer *c)
 	closers_run(all);
 }
 
-void fs_closer_cancel(struct fs_closer *c)
+void fs_last_close_cancel(struct fs_last_close *c)
 {
 	if (c->job.work) {
 		ipc_job_cancel(c->all->pool, &c->job);
@@ -184,7 +184,7 @@ void fs_closer_cancel(struct fs_closer *c)
 	c->done(c, false);
 }
 
-bool fs_closer_is_exiting(pid_t closer)
+bool fs_last_close_is_exiting(pid_t closer)
 {
 	struct ipc_proc proc;
 

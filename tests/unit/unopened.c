@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/idle.h"
+#include "core/unopened.h"
 #include "fixture.h"
 
 static void setup(void)
@@ -13,7 +13,7 @@ static void setup(void)
 	u_setup(&ipc_sem);
 }
 
-TestSuite(idle, .init = setup, .fini = u_teardown);
+TestSuite(unopened, .init = setup, .fini = u_teardown);
 
 /* Opened through us, and removed behind our back. */
 static void open_and_lose(const char *name)
@@ -26,18 +26,18 @@ static void open_and_lose(const char *name)
 	cr_assert_eq(unlink(path), 0);
 }
 
-Test(idle, records_of_objects_that_are_gone_do_not_add_up)
+Test(unopened, records_of_objects_that_are_gone_do_not_add_up)
 {
 	char name[16];
 
-	for (int i = 0; i < 3 * IPC_IDLE_MAX; i++) {
+	for (int i = 0; i < 3 * IPC_UNOPENED_MAX; i++) {
 		snprintf(name, sizeof(name), "s%d", i);
 		open_and_lose(name);
 	}
-	cr_expect_leq(u_ipc->chan_count, IPC_IDLE_MAX);
+	cr_expect_leq(u_ipc->chan_count, IPC_UNOPENED_MAX);
 }
 
-Test(idle, record_of_what_is_open_stays)
+Test(unopened, record_of_what_is_open_stays)
 {
 	struct ipc_handle *h;
 	char name[16];
@@ -45,7 +45,7 @@ Test(idle, record_of_what_is_open_stays)
 	u_create("kept");
 	h = u_open("kept", O_WRONLY);
 	cr_assert_eq(u_put(h, "1\n"), 2);
-	for (int i = 0; i < 2 * IPC_IDLE_MAX; i++) {
+	for (int i = 0; i < 2 * IPC_UNOPENED_MAX; i++) {
 		snprintf(name, sizeof(name), "s%d", i);
 		open_and_lose(name);
 	}
@@ -53,7 +53,7 @@ Test(idle, record_of_what_is_open_stays)
 	ipc_close(h);
 }
 
-Test(idle, one_user_does_not_push_out_anothers_records)
+Test(unopened, one_user_does_not_push_out_anothers_records)
 {
 	struct ipc_chan *other;
 	char name[16];
@@ -61,8 +61,8 @@ Test(idle, one_user_does_not_push_out_anothers_records)
 	u_create("other");
 	ipc_close(u_open("other", O_WRONLY));
 	other = ipc_chan_find(u_ipc, &ipc_sem, "other");
-	ipc_idle_add(other, 54321);
-	for (int i = 0; i < 2 * IPC_IDLE_MAX; i++) {
+	ipc_unopened_add(other, 54321);
+	for (int i = 0; i < 2 * IPC_UNOPENED_MAX; i++) {
 		snprintf(name, sizeof(name), "s%d", i);
 		open_and_lose(name);
 	}
