@@ -206,7 +206,7 @@ void ipc_deadlock_find(struct ipc_waiter *w)
 	stuck = stuck && s.back == 0;
 	for (unsigned i = 0; i < s.count; i++)
 		stuck = stuck && !s.path[i]->deadlock;
-	if (stuck)
+	if (stuck && s.count)
 		d = calloc(1, sizeof(*d));
 	for (unsigned i = 0; d && i < s.count; i++) {
 		d->members[d->count++] = s.path[i];

@@ -14,7 +14,7 @@ static int events;
 
 static void make(int locks)
 {
-	for (char lock = 'a'; lock < 'a' + locks; lock++)
+	for (int lock = 'a'; lock < 'a' + locks; lock++)
 		t_bash(0, t_format("touch $M/sem/${P}%c@value=1", lock));
 	events = t_open(t_path(M, "events"), O_RDONLY | O_NONBLOCK);
 }

@@ -177,7 +177,7 @@ t_test_bare(sandbox, root_of_a_user_namespace_is_no_root_here)
 t_test_bare(sandbox, kinds_are_those_that_were_asked_for)
 {
 	container_mount("-m", t_format(",kinds=mq,bcast,prefix=%s", t_name("k")));
-	t_check("ls $M; tail -n +2 $M/status", "README\nbcast\nerrors\nmq\nstatus\n");
+	t_check("ls $M; tail -n +2 $M/status", "README\nbcast\nerrors\nevents\nmq\nstatus\n");
 	check_inside("-m", "ls -d $M/shm $M/sig 2>/dev/null; echo x > $M/bcast/b; cat $M/bcast/b@last=1,drain", "x\n");
 }
 

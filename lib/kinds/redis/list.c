@@ -93,10 +93,12 @@ static void list_read(struct redis_question *q, const redisReply *reply)
 		return;
 	}
 	q->slot = redis_cluster_next(q->kind->link, q->slot);
-	if (q->slot < 0)
-		qsort(q->names, q->count, sizeof(char *), by_name);
-	else if ((q->result = list_aim(q)) == 0)
+	if (q->slot < 0) {
+		if (q->count)
+			qsort(q->names, q->count, sizeof(char *), by_name);
+	} else if ((q->result = list_aim(q)) == 0) {
 		q->result = list_go_on(q, "0");
+	}
 }
 
 int redis_list(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t), void *arg)
