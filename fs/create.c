@@ -248,10 +248,10 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	int r = fs_dir_resolve(fs, &cred, parent, name, FS_OPENS, &ref);
 
 	mode &= 07777;
-	if (r == 0)
+	if (r == 0) {
 		ipc_ref_made_by(&ref, fi->flags);
-	if (r == 0)
 		r = fs_file_may_back(fs, &cred, &ref);
+	}
 	if (r < 0) {
 		fs_refusal_done(fs, cred.pid);
 		fs_reply_err(req, r);
