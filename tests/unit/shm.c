@@ -99,7 +99,7 @@ Test(shm, a_name_is_a_link_to_its_object)
 	cr_assert_str_eq(target, path_of("", "a"));
 	cr_assert_eq(u_stat("a", &st), 0);
 	cr_assert_eq(st.st_mode, S_IFLNK | 0777);
-	cr_assert_eq(st.st_size, strlen(target));
+	cr_assert_eq(st.st_size, (off_t)strlen(target));
 	cr_assert_eq(st.st_mtim.tv_nsec, object("a").st_mtim.tv_nsec);
 	cr_assert_eq(ipc_kind_ino(st.st_ino), object("a").st_ino);
 }
