@@ -38,8 +38,8 @@ static char *metric(const char *name, const char *channel)
 t_test(forms, metrics_agree_with_what_was_counted)
 {
 	need_readers();
-	t_bash(0,
-	       "seq 10000 20000 | head -n 1000 >$M/mq/${P}q@lines,maxmsg=10 & cat $M/mq/${P}q@lines,n=997 | wc; wait");
+	t_bash(0, "touch $M/mq/${P}q@maxmsg=10; seq 10000 20000 | head -n 1000 >$M/mq/${P}q@lines & "
+		  "cat $M/mq/${P}q@lines,n=997 | wc; wait");
 	cr_expect_str_eq(metric("ipcfs_messages_in_total", "q"), "1000");
 	cr_expect_str_eq(metric("ipcfs_bytes_in_total", "q"), "5000");
 	cr_expect_str_eq(metric("ipcfs_messages_out_total", "q"), "997");
