@@ -242,7 +242,8 @@ t_test(ack_ways, thread_that_ends_leaves_it_to_its_process)
 
 t_test(ack_ways, process_whose_first_thread_has_gone)
 {
-	struct workers w = {.leader_ends = true};
+	/* Not on the stack, which may go with the first thread. */
+	static struct workers w = {.leader_ends = true};
 
 	make_with(1);
 	w.path = t_path(M, "mq/%s@lines,ack", q.name);
