@@ -190,8 +190,7 @@ static void create_answer(fuse_req_t req, const struct ipc_ref *ref, mode_t mode
 /* A CREATE whose object a helper makes. */
 struct file_making {
 	struct ipc_making making;
-	struct ipc_list link;
-	fuse_req_t req; /* NULL: it has its answer */
+	struct fs_deferred deferred;
 	struct fuse_file_info fi;
 	mode_t mode;
 };
@@ -199,10 +198,10 @@ struct file_making {
 static void create_made(struct ipc_making *making)
 {
 	struct file_making *m = ipc_container(making, struct file_making, making);
+	fuse_req_t req = fs_deferred_end(&m->deferred);
 
-	ipc_list_remove(&m->link);
-	if (m->req)
-		create_answer(m->req, &making->ref, m->mode, &m->fi, &making->result);
+	if (req)
+		create_answer(req, &making->ref, m->mode, &m->fi, &making->result);
 	free(m);
 }
 
@@ -214,7 +213,6 @@ static bool create_later(fuse_req_t req, const struct ipc_ref *ref, mode_t mode,
 
 	if (!m)
 		return false;
-	m->req = req;
 	m->fi = *fi;
 	m->mode = mode;
 	m->making.cred = fs_cred(req);
@@ -225,19 +223,8 @@ static bool create_later(fuse_req_t req, const struct ipc_ref *ref, mode_t mode,
 		free(m);
 		return false;
 	}
-	ipc_list_append(&fs->makings, &m->link);
+	fs_deferred_start(fs, &m->deferred, req, NULL);
 	return true;
-}
-
-void fs_create_shut_down(struct fs *fs)
-{
-	while (!ipc_list_empty(&fs->makings)) {
-		struct file_making *m = ipc_container(fs->makings.next, struct file_making, link);
-
-		ipc_list_remove(&m->link);
-		fs_reply_err(m->req, -ENOTCONN);
-		m->req = NULL;
-	}
 }
 
 void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)

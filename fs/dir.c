@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "fs.h"
-#include "interrupt.h"
 
 /*
  * open(2) of a name with bad facets is a mistake, of which its caller should hear. Any other call may be about to make the name
@@ -67,36 +66,23 @@ void fs_dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct 
 /* A LOOKUP that a helper has to answer. Only its own directory is held up by it, and that is below the name in question. */
 struct dir_look {
 	struct ipc_look look;
-	struct ipc_list link;
-	fuse_req_t req; /* NULL: it has its answer */
-	struct fs_interrupt interrupt;
+	struct fs_deferred deferred;
 };
 
-static void dir_look_give_up(struct dir_look *l, int err)
+static void dir_look_cancel(struct fs_deferred *deferred)
 {
-	fuse_req_t req = l->req;
-
-	if (!req)
-		return;
-	l->req = NULL;
-	ipc_look_cancel(&l->look);
-	fs_reply_err(req, err);
-}
-
-static void dir_look_interrupt(struct fs_interrupt *interrupt)
-{
-	dir_look_give_up(ipc_container(interrupt, struct dir_look, interrupt), -EINTR);
+	ipc_look_cancel(&ipc_container(deferred, struct dir_look, deferred)->look);
 }
 
 static void dir_look_done(struct ipc_look *look)
 {
 	struct dir_look *l = ipc_container(look, struct dir_look, look);
+	fuse_req_t req = fs_deferred_end(&l->deferred);
 
-	if (l->req && look->result == 0)
-		fs_dir_reply_entry(l->req, &look->ref, &look->st, true);
-	else if (l->req)
-		fs_reply_err(l->req, look->result);
-	ipc_list_remove(&l->link);
+	if (req && look->result == 0)
+		fs_dir_reply_entry(req, &look->ref, &look->st, true);
+	else if (req)
+		fs_reply_err(req, look->result);
 	free(l);
 }
 
@@ -108,28 +94,17 @@ static void dir_look(fuse_req_t req, const struct ipc_ref *ref)
 
 	if (!l)
 		goto fail;
-	l->req = req;
 	l->look.cred = fs_cred(req);
 	l->look.ref = *ref;
 	l->look.done = dir_look_done;
 	r = ipc_look(fs->ipc, &l->look);
 	if (r < 0)
 		goto fail;
-	ipc_list_append(&fs->looks, &l->link);
-	if (!fs_interrupt_watch(&l->interrupt, req, dir_look_interrupt))
-		dir_look_give_up(l, -EINTR);
+	fs_deferred_start(fs, &l->deferred, req, dir_look_cancel);
 	return;
 fail:
 	free(l);
 	fs_reply_err(req, r);
-}
-
-void fs_dir_shut_down(struct fs *fs)
-{
-	struct ipc_list *pos, *next;
-
-	ipc_list_each(pos, next, &fs->looks)
-		dir_look_give_up(ipc_container(pos, struct dir_look, link), -ENOTCONN);
 }
 
 static void dir_reply_missing(fuse_req_t req, int r)

@@ -4,6 +4,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include "deferred.h"
 #include "last_close.h"
 #include "ipc.h"
 #include "steps.h"
@@ -43,12 +44,6 @@ struct fs_options {
 	int64_t spin_ns;
 	int64_t cpu_latency_ns; /* or FS_LATENCY_ */
 	struct ipc_options ipc;
-};
-
-/* lock.c: who waits for locks. */
-struct fs_locks {
-	struct ipc_pool *pool; /* NULL until the first */
-	struct ipc_list waiting;
 };
 
 enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_HIDDEN, FS_CHAN, FS_FIFO };
@@ -118,16 +113,14 @@ struct fs {
 	struct ipc_list files, nodes;
 	size_t node_count, node_peak; /* the most since memory was given back last */
 	struct fs_listers listers;
-	struct ipc_list looks;	  /* LOOKUPs that helpers have */
-	struct ipc_list listings; /* OPENDIRs that helpers have */
+	struct ipc_list deferred;
 	struct fs_steps_all steps;
-	struct ipc_list makings; /* CREATEs that helpers have */
 	struct fs_last_closes closers;
 	struct fs_replays replay;
-	struct fs_locks locks;
-	struct fs_fifos *fifos; /* NULL until the first */
-	void *names;		/* tree of struct fs_name */
-	void *linked;		/* tree of the nodes that are */
+	struct ipc_pool *lockers; /* lock.c: NULL until somebody waits for a lock */
+	struct fs_fifos *fifos;	  /* NULL until the first */
+	void *names;		  /* tree of struct fs_name */
+	void *linked;		  /* tree of the nodes that are */
 	uint64_t serial;
 	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
 	int64_t crowded_until;
@@ -213,7 +206,6 @@ int fs_dir_resolve(struct fs *, const struct ipc_cred *, fuse_ino_t parent, cons
 		   struct ipc_ref *);
 /* keep: whether the kernel may. */
 void fs_dir_reply_entry(fuse_req_t, const struct ipc_ref *, const struct stat *, bool keep);
-void fs_dir_shut_down(struct fs *); /* answers the LOOKUPs that helpers have */
 void fs_lookup(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_forget(fuse_req_t, fuse_ino_t, uint64_t lookups);
 void fs_forget_multi(fuse_req_t, size_t count, struct fuse_forget_data *);
@@ -225,13 +217,11 @@ void fs_unlink(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_rmdir(fuse_req_t, fuse_ino_t parent, const char *name);
 void fs_rename(fuse_req_t, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
 	       unsigned flags);
-void fs_opendir_shut_down(struct fs *); /* answers the OPENDIRs that helpers have */
 void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 
 /* file.c: opening and making. io.c: reading, writing, polling. close.c: close(2). */
-void fs_create_shut_down(struct fs *); /* answers the CREATEs that helpers have */
 void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);
 void fs_open(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_read(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
@@ -263,11 +253,10 @@ int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cach
 double fs_node_timeout(const struct fs_node *);
 double fs_attr_timeout(const struct fs_node *);
 
-/* lock.c: flock(2) and fcntl_locking(2). shut_down: answers who waits; end: behind the unmount. */
+/* lock.c: flock(2) and fcntl_locking(2). end: behind the unmount. */
 void fs_flock(fuse_req_t, fuse_ino_t, struct fuse_file_info *, int op);
 void fs_setlk(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct flock *, int sleep);
 void fs_getlk(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct flock *);
-void fs_lock_shut_down(struct fs *);
 void fs_lock_end(struct fs *);
 
 /* session.c. Returns the process's exit status. */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "fs.h"
-#include "interrupt.h"
 
 /* A listing, made whole at opendir(3), in the form that READDIR replies have. */
 struct dir_list {
@@ -93,8 +92,7 @@ static void list_add_fixed(struct fs *fs, struct dir_list *list)
 /* An OPENDIR whose names a helper finds. */
 struct dir_listing {
 	struct ipc_listing listing;
-	struct ipc_list link;
-	fuse_req_t req; /* NULL: it has its answer */
+	struct fs_deferred deferred;
 	struct fuse_file_info fi;
 	struct dir_list *list;
 };
@@ -102,12 +100,11 @@ struct dir_listing {
 static void dir_found(struct ipc_listing *listing)
 {
 	struct dir_listing *d = ipc_container(listing, struct dir_listing, listing);
+	fuse_req_t req = fs_deferred_end(&d->deferred);
+	int r = ipc_list_emit(listing, req ? list_add : NULL, d->list);
 
-	int r = ipc_list_emit(listing, d->req ? list_add : NULL, d->list);
-
-	ipc_list_remove(&d->link);
-	if (d->req)
-		list_answer(d->req, d->list, &d->fi, r);
+	if (req)
+		list_answer(req, d->list, &d->fi, r);
 	else
 		list_free(d->list);
 	free(d);
@@ -122,7 +119,6 @@ static bool dir_find(fuse_req_t req, const struct ipc_kind *kind, const struct f
 
 	if (!d)
 		return false;
-	d->req = req;
 	d->fi = *fi;
 	d->list = list;
 	d->listing.kind = kind;
@@ -132,19 +128,8 @@ static bool dir_find(fuse_req_t req, const struct ipc_kind *kind, const struct f
 		free(d);
 		return false;
 	}
-	ipc_list_append(&fs->listings, &d->link);
+	fs_deferred_start(fs, &d->deferred, req, NULL);
 	return true;
-}
-
-void fs_opendir_shut_down(struct fs *fs)
-{
-	while (!ipc_list_empty(&fs->listings)) {
-		struct dir_listing *d = ipc_container(fs->listings.next, struct dir_listing, link);
-
-		ipc_list_remove(&d->link);
-		fs_reply_err(d->req, -ENOTCONN);
-		d->req = NULL;
-	}
 }
 
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

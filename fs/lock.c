@@ -10,17 +10,14 @@
 #include <unistd.h>
 
 #include "fs.h"
-#include "interrupt.h"
 
 /* Who waits for a lock at the same time; more of them are refused. */
 enum { HELPERS_MAX = 64 };
 
 struct fs_lock_wait {
 	struct ipc_job job;
-	struct ipc_list link;
-	struct fs_locks *all;
-	fuse_req_t req; /* NULL: it has its answer */
-	struct fs_interrupt interrupt;
+	struct fs_deferred deferred;
+	struct ipc_pool *pool;
 	int fd;	    /* one more of the same open file description */
 	bool flock; /* with `op`; else with `range` */
 	int op;
@@ -83,40 +80,31 @@ static void lock_undo(const struct fs_lock_wait *l)
 static void lock_done(struct ipc_job *job)
 {
 	struct fs_lock_wait *l = ipc_container(job, struct fs_lock_wait, job);
-	bool told = l->req && fs_reply_err(l->req, l->result) == 0;
+	fuse_req_t req = fs_deferred_end(&l->deferred);
+	bool told = req && fs_reply_err(req, l->result) == 0;
 
 	/* Nobody is told of a lock that came behind his signal. */
 	if (l->result == 0 && !told)
 		lock_undo(l);
 	close(l->fd);
-	ipc_list_remove(&l->link);
 	free(l);
 }
 
-static void lock_give_up(struct fs_lock_wait *l, int err)
+static void lock_cancel(struct fs_deferred *deferred)
 {
-	fuse_req_t req = l->req;
+	struct fs_lock_wait *l = ipc_container(deferred, struct fs_lock_wait, deferred);
 
-	if (!req)
-		return;
-	l->req = NULL;
-	ipc_job_cancel(l->all->pool, &l->job);
-	fs_reply_err(req, err);
+	ipc_job_cancel(l->pool, &l->job);
 }
 
-static void lock_interrupt(struct fs_interrupt *interrupt)
-{
-	lock_give_up(ipc_container(interrupt, struct fs_lock_wait, interrupt), -EINTR);
-}
-
-static int lock_submit(struct fs_locks *all, struct fs_lock_wait *l, int fd)
+static int lock_submit(struct fs_lock_wait *l, int fd)
 {
 	int r;
 
 	l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (l->fd < 0)
 		return -errno;
-	r = ipc_pool_submit(all->pool, &l->job, lock_work, lock_done);
+	r = ipc_pool_submit(l->pool, &l->job, lock_work, lock_done);
 	if (r < 0)
 		close(l->fd);
 	return r == -EAGAIN ? -ENOLCK : r;
@@ -126,30 +114,25 @@ static int lock_submit(struct fs_locks *all, struct fs_lock_wait *l, int fd)
 static int lock_wait(fuse_req_t req, int fd, const struct fs_lock_wait *what)
 {
 	struct fs *fs = fs_of(req);
-	struct fs_locks *all = &fs->locks;
 	struct fs_lock_wait *l;
 	int r;
 
-	if (!all->pool)
-		all->pool = ipc_pool_new(fs->loop, HELPERS_MAX);
-	if (!all->pool)
+	if (!fs->lockers)
+		fs->lockers = ipc_pool_new(fs->loop, HELPERS_MAX);
+	if (!fs->lockers)
 		return -errno;
 	l = malloc(sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	*l = *what;
-	l->all = all;
-	l->req = req;
+	l->pool = fs->lockers;
 	l->result = -EINTR;
-	ipc_list_init(&l->link);
-	r = lock_submit(all, l, fd);
+	r = lock_submit(l, fd);
 	if (r < 0) {
 		free(l);
 		return r;
 	}
-	ipc_list_append(&all->waiting, &l->link);
-	if (!fs_interrupt_watch(&l->interrupt, req, lock_interrupt))
-		lock_give_up(l, -EINTR);
+	fs_deferred_start(fs, &l->deferred, req, lock_cancel);
 	return 0;
 }
 
@@ -196,16 +179,8 @@ void fs_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct 
 		fuse_reply_lock(req, &held);
 }
 
-void fs_lock_shut_down(struct fs *fs)
-{
-	struct ipc_list *pos, *next;
-
-	ipc_list_each(pos, next, &fs->locks.waiting)
-		lock_give_up(ipc_container(pos, struct fs_lock_wait, link), -ENOTCONN);
-}
-
 void fs_lock_end(struct fs *fs)
 {
-	ipc_pool_free(fs->locks.pool);
-	fs->locks.pool = NULL;
+	ipc_pool_free(fs->lockers);
+	fs->lockers = NULL;
 }

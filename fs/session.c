@@ -230,11 +230,8 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs->device.fd = fs->signals.fd = fs->mounts.fd = -1;
 	ipc_list_init(&fs->files);
 	ipc_list_init(&fs->nodes);
-	ipc_list_init(&fs->looks);
+	ipc_list_init(&fs->deferred);
 	ipc_list_init(&fs->replay.waiting);
-	ipc_list_init(&fs->listings);
-	ipc_list_init(&fs->makings);
-	ipc_list_init(&fs->locks.waiting);
 	umask(0); /* the kernel has applied the caller's */
 	fs->awake.fd = -1;
 	r = session_start(fs);
@@ -256,12 +253,9 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	status = r < 0;
 	fs_service_stopping(&fs->service);
 	ipc_shut_down(fs->ipc);
-	fs_dir_shut_down(fs);
 	fs_replay_shut_down(fs);
 	fs_fifo_shut_down(fs);
-	fs_create_shut_down(fs);
-	fs_opendir_shut_down(fs);
-	fs_lock_shut_down(fs);
+	fs_deferred_shut_down(fs);
 	fs_steps_end(&fs->steps);
 	fs_last_closes_end(&fs->closers);
 	ipc_watch_remove(&fs->device);

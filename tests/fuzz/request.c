@@ -576,9 +576,7 @@ static void session_start(void)
 	fs.opt.ipc.quota[IPC_QUOTA_BYTES] = 4 << 20;
 	ipc_list_init(&fs.files);
 	ipc_list_init(&fs.nodes);
-	ipc_list_init(&fs.looks);
-	ipc_list_init(&fs.listings);
-	ipc_list_init(&fs.makings);
+	ipc_list_init(&fs.deferred);
 	fs.loop = ipc_loop_new();
 	CHECK(fs.loop);
 	fs_steps_start(&fs.steps, fs.loop);
