@@ -12,9 +12,13 @@
 static int dir_resolve_kind(struct fs *fs, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
 			    enum fs_intent intent, struct ipc_ref *ref)
 {
-	bool opens = intent == FS_OPENS || (intent == FS_LOOKS && strchr(name, '@') && fs_caller_opens(cred->pid));
+	int r = intent == FS_OPENS ? ipc_resolve(fs->ipc, cred, kind, name, ref)
+				   : ipc_resolve_name(fs->ipc, cred, kind, name, ref);
 
-	return opens ? ipc_resolve(fs->ipc, cred, kind, name, ref) : ipc_resolve_name(fs->ipc, cred, kind, name, ref);
+	/* Only what does not read as facets is taken in two ways: facets that are good cost no look at the caller. */
+	if (r == 0 && intent == FS_LOOKS && !ref->facet_at && strchr(name, '@') && fs_caller_opens(cred->pid))
+		r = ipc_resolve(fs->ipc, cred, kind, name, ref);
+	return r;
 }
 
 int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent, const char *name,
