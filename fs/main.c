@@ -217,6 +217,22 @@ static int take_values(struct fs_options *opt)
 	return fs_redis_take(&opt->redis, &opt->ipc) < 0 ? -1 : fs_kinds_take(opt);
 }
 
+static void options_free(struct fs_options *opt)
+{
+	free(opt->mountpoint);
+	free(opt->prefix);
+	fs_redis_free(&opt->redis);
+	free(opt->kinds);
+	free(opt->mq_maxmsg);
+	free(opt->mq_msgsize);
+	free(opt->mq_framing);
+	free(opt->spin);
+	free(opt->walkers_text);
+	free(opt->cpu_latency);
+	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++)
+		free(opt->quota[i]);
+}
+
 /*
  * Becomes a daemon. The parent stays until the child says that the mount answers, so that whoever started us can use it;
  * a child that dies before has printed why. Returns in the child.
@@ -289,18 +305,7 @@ int main(int argc, char **argv)
 		goto out;
 	status = fs_session_run(&fs, &args);
 out:
-	free(fs.opt.mountpoint);
-	free(fs.opt.prefix);
-	fs_redis_free(&fs.opt.redis);
-	free(fs.opt.kinds);
-	free(fs.opt.mq_maxmsg);
-	free(fs.opt.mq_msgsize);
-	free(fs.opt.mq_framing);
-	free(fs.opt.spin);
-	free(fs.opt.walkers_text);
-	free(fs.opt.cpu_latency);
-	for (unsigned i = 0; i < IPC_QUOTA_COUNT; i++)
-		free(fs.opt.quota[i]);
+	options_free(&fs.opt);
 	fuse_opt_free_args(&args);
 	return status;
 }
