@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/place.h"
+#include "base/sys.h"
 #include "chan.h"
 #include "changed.h"
 #include "ctl.h"
@@ -61,6 +62,20 @@ const char *ipc_unprefixed(struct ipc *ipc, const char *kernel_name)
 	size_t n = strlen(prefix);
 
 	return strncmp(kernel_name, prefix, n) == 0 && kernel_name[n] ? kernel_name + n : NULL;
+}
+
+int ipc_kernel_chattr(int fd, const struct stat *st, unsigned set)
+{
+	const struct timespec times[] = {st->st_atim, st->st_mtim};
+	struct ipc_fd_path path = ipc_fd_path(fd);
+
+	if ((set & IPC_SET_OWNER) && chown(path.text, st->st_uid, st->st_gid) < 0)
+		return -errno;
+	if ((set & IPC_SET_MODE) && chmod(path.text, st->st_mode & 07777) < 0)
+		return -errno;
+	if ((set & IPC_SET_TIMES) && utimensat(AT_FDCWD, path.text, times, 0) < 0)
+		return -errno;
+	return 0;
 }
 
 /* "@@" is one that belongs to the name. Takes the first n bytes of name. */

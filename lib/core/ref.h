@@ -30,6 +30,9 @@ int ipc_kernel_name(struct ipc *, const struct ipc_ref *, const char *lead, char
 /* The name without the prefix, or NULL where it has not got it. */
 const char *ipc_unprefixed(struct ipc *, const char *kernel_name);
 
+/* Gives the kernel's object behind fd the owner, the mode and the times; `set` as in ipc_chattr(), without the size. */
+int ipc_kernel_chattr(int fd, const struct stat *, unsigned set);
+
 /* The table that serves it: its kind's own, or that of a text about it. */
 const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *);
 

@@ -219,7 +219,7 @@ static int shm_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_han
 		r = (int)(h ? IPC_RETRY(ftruncate(fd, st->st_size))
 			    : IPC_RETRY(truncate(ipc_fd_path(fd).text, st->st_size)));
 	if (r == 0)
-		r = ipc_shmdir_apply(fd, st, set);
+		r = ipc_kernel_chattr(fd, st, set);
 	if (!h)
 		close(fd);
 	return r;

@@ -48,20 +48,6 @@ int ipc_shmdir_pin(int dir, const char *name, const struct ipc_ref *ref, struct 
 	return r;
 }
 
-int ipc_shmdir_apply(int fd, const struct stat *st, unsigned set)
-{
-	struct timespec times[] = {st->st_atim, st->st_mtim};
-	struct ipc_fd_path path = ipc_fd_path(fd);
-
-	if ((set & IPC_SET_OWNER) && chown(path.text, st->st_uid, st->st_gid) < 0)
-		return -errno;
-	if ((set & IPC_SET_MODE) && chmod(path.text, st->st_mode & 07777) < 0)
-		return -errno;
-	if ((set & IPC_SET_TIMES) && utimensat(AT_FDCWD, path.text, times, 0) < 0)
-		return -errno;
-	return 0;
-}
-
 int ipc_shmdir_create(int dir, const char *name, const struct ipc_cred *cred, mode_t mode,
 		      int (*outfit)(int fd, void *arg), void *arg)
 {

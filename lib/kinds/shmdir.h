@@ -17,8 +17,6 @@ int ipc_shmdir_stat(int dir, const char *name, struct stat *);
 
 /* A descriptor (O_PATH) of the object if it is the one that ref was looked up for: else -ESTALE. Or -errno. */
 int ipc_shmdir_pin(int dir, const char *name, const struct ipc_ref *, struct stat *);
-/* Gives what fd means the owner, the mode and the times; `set` as in ipc_chattr(), which has dealt with the size. */
-int ipc_shmdir_apply(int fd, const struct stat *, unsigned set);
 
 /*
  * Makes the caller's object of that mode: outfit() fills it, and says 0 or -errno. It has no name until all is done: to take it away

@@ -160,10 +160,7 @@ static int mq_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_hand
 
 int mq_reopen(mqd_t queue, int access)
 {
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", (int)queue);
-	return (int)IPC_RETRY(open(path, access | O_NONBLOCK | O_CLOEXEC));
+	return (int)IPC_RETRY(open(ipc_fd_path(queue).text, access | O_NONBLOCK | O_CLOEXEC));
 }
 
 static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
@@ -188,7 +185,7 @@ static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(vo
 	return 0;
 }
 
-/* The text that reading a queue's descriptor gives: mq_overview(7). -1: not there. */
+/* The text that reading a queue's descriptor gives: mq_overview(7). -1: not there, or not to be read by us. */
 static int64_t mq_bytes(int fd)
 {
 	char text[128];
@@ -210,12 +207,10 @@ static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *a
 
 	if (r < 0)
 		return r;
-	fd = mq_names_queue(name, O_RDONLY, 0, NULL);
-	*bytes = fd < 0 ? -1 : mq_bytes(fd);
-	if (fd == -EACCES)
-		fd = mq_names_queue(name, O_WRONLY, 0, NULL);
+	fd = mq_names_any(name);
 	if (fd < 0)
 		return fd;
+	*bytes = mq_bytes(fd);
 	r = fstat(fd, &st) < 0 || mq_getattr(fd, attr) < 0 ? -errno : 0;
 	if (r == 0 && !ipc_ref_means(ref, st.st_ino))
 		r = -ESTALE;

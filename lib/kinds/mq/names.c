@@ -1,6 +1,7 @@
 /* The namespace of POSIX message queues, with or without a mounted mqueue file system; its limits in words. */
 #include "names.h"
 #include "base/sys.h"
+#include "core/ref.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,8 +59,7 @@ int mq_names_queue(const char *name, int flags, mode_t mode, struct mq_attr *att
 	return r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
-/* Some descriptor of the queue, whichever way its mode lets us in. */
-static int names_any(const char *name)
+int mq_names_any(const char *name)
 {
 	int fd = mq_names_queue(name, O_RDONLY, 0, NULL);
 
@@ -73,7 +73,7 @@ int mq_names_stat(int dir, const char *name, struct stat *st)
 
 	if (dir >= 0)
 		return fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
-	fd = names_any(name);
+	fd = mq_names_any(name);
 	if (fd == -EACCES) {
 		/* It is there, and more we may not know. */
 		memset(st, 0, sizeof(*st));
@@ -90,7 +90,7 @@ int mq_names_stat(int dir, const char *name, struct stat *st)
 /* One queue, whatever becomes of its name: by its path in the directory where we may see that, else as a queue. */
 static int names_pin(int dir, const char *name, ino_t ino)
 {
-	int fd = dir < 0 ? names_any(name) : openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int fd = dir < 0 ? mq_names_any(name) : openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	int r = 0;
 
@@ -108,20 +108,12 @@ static int names_pin(int dir, const char *name, ino_t ino)
 
 int mq_names_chattr(int dir, const char *name, ino_t ino, const struct stat *st, unsigned set)
 {
-	const struct timespec times[2] = {st->st_atim, st->st_mtim};
 	int fd = names_pin(dir, name, ino);
-	char path[32];
-	int r = 0;
+	int r;
 
 	if (fd < 0)
 		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if ((set & IPC_SET_OWNER) && chown(path, st->st_uid, st->st_gid) < 0)
-		r = -errno;
-	if (r == 0 && (set & IPC_SET_MODE) && chmod(path, st->st_mode & 07777) < 0)
-		r = -errno;
-	if (r == 0 && (set & IPC_SET_TIMES) && utimensat(AT_FDCWD, path, times, 0) < 0)
-		r = -errno;
+	r = ipc_kernel_chattr(fd, st, set);
 	close(fd);
 	return r;
 }

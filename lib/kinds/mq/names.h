@@ -15,6 +15,8 @@ int mq_names_stat(int dir, const char *name, struct stat *);
 int mq_names_chattr(int dir, const char *name, ino_t ino, const struct stat *, unsigned set);
 /* Opens by mq_open(3), O_CLOEXEC and O_NONBLOCK added. Returns the descriptor or -errno. */
 int mq_names_queue(const char *name, int flags, mode_t mode, struct mq_attr *attr);
+/* Some descriptor of the queue, whichever way its mode lets us in; -errno. */
+int mq_names_any(const char *name);
 /*
  * Makes a queue; maxmsg and msgsize 0 are the kernel's defaults, with fewer messages where the user's account has no room for so
  * many. Returns the descriptor or -errno; when a limit of the kernel was met, why says which, its value and how to raise it.

@@ -17,11 +17,9 @@
 static int adopt_look(struct ipc *ipc, const struct mq_queue_id *id)
 {
 	struct stat st;
-	int fd = mq_names_queue(id->name, O_RDONLY, 0, NULL);
+	int fd = mq_names_any(id->name);
 	int r = 0;
 
-	if (fd == -EACCES)
-		fd = mq_names_queue(id->name, O_WRONLY, 0, NULL);
 	if (fd == -ENOENT) {
 		int dir = mq_kind(ipc)->dir;
 

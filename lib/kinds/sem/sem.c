@@ -165,7 +165,7 @@ static int sem_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_han
 	fd = ipc_shmdir_pin(sem_kind(ipc)->dir, name, ref, &now);
 	if (fd < 0)
 		return fd;
-	r = h && h->chan->st.st_ino != now.st_ino ? -ENOENT : ipc_shmdir_apply(fd, st, set);
+	r = h && h->chan->st.st_ino != now.st_ino ? -ENOENT : ipc_kernel_chattr(fd, st, set);
 	close(fd);
 	return r;
 }

@@ -81,11 +81,9 @@ int sock_text_resize(struct sock_chan *c, off_t size)
 int sock_text_open(struct sock_handle *s, int flags)
 {
 	const struct sock_chan *c = sock_chan(s->h.chan);
-	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", c->text);
 	ipc_waitq_init(&s->own, s->h.ipc, -1);
-	s->fd = open(path, (flags & (O_ACCMODE | O_APPEND | O_TRUNC)) | O_CLOEXEC);
+	s->fd = open(ipc_fd_path(c->text).text, (flags & (O_ACCMODE | O_APPEND | O_TRUNC)) | O_CLOEXEC);
 	if (s->fd < 0)
 		return -errno;
 	s->role = SOCK_KEEPS;
