@@ -1,13 +1,12 @@
 /*
  * /mq: POSIX message queues. One write is one mq_send(3), one read one mq_receive(3), unless lines or nul say otherwise. This
- * file has the names and the opens, io.c the data, names.c what the kernel knows of queues by name.
+ * file has the names and the opens, io.c the data, ctl.c NAME@ctl, names.c what the kernel knows of queues by name.
  */
 #include "mq.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -185,45 +184,6 @@ static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(vo
 	return 0;
 }
 
-/* The text that reading a queue's descriptor gives: mq_overview(7). -1: not there, or not to be read by us. */
-static int64_t mq_bytes(int fd)
-{
-	char text[128];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	int64_t bytes;
-
-	if (n <= 0)
-		return -1;
-	text[n] = '\0';
-	return sscanf(text, "QSIZE:%" SCNd64, &bytes) == 1 ? bytes : -1;
-}
-
-static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *attr, int64_t *bytes)
-{
-	char name[NAME_MAX + 1];
-	struct stat st;
-	int fd;
-	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
-
-	if (r < 0)
-		return r;
-	fd = mq_names_any(name);
-	if (fd < 0)
-		return fd;
-	*bytes = mq_bytes(fd);
-	r = fstat(fd, &st) < 0 || mq_getattr(fd, attr) < 0 ? -errno : 0;
-	if (r == 0 && !ipc_ref_means(ref, st.st_ino))
-		r = -ESTALE;
-	close(fd);
-	return r;
-}
-
-/* How many were given back and are not in the queue. */
-static long mq_given(struct ipc_chan *chan)
-{
-	return chan && mq_chan(chan)->owed ? (long)mq_chan(chan)->owed->back.count : 0;
-}
-
 static int mq_may_read(struct ipc *ipc, const struct ipc_ref *ref, ino_t ino)
 {
 	char name[NAME_MAX + 1];
@@ -238,34 +198,6 @@ static int mq_may_read(struct ipc *ipc, const struct ipc_ref *ref, ino_t ino)
 	r = fstat(fd, &st) < 0 ? -errno : st.st_ino == ino ? 0 : -ESTALE;
 	close(fd);
 	return r;
-}
-
-static int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
-{
-	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_mq, ref->base);
-	struct mq_attr attr = {0};
-	int64_t bytes;
-	int r = mq_look(ipc, ref, &attr, &bytes);
-
-	depth->unit = "messages";
-	depth->value = r < 0 ? -1 : attr.mq_curmsgs + mq_given(chan);
-	depth->limit = attr.mq_maxmsg;
-	return 0;
-}
-
-static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
-{
-	struct mq_attr attr = {0};
-	int64_t bytes;
-	int r = mq_look(ipc, ref, &attr, &bytes);
-	if (r < 0)
-		return ipc_is_shortage(r) || r == -ESTALE ? r : 0;
-	fprintf(out, "maxmsg=%ld\nmsgsize=%ld\nmessages=%ld\n", attr.mq_maxmsg, attr.mq_msgsize,
-		attr.mq_curmsgs + mq_given(chan));
-	if (bytes >= 0)
-		fprintf(out, "bytes=%" PRId64 "\n", bytes);
-	fprintf(out, "owed=%u\ngiven_back=%ld\n", chan ? chan->debts : 0, mq_given(chan));
-	return 0;
 }
 
 /* Creation parameters on a queue that exists must be what it has. */
@@ -381,10 +313,6 @@ static const struct ipc_kind_handles mq_handles = {
 	.close = mq_close_handle,
 	.poll = mq_poll,
 	.watch_fd = mq_watch_fd,
-};
-
-static const struct ipc_kind_ctl mq_ctl = {
-	.show = mq_ctl_show,
 };
 
 const struct ipc_kind ipc_mq = {

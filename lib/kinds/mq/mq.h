@@ -6,6 +6,7 @@
 
 #include "core/chan.h"
 #include "core/handle.h"
+#include "core/kind.h"
 
 struct mq_owed;
 struct mq_sink;
@@ -68,6 +69,10 @@ int mq_make(const struct ipc_cred *, const char *name, mode_t mode, int64_t maxm
  * closes it. Or -errno.
  */
 int mq_reopen(mqd_t, int access);
+
+/* ctl.c */
+int mq_depth(struct ipc *, const struct ipc_ref *, struct ipc_depth *);
+extern const struct ipc_kind_ctl mq_ctl;
 
 /* io.c */
 ssize_t mq_read(struct ipc_op *);
