@@ -123,9 +123,12 @@ static int back_send(int fd, const char *data, const struct mq_note *note)
 	return r;
 }
 
-static struct mq_owed *back_owed(struct ipc_handle *h, const struct ipc_cred *cred)
+/* Where so many can go back without fail; or NULL. */
+static struct mq_owed *back_owed(struct ipc_handle *h, size_t count)
 {
-	return h->chan->listed ? mq_owed_get(h, cred) : NULL;
+	struct mq_owed *owed = h->chan->listed ? mq_owed_get(h, &h->cred) : NULL;
+
+	return owed && mq_owed_reserve(owed, count) == 0 ? owed : NULL;
 }
 
 /* owed: where it goes; NULL: to the queue itself. Returns 0 or -errno. */
@@ -156,9 +159,7 @@ static void back_lost(struct ipc_handle *h, const struct mq_note *note, int r)
 
 void mq_back_return(struct ipc_handle *h, const char *data, const struct mq_note *note)
 {
-	struct mq_owed *owed = back_owed(h, &h->cred);
-	int r = owed && mq_owed_reserve(owed, 1) == 0 ? back_return(h, owed, data, note)
-						      : back_return(h, NULL, data, note);
+	int r = back_return(h, back_owed(h, 1), data, note);
 
 	if (r < 0)
 		back_lost(h, note, r);
@@ -168,11 +169,9 @@ bool mq_back_give(struct ipc_op *op, const char *at)
 {
 	struct ipc_handle *h = op->handle;
 	struct mq_chan *q = mq_chan(h->chan);
-	struct mq_owed *owed = back_owed(h, &h->cred);
 	size_t behind = ipc_frame_delim(h, -1) >= 0, count = q->noted;
+	struct mq_owed *owed = back_owed(h, count);
 
-	if (owed && mq_owed_reserve(owed, count) < 0)
-		owed = NULL;
 	q->noted = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct mq_note *note = &q->notes[i];

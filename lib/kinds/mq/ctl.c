@@ -25,6 +25,7 @@ static int64_t mq_bytes(int fd)
 	return sscanf(text, "QSIZE:%" SCNd64, &bytes) == 1 ? bytes : -1;
 }
 
+/* bytes: NULL, or set as well. */
 static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *attr, int64_t *bytes)
 {
 	char name[NAME_MAX + 1];
@@ -37,7 +38,8 @@ static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *a
 	fd = mq_names_any(name);
 	if (fd < 0)
 		return fd;
-	*bytes = mq_bytes(fd);
+	if (bytes)
+		*bytes = mq_bytes(fd);
 	r = fstat(fd, &st) < 0 || mq_getattr(fd, attr) < 0 ? -errno : 0;
 	if (r == 0 && !ipc_ref_means(ref, st.st_ino))
 		r = -ESTALE;
@@ -55,8 +57,7 @@ int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_mq, ref->base);
 	struct mq_attr attr = {0};
-	int64_t bytes;
-	int r = mq_look(ipc, ref, &attr, &bytes);
+	int r = mq_look(ipc, ref, &attr, NULL);
 
 	depth->unit = "messages";
 	depth->value = r < 0 ? -1 : attr.mq_curmsgs + mq_given(chan);

@@ -71,18 +71,17 @@ static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
 {
 	unsigned prio = h->facets.set & IPC_F_PRIO ? h->facets.prio : 0;
 	struct mq_sink *sink = mq_chan(h->chan)->sink;
-	bool passed = sink && mq_pass(sink, data, n, prio);
-	int r = 0;
 
-	if (!passed)
-		r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
-	if (r == 0) {
-		if (!passed)
-			ipc_tap_sent(h->chan, data, n);
-		h->chan->in_messages++;
-		h->chan->in_bytes += n;
+	if (!sink || !mq_pass(sink, data, n, prio)) {
+		int r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
+
+		if (r < 0)
+			return r;
+		ipc_tap_sent(h->chan, data, n);
 	}
-	return r;
+	h->chan->in_messages++;
+	h->chan->in_bytes += n;
+	return 0;
 }
 
 ssize_t mq_write(struct ipc_op *op)
@@ -152,7 +151,6 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 	if (h->owing || (owed && mq_owed_is_due(owed)))
 		return mq_take_held(op, owed, to, delim);
 	n = mq_back_reserve(q);
-
 	if (n == 0)
 		n = IPC_RETRY(mq_receive(m->fd, to + at, (size_t)m->msgsize, &prio));
 	if (n < 0)
