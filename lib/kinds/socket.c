@@ -110,25 +110,37 @@ unsigned ipc_socket_poll(const struct ipc_handle *h, int fd)
 	return events;
 }
 
-int ipc_socket_shutdown_check(const char *key, const char *value, char *why, size_t size)
+static int shutdown_own(struct ipc_chan *chan, pid_t pid, int (*connection)(struct ipc_handle *), unsigned *count)
 {
-	if (strcmp(key, "shutdown") == 0 && strcmp(value, "write") == 0)
-		return 0;
-	snprintf(why, size,
-		 "shutdown=write can be set: it ends what the caller's own connections send, and they read on");
-	return -EINVAL;
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &chan->handles) {
+		struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
+		int fd = h->cred.pid == pid ? connection(h) : -1;
+
+		if (fd < 0)
+			continue;
+		++*count;
+		if (shutdown(fd, SHUT_WR) < 0)
+			return -errno;
+	}
+	return 0;
 }
 
-int ipc_socket_shutdown_end(int fd, unsigned *connections)
+int ipc_socket_ctl_set(struct ipc_chan *chan, const struct ipc_cred *cred, const char *key, const char *value,
+		       char *why, size_t size, int (*connection)(struct ipc_handle *))
 {
-	++*connections;
-	return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
-}
+	unsigned count = 0;
+	int r;
 
-int ipc_socket_shutdown_result(unsigned connections, char *why, size_t size)
-{
-	if (connections)
-		return 0;
+	if (strcmp(key, "shutdown") != 0 || strcmp(value, "write") != 0) {
+		snprintf(why, size,
+			 "shutdown=write can be set: it ends what the caller's own connections send, and they read on");
+		return -EINVAL;
+	}
+	r = chan && cred->pid > 0 ? shutdown_own(chan, cred->pid, connection, &count) : 0;
+	if (r < 0 || count)
+		return r;
 	snprintf(why, size,
 		 "the process that writes this has opened no connection here; let the one that opened it write it");
 	return -ENOTCONN;

@@ -21,11 +21,10 @@ bool ipc_socket_has_client(int listening);
 unsigned ipc_socket_poll(const struct ipc_handle *, int fd);
 
 /*
- * `shutdown=write` in @ctl: 0, or -errno with a line in why. connections: the caller's own, how many were found; each of them
- * has been ended for writing by _end(), which says how that went.
+ * In a kind's set(), for a server that answers at the end of its input: `shutdown=write` ends for writing what the caller
+ * has open of chan (NULL: nothing). connection: a handle's descriptor, or -1 where that cannot be ended so.
  */
-int ipc_socket_shutdown_check(const char *key, const char *value, char *why, size_t size);
-int ipc_socket_shutdown_end(int fd, unsigned *connections);
-int ipc_socket_shutdown_result(unsigned connections, char *why, size_t size);
+int ipc_socket_ctl_set(struct ipc_chan *chan, const struct ipc_cred *, const char *key, const char *value, char *why,
+		       size_t size, int (*connection)(struct ipc_handle *));
 
 #endif

@@ -94,25 +94,12 @@ static int net_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_c
 	return 0;
 }
 
-/* For a server that answers at the end of its input. */
 static int net_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *key,
 		       const char *value, char *why, size_t size)
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_net, ref->base);
-	struct ipc_list *pos, *next;
-	unsigned connections = 0;
-	int r = ipc_socket_shutdown_check(key, value, why, size);
 
-	if (r < 0 || !chan)
-		return r < 0 ? r : ipc_socket_shutdown_result(0, why, size);
-	ipc_list_each(pos, next, &chan->handles) {
-		struct net_handle *n = ipc_container(pos, struct net_handle, h.link);
-
-		if (cred->pid > 0 && n->h.cred.pid == cred->pid && n->fd >= 0 &&
-		    net_chan(chan)->name.type == SOCK_STREAM && r == 0)
-			r = ipc_socket_shutdown_end(n->fd, &connections);
-	}
-	return r < 0 ? r : ipc_socket_shutdown_result(connections, why, size);
+	return ipc_socket_ctl_set(chan, cred, key, value, why, size, net_connection);
 }
 
 const struct ipc_kind_ctl net_ctl = {

@@ -127,11 +127,14 @@ ssize_t net_write(struct ipc_op *op)
 									   : ipc_socket_write_packet(op, n->fd));
 }
 
+int net_connection(struct ipc_handle *h)
+{
+	return net_chan(h->chan)->name.type == SOCK_STREAM ? net_handle(h)->fd : -1;
+}
+
 int net_flush(struct ipc_op *op)
 {
-	const struct net_handle *n = net_handle(op->handle);
-
-	return ipc_socket_flush(op, net_chan(n->h.chan)->name.type == SOCK_STREAM ? n->fd : -1);
+	return ipc_socket_flush(op, net_connection(op->handle));
 }
 
 unsigned net_poll(struct ipc_handle *h)

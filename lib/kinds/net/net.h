@@ -125,6 +125,8 @@ void net_listen_unkeep(struct ipc_chan *);
 ssize_t net_read(struct ipc_op *);
 ssize_t net_write(struct ipc_op *);
 int net_flush(struct ipc_op *);
+/* The descriptor, where it is of a connection that can be ended for writing alone; else -1. */
+int net_connection(struct ipc_handle *);
 unsigned net_poll(struct ipc_handle *);
 /* Gives n its connection. Takes fd. 0 or -errno. */
 int net_attach(struct net_handle *n, int fd);

@@ -77,24 +77,12 @@ static int sock_clients(struct ipc_chan *chan)
 	return c->pending_count || (c->fd >= 0 && ipc_socket_has_client(c->fd));
 }
 
-/* For a server that answers at the end of its input. */
 static int sock_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *key,
 			const char *value, char *why, size_t size)
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_sock, ref->base);
-	struct ipc_list *pos, *next;
-	unsigned connections = 0;
-	int r = ipc_socket_shutdown_check(key, value, why, size);
 
-	if (r < 0 || !chan)
-		return r < 0 ? r : ipc_socket_shutdown_result(0, why, size);
-	ipc_list_each(pos, next, &chan->handles) {
-		struct sock_handle *n = ipc_container(pos, struct sock_handle, h.link);
-
-		if (cred->pid > 0 && n->h.cred.pid == cred->pid && n->fd >= 0 && n->type != SOCK_DGRAM && r == 0)
-			r = ipc_socket_shutdown_end(n->fd, &connections);
-	}
-	return r < 0 ? r : ipc_socket_shutdown_result(connections, why, size);
+	return ipc_socket_ctl_set(chan, cred, key, value, why, size, sock_connection);
 }
 
 const struct ipc_kind_ctl sock_ctl = {

@@ -160,11 +160,16 @@ ssize_t sock_write(struct ipc_op *op)
 	return sock_result(op, s->type == SOCK_STREAM ? sock_pair_write(op) : sock_write_packet(op, s->fd));
 }
 
+int sock_connection(struct ipc_handle *h)
+{
+	const struct sock_handle *s = sock_handle(h);
+
+	return s->type == SOCK_DGRAM ? -1 : s->fd;
+}
+
 int sock_flush(struct ipc_op *op)
 {
-	const struct sock_handle *s = sock_handle(op->handle);
-
-	return ipc_socket_flush(op, s->type == SOCK_DGRAM ? -1 : s->fd);
+	return ipc_socket_flush(op, sock_connection(op->handle));
 }
 
 unsigned sock_poll(struct ipc_handle *h)

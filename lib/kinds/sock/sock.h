@@ -145,6 +145,8 @@ ssize_t sock_text_write(struct ipc_op *);
 ssize_t sock_read(struct ipc_op *);
 ssize_t sock_write(struct ipc_op *);
 int sock_flush(struct ipc_op *);
+/* The descriptor, where it is of a connection that can be ended for writing alone; else -1. */
+int sock_connection(struct ipc_handle *);
 bool sock_put_back(struct ipc_op *, const char *packet, size_t len);
 unsigned sock_poll(struct ipc_handle *);
 void sock_forget_returned(struct sock_chan *);
