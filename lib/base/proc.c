@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys.h"
+
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 /*
@@ -29,6 +31,14 @@ ssize_t ipc_proc_read(const char *path, char *text, size_t size)
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	return n;
+}
+
+ssize_t ipc_proc_read_of(pid_t thread, const char *file, char *text, size_t size)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, file);
+	return ipc_proc_read(path, text, size);
 }
 
 /* The status shows as 0 to those who may not trace the process. They may not see its working directory either. */
@@ -60,17 +70,15 @@ static bool proc_parse(const char *text, struct ipc_proc *proc)
  */
 static int proc_has_memory(pid_t thread)
 {
-	char path[32], text[128];
-	ssize_t n;
+	char text[128];
+	ssize_t n = ipc_proc_read_of(thread, "statm", text, sizeof(text));
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)thread);
-	n = ipc_proc_read(path, text, sizeof(text));
 	return n < 0 ? (int)n : n > 0 && text[0] != '0';
 }
 
 int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
 {
-	char path[32], text[1024];
+	char text[1024];
 	ssize_t n;
 
 	if (thread <= 0)
@@ -79,9 +87,8 @@ int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
 	n = proc_has_memory(thread);
 	if (n > 0)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)thread);
 	if (n == 0)
-		n = ipc_proc_read(path, text, sizeof(text));
+		n = ipc_proc_read_of(thread, "stat", text, sizeof(text));
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
 	if (!proc_parse(text, proc))
@@ -93,14 +100,11 @@ int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
 
 pid_t ipc_proc_process(pid_t thread)
 {
-	char path[32], text[256];
+	char text[256];
 	const char *at;
 	int pid;
 
-	if (thread <= 0)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	if (ipc_proc_read(path, text, sizeof(text)) <= 0)
+	if (thread <= 0 || ipc_proc_read_of(thread, "status", text, sizeof(text)) <= 0)
 		return -1;
 	at = strstr(text, "\nTgid:");
 	return at && sscanf(at, "\nTgid: %d", &pid) == 1 ? pid : -1;
@@ -112,15 +116,12 @@ int ipc_boot_id(char id[static IPC_BOOT_SIZE])
 
 	memset(id, 0, IPC_BOOT_SIZE);
 	n = ipc_proc_read(BOOT_ID, id, IPC_BOOT_SIZE);
-	return n == -ENOMEM || n == -EMFILE || n == -ENFILE ? (int)n : 0;
+	return ipc_is_shortage((int)n) ? (int)n : 0;
 }
 
 void ipc_proc_command(pid_t thread, char *out, size_t size)
 {
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)thread);
-	if (ipc_proc_read(path, out, size) <= 0)
+	if (ipc_proc_read_of(thread, "comm", out, size) <= 0)
 		snprintf(out, size, "?");
 	out[strlen(out) - (out[0] && out[strlen(out) - 1] == '\n')] = '\0';
 }

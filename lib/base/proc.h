@@ -32,6 +32,8 @@ static inline bool ipc_proc_is_from(pid_t thread, int64_t since)
 
 /* The text of a file of /proc, as far as there is room, and a '\0': its length, or -errno. */
 ssize_t ipc_proc_read(const char *path, char *text, size_t size);
+/* The same of /proc/THREAD/FILE. */
+ssize_t ipc_proc_read_of(pid_t thread, const char *file, char *text, size_t size);
 
 /* The name of a thread, as it has it, whatever bytes; "?" where it cannot be seen. */
 void ipc_proc_command(pid_t thread, char *out, size_t size);

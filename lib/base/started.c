@@ -40,12 +40,10 @@ static int64_t clock_ns(clockid_t clock)
 
 static int ticks_read(pid_t thread, uint64_t *ticks)
 {
-	char path[32], text[1024];
+	char text[1024];
 	const char *at;
-	ssize_t n;
+	ssize_t n = ipc_proc_read_of(thread, "stat", text, sizeof(text));
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)thread);
-	n = ipc_proc_read(path, text, sizeof(text));
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
 	at = strrchr(text, ')'); /* the command's name stands in parentheses and may hold any byte */

@@ -177,15 +177,11 @@ static void metrics_quotas(struct ipc_status *s)
 
 static long metrics_resident(void)
 {
-	FILE *in = fopen("/proc/self/statm", "re");
-	long pages = 0;
+	char text[128];
+	long pages;
 
-	if (!in)
-		return 0;
-	if (fscanf(in, "%*d %ld", &pages) != 1)
-		pages = 0;
-	fclose(in);
-	return pages * sysconf(_SC_PAGESIZE);
+	ipc_proc_read("/proc/self/statm", text, sizeof(text));
+	return sscanf(text, "%*d %ld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
 }
 
 static void metrics_daemon(struct ipc_status *s)
