@@ -3,66 +3,24 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/fdinfo.h"
 #include "base/proc.h"
 
 /* Users whose closes are looked at at the same time; more of them wait. */
 enum { HELPERS_MAX = 4 };
 
-/* A descriptor as proc_pid_fdinfo(5) has it; ino is 0 where the kernel (before 5.14) does not tell. */
-struct fdinfo {
-	ino_t ino;
-	int access;
-};
-
-static bool fdinfo_read(int dir, const char *fd, struct fdinfo *info)
-{
-	char text[256]; /* what a kind of file adds stands behind the lines that all have */
-	int file = openat(dir, fd, O_RDONLY | O_CLOEXEC);
-	ssize_t n = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
-	const char *ino, *flags;
-
-	if (file >= 0)
-		close(file);
-	if (n < 0)
-		return false;
-	text[n] = '\0';
-	ino = strstr(text, "\nino:");
-	flags = strstr(text, "\nflags:");
-	info->ino = ino ? (ino_t)strtoull(ino + strlen("\nino:"), NULL, 10) : 0;
-	info->access = flags ? (int)(strtoul(flags + strlen("\nflags:"), NULL, 8) & O_ACCMODE) : O_RDWR;
-	return true;
-}
-
-/* Without asking the file's server, which could be ourselves or one that hangs: FUSE knows the number by itself. */
-static ino_t fd_ino(pid_t thread, const char *fd)
-{
-	char path[32 + NAME_MAX];
-	struct statx st;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)thread, fd);
-	return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 ? 0 : (ino_t)st.stx_ino;
-}
-
 /* What cannot be looked at could be the file. */
 static bool fd_may_be(int dir, const char *fd, const struct fs_last_close *c)
 {
-	struct fdinfo info;
+	struct ipc_fdinfo info;
+	int r = ipc_fdinfo_read(dir, fd, &info);
 
-	if (!fdinfo_read(dir, fd, &info))
-		return errno != ENOENT; /* another thread has just closed it */
-	if (info.access != c->access)
-		return false;
-	if (!info.ino)
-		info.ino = fd_ino(c->closer, fd);
-	return !info.ino || info.ino == c->ino;
+	if (r < 0)
+		return r != -ENOENT; /* another thread has just closed it */
+	return info.access == c->access && (!info.ino || info.ino == c->ino);
 }
 
 static bool closer_is_last(const struct fs_last_close *c)

@@ -1,12 +1,11 @@
 #include "waiter.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fdinfo.h"
 #include "base/proc.h"
 #include "deadlock.h"
 #include "handle.h"
@@ -21,29 +20,13 @@ enum { FILES_MAX = 4096 };
 
 /* --- in a helper's thread --- */
 
-static ino_t file_ino(pid_t process, const char *fd)
-{
-	char path[64], text[512] = "";
-	const char *ino;
-	int info;
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.16s", (int)process, fd);
-	info = open(path, O_RDONLY | O_CLOEXEC);
-	if (info < 0)
-		return 0;
-	if (read(info, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	close(info);
-	ino = strstr(text, "\nino:");
-	return ino ? (ino_t)strtoull(ino + strlen("\nino:"), NULL, 10) : 0;
-}
-
 static void look_at_file(struct ipc_waiter *w, int dir, const char *fd)
 {
 	struct ipc_waiter_hold *hold = &w->hold[w->count];
 	char path[4096];
 	ssize_t n = readlinkat(dir, fd, path, sizeof(path) - 1);
 	static const char gone[] = " (deleted)";
+	struct ipc_fdinfo info;
 	const char *name;
 
 	if (n <= 0)
@@ -56,9 +39,11 @@ static void look_at_file(struct ipc_waiter *w, int dir, const char *fd)
 	/* Its number tells which object it is; its name only how it was opened. */
 	if (!name || !strstr(name, "hold") || strlen(name + 1) > IPC_NAME_MAX)
 		return;
-	hold->ino = file_ino(w->process, fd);
+	if (ipc_fdinfo_read(dir, fd, &info) < 0 || !info.ino)
+		return;
+	hold->ino = info.ino;
 	strcpy(hold->name, name + 1);
-	w->count += hold->ino != 0;
+	w->count++;
 }
 
 static void waiter_look(struct ipc_job *job)
