@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cond.h"
 #include "loop.h"
 #include "worker.h"
 
@@ -18,18 +19,6 @@
 static void interrupted(int sig)
 {
 	(void)sig;
-}
-
-static int cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-	int err;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	err = pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-	return err;
 }
 
 /* Needs the lock, as the next one does. */
@@ -129,10 +118,10 @@ struct ipc_pool *ipc_pool_new(struct ipc_loop *loop, unsigned max_threads)
 	err = pthread_mutex_init(&pool->lock, NULL);
 	if (err)
 		goto remove_watch;
-	err = cond_init(&pool->submitted);
+	err = pthread_cond_init(&pool->submitted, NULL);
 	if (err)
 		goto destroy_lock;
-	err = cond_init(&pool->finished);
+	err = pthread_cond_init(&pool->finished, NULL);
 	if (err)
 		goto destroy_submitted;
 	sigaction(IPC_POOL_INTERRUPT, &action, NULL);
@@ -197,7 +186,7 @@ static void pool_close(struct ipc_pool *pool)
 	pthread_cond_broadcast(&pool->submitted);
 	for (int64_t ns = NAG_FIRST_NS; cancelled_interrupt(pool) && !(all_deaf(pool) && ipc_now() >= until);
 	     ns = nag_next(ns))
-		ipc_pool_wait(pool, &pool->finished, ipc_now() + ns);
+		ipc_cond_wait(&pool->finished, &pool->lock, ipc_now() + ns);
 	running_leave(pool);
 	pthread_mutex_unlock(&pool->lock);
 

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cond.h"
+#include "loop.h"
 #include "proc.h"
 
 /* A busy machine may let a thread wait for its turn; one that sleeps for a lock at so many looks is waiting for the other process. */
@@ -30,11 +32,11 @@ struct looker {
 static struct looker lookers[LOOKERS_MAX];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int64_t clock_ns(clockid_t clock)
+static int64_t since_boot(void)
 {
 	struct timespec t;
 
-	clock_gettime(clock, &t);
+	clock_gettime(CLOCK_BOOTTIME, &t);
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
@@ -140,13 +142,7 @@ static void looker_await(struct looker *l)
 	unsigned asleep = 0;
 
 	for (unsigned looks = 0; l->busy && looks < LOOKS_MAX && asleep < LOOKS_ASLEEP; looks++) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += LOOK_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		if (pthread_cond_timedwait(&l->answered, &lock, &until) != 0)
+		if (!ipc_cond_wait(&l->answered, &lock, ipc_now() + LOOK_NS))
 			asleep = looker_sleeps(l) ? asleep + 1 : 0;
 	}
 }
@@ -181,7 +177,6 @@ int ipc_proc_started(pid_t thread, int64_t *started)
 	int r = ipc_proc_start_ticks(thread, &ticks);
 
 	if (r == 0)
-		*started = (int64_t)ticks * (INT64_C(1000000000) / second) -
-			   (clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC));
+		*started = (int64_t)ticks * (INT64_C(1000000000) / second) - (since_boot() - ipc_now());
 	return r;
 }

@@ -4,19 +4,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
+
+#include "cond.h"
 
 #define IDLE_NS (2 * NS_PER_S)
 
 /* Name service modules want more than the least; what is not touched costs nothing. */
 #define STACK_SIZE ((size_t)256 * 1024)
-
-bool ipc_pool_wait(struct ipc_pool *pool, pthread_cond_t *cond, int64_t until)
-{
-	struct timespec ts = {.tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S};
-
-	return pthread_cond_timedwait(cond, &pool->lock, &ts) != ETIMEDOUT;
-}
 
 void ipc_pool_complete(struct ipc_pool *pool, struct ipc_job *job)
 {
@@ -49,7 +43,7 @@ static struct ipc_job *job_await(struct ipc_pool *pool)
 	bool in_time = true;
 
 	while (ipc_list_empty(&pool->queued) && !pool->closing && in_time)
-		in_time = ipc_pool_wait(pool, &pool->submitted, until);
+		in_time = ipc_cond_wait(&pool->submitted, &pool->lock, until);
 	if (ipc_list_empty(&pool->queued))
 		return NULL;
 	job = ipc_container(pool->queued.next, struct ipc_job, link);

@@ -52,8 +52,6 @@ struct ipc_pool {
 int ipc_worker_reserve(struct ipc_pool *);
 /* The job's done() will run in the loop's thread. */
 void ipc_pool_complete(struct ipc_pool *, struct ipc_job *);
-/* Returns false when the time has passed. `until` is of ipc_now(). */
-bool ipc_pool_wait(struct ipc_pool *, pthread_cond_t *, int64_t until);
 /* Gives up the lock, and the pool: the last owner frees it. */
 void ipc_pool_drop(struct ipc_pool *);
 
