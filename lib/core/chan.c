@@ -325,16 +325,14 @@ int ipc_chan_list_live(struct ipc *ipc, const struct ipc_kind *kind, void (*emit
 		       void *arg)
 {
 	struct chan_names all = {0};
-	struct ipc_ref ref = {.kind = kind};
 	struct stat st;
 	int result = 0;
 
 	ipc_chan_each(ipc, kind, chan_collect, &all);
 	for (size_t i = 0; i < all.count; i++) {
-		int r;
+		struct ipc_ref ref = ipc_ref_of(kind, all.names[i]);
+		int r = kind->names->stat(ipc, &ref, &st);
 
-		snprintf(ref.base, sizeof(ref.base), "%s", all.names[i]);
-		r = kind->names->stat(ipc, &ref, &st);
 		if (r == 0)
 			emit(arg, all.names[i], st.st_mode & S_IFMT);
 		else if (r == -ENOENT)

@@ -129,12 +129,11 @@ static bool waiter_is_stuck(struct search *s, struct ipc_waiter *w)
 /* Who waits for a channel is for those to know who may read it. */
 static bool may_know(const struct ipc_waiter *w, const struct ipc_cred *cred)
 {
-	struct ipc_ref ref = {.kind = w->chan->kind};
+	struct ipc_ref ref = ipc_ref_of(w->chan->kind, w->chan->name);
 	struct stat st;
 
 	if (w->cred.uid == cred->uid || ipc_may_override(cred))
 		return true;
-	snprintf(ref.base, sizeof(ref.base), "%s", w->chan->name);
 	return ref.kind->names->stat(w->ipc, &ref, &st) == 0 && ipc_cred_may_read(cred, &st);
 }
 

@@ -76,14 +76,13 @@ void ipc_event(struct ipc *ipc, const struct ipc_event *e)
 void ipc_event_of_ref(struct ipc *ipc, enum ipc_event_type type, const struct ipc_cred *by, const struct ipc_ref *ref,
 		      const struct stat *st, const struct ipc_event_value *value)
 {
-	struct ipc_ref plain = {.kind = ref->kind};
+	struct ipc_ref plain = ipc_ref_of(ref->kind, ref->base);
 	struct ipc_event e = {.type = type, .by = by, .st = st};
 	struct stat now;
 
 	/* Names that are no channels of their own (a process, an address) are not in MNT/status either. */
 	if (!ref->kind->names->depth || !ipc_kind_shown(ipc, ref->kind))
 		return;
-	snprintf(plain.base, sizeof(plain.base), "%s", ref->base);
 	if (!st && ref->kind->names->stat(ipc, &plain, &now) == 0)
 		e.st = &now;
 	e.path = ipc_ref_path(&plain);
@@ -95,9 +94,8 @@ void ipc_event_of_ref(struct ipc *ipc, enum ipc_event_type type, const struct ip
 void ipc_event_of_chan(struct ipc_chan *chan, enum ipc_event_type type, const struct ipc_cred *by,
 		       const struct ipc_event_value *value)
 {
-	struct ipc_ref ref = {.kind = chan->kind};
+	struct ipc_ref ref = ipc_ref_of(chan->kind, chan->name);
 
-	snprintf(ref.base, sizeof(ref.base), "%s", chan->name);
 	ipc_event_of_ref(chan->ipc, type, by, &ref, chan->kind->named ? &chan->st : NULL, value);
 }
 

@@ -232,9 +232,7 @@ ino_t ipc_ref_other(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ref *
 
 	if (!name)
 		return 0;
-	memset(other, 0, sizeof(*other));
-	other->kind = ref->kind;
-	snprintf(other->base, sizeof(other->base), "%s", name);
+	*other = ipc_ref_of(ref->kind, name);
 	return ipc_ref_ino(ipc, ref->kind, chan->st.st_ino);
 }
 

@@ -88,6 +88,14 @@ static void ref_unescape(char *out, const char *name, size_t n)
 	*out = '\0';
 }
 
+struct ipc_ref ipc_ref_of(const struct ipc_kind *kind, const char *name)
+{
+	struct ipc_ref ref = {.kind = kind};
+
+	snprintf(ref.base, sizeof(ref.base), "%s", name);
+	return ref;
+}
+
 int ipc_ref_rebase(struct ipc_ref *ref, pid_t number)
 {
 	char facets[sizeof(ref->base)];

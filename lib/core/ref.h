@@ -13,6 +13,8 @@ int ipc_ref_enter(struct ipc *, const struct ipc_cred *, const struct ipc_ref *)
 void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
 /* name of ref below the mount ("mq/jobs@lines"), for messages; in a static buffer. */
 const char *ipc_ref_path(const struct ipc_ref *);
+/* The object of that name, whatever it is now: no facets, and no caller from elsewhere. */
+struct ipc_ref ipc_ref_of(const struct ipc_kind *, const char *name);
 /* Puts a number in place of ref's base: 0 or -ENAMETOOLONG. */
 int ipc_ref_rebase(struct ipc_ref *, pid_t number);
 /* Fills st for a directory below a kind's own: a number for its name, and owner and mode as the kind's own has them. */

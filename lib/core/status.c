@@ -27,18 +27,10 @@ static bool status_is_kernels(const struct ipc_kind *kind)
 	return !kind->named && !kind->remote;
 }
 
-static struct ipc_ref status_ref(const struct ipc_status_row *row)
-{
-	struct ipc_ref ref = {.kind = row->kind};
-
-	snprintf(ref.base, sizeof(ref.base), "%s", row->name);
-	return ref;
-}
-
 /* By its attributes. True: they have to be waited for. */
 static bool status_judge(struct ipc_status *s, struct ipc_status_row *row)
 {
-	struct ipc_ref ref = status_ref(row);
+	struct ipc_ref ref = ipc_ref_of(row->kind, row->name);
 	struct stat st = {0};
 	int r = row->kind->names->stat(s->ipc, &ref, &st);
 
@@ -52,7 +44,7 @@ static bool status_judge(struct ipc_status *s, struct ipc_status_row *row)
 /* What we remember under the name may be another object, perhaps another user's, that native calls have replaced since. */
 static bool status_depth(struct ipc_status *s, struct ipc_status_row *row)
 {
-	struct ipc_ref ref = status_ref(row);
+	struct ipc_ref ref = ipc_ref_of(row->kind, row->name);
 
 	if (row->chan && status_is_kernels(row->kind))
 		ref.ino = ipc_ref_ino(s->ipc, row->kind, row->chan->st.st_ino);
