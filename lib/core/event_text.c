@@ -90,21 +90,15 @@ static void line_number(struct line *l, const char *key, uint64_t number)
 	line_put(l, text);
 }
 
-/* In seconds since 1970 for programs; for people as their clock shows it, and how far that is from UTC. */
+/* In seconds since 1970 for programs. */
 static void line_begin(struct line *l, const struct timespec *when)
 {
-	char text[64];
-	struct tm tm;
-	size_t n;
+	char text[IPC_LOG_TIME];
 
-	if (l->json) {
+	if (l->json)
 		snprintf(text, sizeof(text), "{\"time\": %lld.%06ld", (long long)when->tv_sec, when->tv_nsec / 1000);
-	} else {
-		localtime_r(&when->tv_sec, &tm);
-		n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-		n += (size_t)snprintf(text + n, sizeof(text) - n, ".%06ld", when->tv_nsec / 1000);
-		strftime(text + n, sizeof(text) - n, "%z", &tm);
-	}
+	else
+		ipc_log_time(when, text);
 	line_put(l, text);
 }
 

@@ -55,6 +55,17 @@ void ipc_log_free(struct ipc_log *log)
 	free(log);
 }
 
+size_t ipc_log_time(const struct timespec *when, char to[static IPC_LOG_TIME])
+{
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&when->tv_sec, &tm);
+	n = strftime(to, IPC_LOG_TIME, "%Y-%m-%dT%H:%M:%S", &tm);
+	n += (size_t)snprintf(to + n, IPC_LOG_TIME - n, ".%06ld", when->tv_nsec / 1000);
+	return n + strftime(to + n, IPC_LOG_TIME - n, "%z", &tm);
+}
+
 /* --- what happens --- */
 
 void *ipc_log_record(struct ipc_log *log, size_t size)

@@ -18,6 +18,10 @@ struct ipc_log_record {
 
 struct ipc_log;
 
+/* The time as people's clocks show it, and how far that is from UTC: its length, less than IPC_LOG_TIME. */
+enum { IPC_LOG_TIME = 64 };
+size_t ipc_log_time(const struct timespec *, char to[static IPC_LOG_TIME]);
+
 /* A reader. Embedded in his handle, which waits on waitq. */
 struct ipc_log_reader {
 	struct ipc_log *log;

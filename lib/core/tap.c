@@ -199,22 +199,11 @@ static bool tap_is_over(const struct tap_handle *t)
 	return !t->chan->listed && ipc_list_empty(&t->chan->handles);
 }
 
-static size_t tap_time(const struct timespec *when, char *to, size_t size)
-{
-	struct tm tm;
-	size_t n;
-
-	localtime_r(&when->tv_sec, &tm);
-	n = strftime(to, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	n += (size_t)snprintf(to + n, size - n, ".%06ld", when->tv_nsec / 1000);
-	return n + strftime(to + n, size - n, "%z", &tm);
-}
-
 /* time, way, pid, command, each with a tab behind it. Returns the length, less than META_MAX. */
 static size_t tap_meta(const struct tap_handle *t, const struct tap_record *r, char *to)
 {
 	static const char *const ways[] = {[IPC_TAP_IN] = "in", [IPC_TAP_OUT] = "out", [IPC_TAP_BACK] = "back"};
-	size_t n = tap_time(&r->log.when, to, META_MAX);
+	size_t n = ipc_log_time(&r->log.when, to);
 	pid_t pid = ipc_reader_pid(t->h.ipc, r->pid);
 	char command[4 * COMMAND];
 
@@ -233,7 +222,7 @@ static ssize_t tap_lost(struct tap_handle *t, uint64_t lost, char *to)
 		return ipc_refuse(t->h.ipc, &t->h.cred, ENOBUFS, ipc_chan_path(t->chan),
 				  "this tap was too slow: %" PRIu64 " messages have passed that it did not see", lost);
 	clock_gettime(CLOCK_REALTIME, &now);
-	n = tap_time(&now, to, META_MAX);
+	n = ipc_log_time(&now, to);
 	return (ssize_t)(n + (size_t)snprintf(to + n, META_MAX - n, "\tlost\t0\t?\t%" PRIu64 "%c", lost,
 					      ipc_frame_delim(&t->h, '\n')));
 }
