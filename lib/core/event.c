@@ -106,6 +106,7 @@ static int event_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags
 	struct event_reader *e = event_reader(h);
 	struct ipc *ipc = h->ipc;
 
+	(void)ref;
 	(void)flags;
 	(void)ino;
 	if (h->writable)
@@ -115,7 +116,6 @@ static int event_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags
 	if (!ipc->events)
 		return -ENOMEM;
 	ipc_log_join(ipc->events, &e->log);
-	e->json = ref->kind == &ipc_events_json;
 	h->waitq = &e->log.waitq;
 	h->flushes = IPC_FLUSH_NEVER;
 	return 0;
@@ -205,15 +205,8 @@ static const struct ipc_kind_handles event_handles = {
 	.poll = event_poll,
 };
 
-const struct ipc_kind ipc_events = {
-	.name = "events",
-	.text = true,
-	.named = true,
-	.handle_size = sizeof(struct event_reader),
-	.handles = &event_handles,
-};
-
-const struct ipc_kind ipc_events_json = {
+/* How MNT/events is opened: as a kind that no directory shows. */
+static const struct ipc_kind event_kind = {
 	.name = "events",
 	.text = true,
 	.named = true,
@@ -223,7 +216,10 @@ const struct ipc_kind ipc_events_json = {
 
 int ipc_events_open(struct ipc *ipc, const struct ipc_cred *cred, bool json, int flags, struct ipc_handle **out)
 {
-	const struct ipc_ref ref = {.kind = json ? &ipc_events_json : &ipc_events};
+	const struct ipc_ref ref = {.kind = &event_kind};
+	int r = ipc_handle_new(ipc, cred, &ref, flags, 0, out);
 
-	return ipc_handle_new(ipc, cred, &ref, flags, 0, out);
+	if (r == 0)
+		event_reader(*out)->json = json;
+	return r;
 }

@@ -67,9 +67,6 @@ static inline void ipc_event_messages(struct ipc_chan *chan, enum ipc_event_type
 		ipc_event_of_chan(chan, type, by, value);
 }
 
-/* How MNT/events and MNT/events@json are opened: as kinds that no directory shows. */
-extern const struct ipc_kind ipc_events, ipc_events_json;
-
 /* --- for the files of events: event.c keeps them, event_text.c writes them --- */
 
 enum { IPC_EVENT_LINE_MAX = 16384, IPC_EVENT_COMMAND = 16 };
