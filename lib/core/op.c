@@ -232,6 +232,17 @@ void ipc_park(struct ipc_op *op)
 		ipc_op_finish(op, r);
 }
 
+/* What was to come of its waiting comes no more. */
+static void op_wait_over(struct ipc_op *op)
+{
+	struct ipc_loop *loop = op->handle->ipc->loop;
+
+	ipc_list_remove(&op->link);
+	ipc_timer_stop(loop, &op->timer);
+	ipc_timer_stop(loop, &op->telling);
+	ipc_waiter_over(op);
+}
+
 void ipc_op_finish(struct ipc_op *op, ssize_t result)
 {
 	struct ipc_handle *h = op->handle;
@@ -239,10 +250,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	/* What has been done cannot be interrupted any more. */
 	if (op->held)
 		result = op->outcome;
-	ipc_list_remove(&op->link);
-	ipc_timer_stop(h->ipc->loop, &op->timer);
-	ipc_timer_stop(h->ipc->loop, &op->telling);
-	ipc_waiter_over(op);
+	op_wait_over(op);
 	op->waitq = NULL;
 	ipc_list_remove(&op->handle_link);
 	if (h->chan)
@@ -259,10 +267,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 
 void ipc_op_hold(struct ipc_op *op, ssize_t outcome, struct ipc_list *held)
 {
-	ipc_timer_stop(op->handle->ipc->loop, &op->timer);
-	ipc_timer_stop(op->handle->ipc->loop, &op->telling);
-	ipc_waiter_over(op);
-	ipc_list_remove(&op->link);
+	op_wait_over(op);
 	ipc_list_append(held, &op->link);
 	op->held = true;
 	op->outcome = outcome;
