@@ -5,31 +5,31 @@
 #include "base/escape.h"
 #include "name.h"
 
-/* All three take \" and \\, and nothing else is left that they would take for more than itself. */
-void ipc_quote_inner(FILE *out, const char *shown)
+/*
+ * marks: what may not stand there as it is. All three texts take \" and \\, and nothing else is left that they would take for more
+ * than itself.
+ */
+static void quote_but(FILE *out, const char *shown, const char *marks)
 {
-	while (*shown) {
-		size_t plain = strcspn(shown, "\"\\");
+	for (;; shown++) {
+		size_t plain = strcspn(shown, marks);
 
 		fwrite(shown, 1, plain, out);
 		shown += plain;
 		if (!*shown)
 			return;
-		fputc('\\', out);
-		fputc(*shown++, out);
+		fputs(*shown == '&' ? "&amp;" : *shown == '"' ? "\\\"" : "\\\\", out);
 	}
+}
+
+void ipc_quote_inner(FILE *out, const char *shown)
+{
+	quote_but(out, shown, "\"\\");
 }
 
 void ipc_quote_label(FILE *out, const char *shown)
 {
-	for (const char *p = shown; *p; p++) {
-		if (*p == '&')
-			fputs("&amp;", out);
-		else if (*p == '"' || *p == '\\')
-			fprintf(out, "\\%c", *p);
-		else
-			fputc(*p, out);
-	}
+	quote_but(out, shown, "\"\\&");
 }
 
 void ipc_quote_shown(FILE *out, const char *shown)
