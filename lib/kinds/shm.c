@@ -10,6 +10,7 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/ref.h"
+#include "kinds/plain.h"
 #include "kinds/shmdir.h"
 
 #include <errno.h>
@@ -310,9 +311,7 @@ static int shm_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int 
 	if (fd < 0)
 		return r;
 	shm_handle(h)->fd = fd;
-	h->plain = true;
-	h->duplex = false;
-	h->lockable = fd + 1;
+	ipc_plain_open(h, fd);
 	return 0;
 }
 
@@ -323,28 +322,12 @@ static void shm_close_handle(struct ipc_handle *h)
 
 static ssize_t shm_read(struct ipc_op *op)
 {
-	struct ipc_handle *h = op->handle;
-	char *buf = ipc_scratch(h->ipc, op->size);
-
-	if (!buf)
-		return -ENOMEM;
-	op->data = buf;
-	return IPC_RETRY(pread(shm_handle(h)->fd, buf, op->size, op->offset));
+	return ipc_plain_read(op, shm_handle(op->handle)->fd);
 }
 
 static ssize_t shm_write(struct ipc_op *op)
 {
-	int fd = shm_handle(op->handle)->fd;
-
-	while (op->done < op->size) {
-		ssize_t n =
-			IPC_RETRY(pwrite(fd, op->data + op->done, op->size - op->done, op->offset + (off_t)op->done));
-
-		if (n < 0)
-			return op->done ? (ssize_t)op->done : n;
-		op->done += (size_t)n;
-	}
-	return (ssize_t)op->done;
+	return ipc_plain_write(op, shm_handle(op->handle)->fd);
 }
 
 static int shm_fstat(struct ipc_handle *h, struct stat *st)

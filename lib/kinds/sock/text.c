@@ -1,7 +1,8 @@
 /*
- * Texts among the sockets. A server that keeps others away from its socket puts a lock or pid file beside it, with O_EXCL and for
- * reading and writing (PostgreSQL's .s.PGSQL.5432.lock), or calls it .lock or .pid: such an open makes no socket, but a small file, which is kept in memory
- * and goes with its name. It has a size, and can be read again, written anywhere, truncated and locked.
+ * Texts among the sockets. A server that keeps others away from its socket puts a lock or pid file beside it, with O_EXCL and
+ * for reading and writing (PostgreSQL's .s.PGSQL.5432.lock), or calls it .lock or .pid: such an open makes no socket, but a
+ * small file, which is kept in memory and goes with its name. It has a size, and can be read again, written anywhere,
+ * truncated and locked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include "core/frame.h"
 #include "core/instance.h"
 #include "core/quota.h"
+#include "kinds/plain.h"
 
 /* Charged as a whole to its maker. */
 enum { TEXT_MAX = 64 << 10 };
@@ -87,20 +89,13 @@ int sock_text_open(struct sock_handle *s, int flags)
 	if (s->fd < 0)
 		return -errno;
 	s->role = SOCK_KEEPS;
-	s->h.plain = true;
-	s->h.duplex = false;
-	s->h.lockable = s->fd + 1;
+	ipc_plain_open(&s->h, s->fd);
 	return 0;
 }
 
 ssize_t sock_text_read(struct ipc_op *op)
 {
-	char *buf = ipc_scratch(op->handle->ipc, op->size);
-
-	if (!buf)
-		return -ENOMEM;
-	op->data = buf;
-	return IPC_RETRY(pread(sock_handle(op->handle)->fd, buf, op->size, op->offset));
+	return ipc_plain_read(op, sock_handle(op->handle)->fd);
 }
 
 ssize_t sock_text_write(struct ipc_op *op)
@@ -109,11 +104,8 @@ ssize_t sock_text_write(struct ipc_op *op)
 	struct sock_chan *c = sock_chan(h->chan);
 	int fd = sock_handle(h)->fd;
 	off_t at = fcntl(fd, F_GETFL) & O_APPEND ? sock_text_size(c) : op->offset;
-	ssize_t n;
 
 	if (at > TEXT_MAX - (off_t)op->size)
 		return text_refuse_size(c, &op->cred, at + (off_t)op->size);
-	n = IPC_RETRY(pwrite(fd, op->data, op->size, at));
-	op->done = n < 0 ? 0 : (size_t)n;
-	return n;
+	return ipc_plain_write(op, fd);
 }
