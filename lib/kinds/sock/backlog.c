@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "sock.h"
-#include "core/frame.h"
 
 /* As many as a listening socket may have waiting, usually. */
 enum { PENDING_MAX = 4096 };
@@ -17,13 +16,14 @@ struct pending {
 	struct sock_pair *pair;
 };
 
-/* Room for a packet, as much of that as we may. */
-static void pair_outfit(const int fds[static 2], int type)
+/* The two ends of a connection: 0 or -errno. */
+static int pair_make(int type, int fds[static 2])
 {
-	const int size = IPC_MESSAGE_MAX;
-
-	for (unsigned i = 0; i < 2 && type != SOCK_STREAM; i++)
-		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	sock_outfit(fds[0], type);
+	sock_outfit(fds[1], type);
+	return 0;
 }
 
 static int pending_refuse(struct pending *p, int err)
@@ -36,7 +36,7 @@ static int pending_refuse(struct pending *p, int err)
 int sock_pending_add(struct sock_chan *c, struct sock_handle *s)
 {
 	struct pending *p;
-	int fds[2];
+	int fds[2], r;
 
 	if (c->closed)
 		return -ENOENT;
@@ -48,14 +48,13 @@ int sock_pending_add(struct sock_chan *c, struct sock_handle *s)
 	p->pair = sock_pair_new();
 	if (!p->pair)
 		return pending_refuse(p, -ENOMEM);
-	if (socketpair(AF_UNIX, c->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
-		return pending_refuse(p, -errno);
-	pair_outfit(fds, c->type);
+	r = pair_make(c->type, fds);
+	if (r < 0)
+		return pending_refuse(p, r);
 	p->fd = fds[0];
 	p->peer = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
 	if (p->peer < 0) {
-		int r = -errno;
-
+		r = -errno;
 		close(fds[0]);
 		close(fds[1]);
 		return pending_refuse(p, r);
@@ -110,18 +109,16 @@ void sock_pending_close(struct sock_chan *c)
 int sock_make_datagrams(struct sock_chan *c)
 {
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
-	int fds[2];
+	int fds[2], r = pair_make(SOCK_DGRAM, fds);
 
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (connect(fds[0], &none, sizeof(none)) < 0) {
-		int r = -errno;
-
+		r = -errno;
 		close(fds[0]);
 		close(fds[1]);
 		return r;
 	}
-	pair_outfit(fds, SOCK_DGRAM);
 	c->fd = c->chan.waitq.fd = fds[0];
 	c->tx = fds[1];
 	return 0;

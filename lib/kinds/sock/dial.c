@@ -39,17 +39,22 @@ struct sock_dial {
 	char target[];
 };
 
+void sock_outfit(int fd, int type)
+{
+	const int size = IPC_MESSAGE_MAX;
+
+	if (type != SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int sock_make(int type, bool answers)
 {
 	const struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	const int size = IPC_MESSAGE_MAX;
 	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	/* A packet must fit into it; as much of that as we may. */
-	if (type != SOCK_STREAM)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	sock_outfit(fd, type);
 	if (answers && type == SOCK_DGRAM && bind(fd, (const struct sockaddr *)&sa, sizeof(sa.sun_family)) < 0) {
 		int r = -errno;
 

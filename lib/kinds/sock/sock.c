@@ -290,7 +290,6 @@ static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 		       unsigned set)
 {
 	struct sock_chan *c = h ? sock_chan(h->chan) : sock_find(ipc, ref);
-
 	int r = 0;
 
 	if (!c)

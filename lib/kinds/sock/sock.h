@@ -121,6 +121,8 @@ int sock_dial_start(struct sock_handle *s);
 void sock_dial_cancel(struct sock_handle *s);
 /* Makes a socket that can be written to and, if `answers`, be answered. Returns it, or -errno. */
 int sock_make(int type, bool answers);
+/* Gives a new one room for a packet, as much of that as we may. */
+void sock_outfit(int fd, int type);
 
 /*
  * path.c: NAME@connect=/PATH, a name with directories in it. stat: 0, or -errno (-EINPROGRESS: ask sock_look()), or 1: it
