@@ -16,7 +16,6 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/op.h"
-#include "core/ref.h"
 #include "core/tap.h"
 #include "owed.h"
 

@@ -1,7 +1,6 @@
 /* The data of /mq: messages to and from the queue, framed, and from writer to batch. */
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "back.h"

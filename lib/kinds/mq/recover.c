@@ -1,6 +1,5 @@
 /* What is owed or was given back passes from one daemon to the next, however this one ends. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,5 +1,4 @@
 /* NAME@ctl of /net. */
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 

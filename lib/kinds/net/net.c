@@ -5,23 +5,16 @@
  */
 #include "net.h"
 #include "core/abroad.h"
-#include "kinds/socket.h"
 #include "core/chan.h"
 #include "core/handle.h"
 #include "core/instance.h"
-#include "core/keep.h"
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

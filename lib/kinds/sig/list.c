@@ -6,7 +6,6 @@
 
 #include "base/place.h"
 #include "base/proc.h"
-#include "core/abroad.h"
 #include "core/cred.h"
 #include "core/kind.h"
 #include "sig.h"

@@ -4,7 +4,6 @@
 #include "sock.h"
 #include "base/unix_diag.h"
 #include "core/instance.h"
-#include "core/ref.h"
 
 void sock_bound_show(const struct sock_chan *c, FILE *out)
 {

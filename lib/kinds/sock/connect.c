@@ -1,7 +1,6 @@
 /* Open files of /sock: from open() to a connection, and to its end. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +8,6 @@
 #include "base/sys.h"
 #include "core/handle.h"
 #include "core/op.h"
-#include "core/ref.h"
 
 static bool sock_is_ours(const struct sock_chan *c)
 {

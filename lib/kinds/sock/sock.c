@@ -2,21 +2,16 @@
  * /sock: Unix sockets. The names of this kind live in the channel table; this file has them, connect.c has open files,
  * dial.c the connections to sockets that are not ours, io.c the data, ctl.c NAME@ctl.
  */
-#include "core/abroad.h"
 #include "sock.h"
-#include "kinds/socket.h"
 #include "core/chan.h"
 #include "core/handle.h"
 #include "core/instance.h"
-#include "core/keep.h"
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
