@@ -123,6 +123,16 @@ static void node_free(struct fs *fs, struct fs_node *node)
 	nodes_trim(fs);
 }
 
+static void node_add(struct fs *fs, struct fs_node *node, enum fs_node_type type, ino_t ino)
+{
+	node->type = type;
+	node->ino = ino;
+	node->serial = ++fs->serial;
+	ipc_list_append(&fs->nodes, &node->link);
+	if (++fs->node_count > fs->node_peak)
+		fs->node_peak = fs->node_count;
+}
+
 static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const struct stat *st)
 {
 	struct fs_node *node = calloc(1, sizeof(*node));
@@ -132,14 +142,9 @@ static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const 
 		free(node);
 		return NULL;
 	}
-	node->type = FS_CHAN;
-	node->serial = ++fs->serial;
-	ipc_list_append(&fs->nodes, &node->link);
-	if (++fs->node_count > fs->node_peak)
-		fs->node_peak = fs->node_count;
+	node_add(fs, node, FS_CHAN, st->st_ino);
 	node->ref = *ref;
 	node->ref.ino = st->st_ino;
-	node->ino = st->st_ino;
 	node->mode = st->st_mode;
 	node->name = name;
 	node->next = name->nodes;
@@ -218,10 +223,7 @@ struct fs_node *fs_node_new_fifo(struct fs *fs, const struct stat *st)
 
 	if (!node)
 		return NULL;
-	node->type = FS_FIFO;
-	node->serial = ++fs->serial;
-	ipc_list_append(&fs->nodes, &node->link);
-	node->ino = st->st_ino;
+	node_add(fs, node, FS_FIFO, st->st_ino);
 	node_remember(node, st);
 	return node;
 }
