@@ -1,8 +1,6 @@
 /* CREATE: open(2) with O_CREAT, of a name that the kernel has not seen yet. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
-#include <linux/fuse.h>
 #include <stdlib.h>
 
 #include "file.h"
@@ -88,9 +86,9 @@ static mode_t create_mode(mode_t mode)
 }
 
 /*
- * Makes a channel and opens it; result: what became of making it, if that has been tried. Where the kernel itself should open what was made (a FIFO, a link), the answer is ESTALE:
- * it then walks the path again, finds the new object and opens that. With O_EXCL it would see EEXIST, and on a second try
- * it would not come again: then the object is served like others.
+ * Makes a channel and opens it; result: what became of making it, if that has been tried. Where the kernel itself should open
+ * what was made (a FIFO, a link), the answer is ESTALE: it then walks the path again, finds the new object and opens that. With
+ * O_EXCL it would see EEXIST, and on a second try it would not come again: then the object is served like others.
  */
 static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
 		       struct stat *st, struct fs_file **file, bool *cacheable, const int *result)

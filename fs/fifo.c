@@ -211,9 +211,8 @@ fail:
 static int fifo_refuse(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, int err, const char *why)
 {
 	char path[2 * IPC_NAME_MAX + 16];
-	size_t len = (size_t)snprintf(path, sizeof(path), "%s/", ipc_kind_name(ref->kind));
 
-	fs_ref_text(fs, ref, path + len, sizeof(path) - len);
+	fs_ref_path(fs, ref, path, sizeof(path));
 	return ipc_refuse(fs->ipc, cred, err, path, "%s", why);
 }
 

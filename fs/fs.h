@@ -183,9 +183,9 @@ void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_f
 void fs_readlink(fuse_req_t, fuse_ino_t);
 
 /*
- * size.c. init: of a text that is made anew for each open. open: before a successful OPEN with those flags is answered. create: the same for a CREATE. suits: whether
- * the node may be opened so. keep: before a GETATTR is answered with another size than the kernel is to believe in.
- * is_cached: whether a READ comes from the page cache.
+ * size.c. init: of a text that is made anew for each open. open: before a successful OPEN with those flags is answered. create:
+ * the same for a CREATE. suits: whether the node may be opened so. keep: before a GETATTR is answered with another size than
+ * the kernel is to believe in. is_cached: whether a READ comes from the page cache.
  */
 void fs_size_init(struct fs_node *);
 void fs_size_open(struct fs *, struct fs_node *, int flags);

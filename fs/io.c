@@ -129,16 +129,13 @@ static bool file_refuses_cached(const struct fs_file *file)
 static int file_refuse_cached(fuse_req_t req, struct fs_file *file)
 {
 	struct ipc_cred cred = fs_cred(req);
-	const struct ipc_ref *ref = &file->node->ref;
-	char text[2 * IPC_NAME_MAX], path[sizeof(text) + 16];
+	char path[2 * IPC_NAME_MAX + 16];
 
 	if (file->told)
 		return -EINVAL;
 	file->told = true;
-	if (file->node->type != FS_TEXT) {
-		fs_ref_text(file->fs, ref, text, sizeof(text));
-		snprintf(path, sizeof(path), "%s/%s", ipc_kind_name(ref->kind), text);
-	}
+	if (file->node->type != FS_TEXT)
+		fs_ref_path(file->fs, &file->node->ref, path, sizeof(path));
 	return ipc_refuse(file->fs->ipc, &cred, EINVAL,
 			  file->node->type != FS_TEXT ? path : fs_text_name(file->node->text),
 			  "splice, sendfile, copy_file_range and mmap take pages, and a channel has none: use read");

@@ -1,6 +1,4 @@
 /*
- * fs_status_open: an open of MNT/status, whose request is answered when the text is there. The rest is for that.
- *
  * The texts that grow with what there is (status), made in steps, in turn with whatever else there is to do, and counted among the
  * bytes that the daemon holds for who reads them.
  */
