@@ -135,92 +135,48 @@ static void show_depth(const struct top_row *row, char out[static 16])
 		snprintf(out, 16, "%s", depth);
 }
 
-static void show_kind(const struct top_row *row, char out[static 16])
-{
-	snprintf(out, 16, "%s", row->kind);
-}
-
-static void show_readers(const struct top_row *row, char out[static 16])
-{
-	show_number(row, TOP_READERS, out);
-}
-
-static void show_writers(const struct top_row *row, char out[static 16])
-{
-	show_number(row, TOP_WRITERS, out);
-}
-
-static void show_in_rate(const struct top_row *row, char out[static 16])
-{
-	top_number_text(row->rate[TOP_IN], out);
-}
-
-static void show_out_rate(const struct top_row *row, char out[static 16])
-{
-	top_number_text(row->rate[TOP_OUT], out);
-}
-
-static void show_in_bytes_rate(const struct top_row *row, char out[static 16])
-{
-	top_number_text(row->rate[TOP_IN_BYTES], out);
-}
-
-static void show_out_bytes_rate(const struct top_row *row, char out[static 16])
-{
-	top_number_text(row->rate[TOP_OUT_BYTES], out);
-}
-
-static void show_in(const struct top_row *row, char out[static 16])
-{
-	show_number(row, TOP_IN, out);
-}
-
-static void show_out(const struct top_row *row, char out[static 16])
-{
-	show_number(row, TOP_OUT, out);
-}
-
-static void show_waiters(const struct top_row *row, char out[static 16])
-{
-	show_number(row, TOP_WAITERS, out);
-}
-
-static void show_since(const struct top_row *row, char out[static 16])
-{
-	top_seconds_text(row->people[TOP_WAITING].since, out);
-}
-
-static void show_holders(const struct top_row *row, char out[static 16])
-{
-	show_number(row, TOP_HOLDERS, out);
-}
-
-static void show_owed(const struct top_row *row, char out[static 16])
-{
-	show_number(row, TOP_OWED, out);
-}
-
-static const struct {
+static const struct column {
 	const char *head;
 	int width; /* below 0: to the left */
 	bool wide; /* only where there is much room */
-	void (*show)(const struct top_row *, char out[static 16]);
+	enum { KIND, FILLED, NUMBER, RATE, SINCE } shows;
+	enum top_number number; /* NUMBER, RATE */
 } columns_of[] = {
-	{"KIND", -5, false, show_kind},
-	{"DEPTH/LIMIT", 11, false, show_depth},
-	{"RD", 3, false, show_readers},
-	{"WR", 3, false, show_writers},
-	{"IN/s", 5, false, show_in_rate},
-	{"OUT/s", 5, false, show_out_rate},
-	{"INB/s", 5, true, show_in_bytes_rate},
-	{"OUTB/s", 6, true, show_out_bytes_rate},
-	{"IN", 5, true, show_in},
-	{"OUT", 5, true, show_out},
-	{"WAIT", 4, false, show_waiters},
-	{"SINCE", 5, false, show_since},
-	{"HELD", 4, false, show_holders},
-	{"OWED", 4, false, show_owed},
+	{"KIND", -5, .shows = KIND},
+	{"DEPTH/LIMIT", 11, .shows = FILLED},
+	{"RD", 3, false, NUMBER, TOP_READERS},
+	{"WR", 3, false, NUMBER, TOP_WRITERS},
+	{"IN/s", 5, false, RATE, TOP_IN},
+	{"OUT/s", 5, false, RATE, TOP_OUT},
+	{"INB/s", 5, true, RATE, TOP_IN_BYTES},
+	{"OUTB/s", 6, true, RATE, TOP_OUT_BYTES},
+	{"IN", 5, true, NUMBER, TOP_IN},
+	{"OUT", 5, true, NUMBER, TOP_OUT},
+	{"WAIT", 4, false, NUMBER, TOP_WAITERS},
+	{"SINCE", 5, .shows = SINCE},
+	{"HELD", 4, false, NUMBER, TOP_HOLDERS},
+	{"OWED", 4, false, NUMBER, TOP_OWED},
 };
+
+static void column_show(const struct column *column, const struct top_row *row, char out[static 16])
+{
+	switch (column->shows) {
+	case KIND:
+		snprintf(out, 16, "%s", row->kind);
+		break;
+	case FILLED:
+		show_depth(row, out);
+		break;
+	case NUMBER:
+		show_number(row, column->number, out);
+		break;
+	case RATE:
+		top_number_text(row->rate[column->number], out);
+		break;
+	case SINCE:
+		top_seconds_text(row->people[TOP_WAITING].since, out);
+	}
+}
 
 enum { COLUMNS = sizeof(columns_of) / sizeof(columns_of[0]), WIDE = 120, NAME_WIDE = 40 };
 
@@ -240,7 +196,7 @@ static int line_start(const struct top_row *row, int columns, char out[static TO
 		if (columns_of[i].wide && !is_wide(columns))
 			continue;
 		if (row)
-			columns_of[i].show(row, text);
+			column_show(&columns_of[i], row, text);
 		else
 			snprintf(text, sizeof(text), "%s", columns_of[i].head);
 		at += snprintf(out + at, TOP_LINE - (size_t)at, "%*s ", columns_of[i].width, text);
