@@ -13,10 +13,10 @@ TestSuite(tap, .timeout = 60);
 
 enum { ANN = 54321, BOB = 54322 };
 
-/* `cat CHANNEL@FACETS > seen`, and it has begun to wait. */
-static pid_t tap_start(const char *channel, const char *facets)
+/* `cat FILE > seen`, and it has begun to wait. */
+static pid_t tap_start(const char *file)
 {
-	pid_t pid = t_spawn(M, "sh", t_format("exec cat $M/%s@%s > seen", channel, facets));
+	pid_t pid = t_spawn(M, "sh", t_format("exec cat $M/%s > seen", file));
 
 	t_await(t_in_request(pid));
 	return pid;
@@ -26,33 +26,25 @@ static pid_t tap_start(const char *channel, const char *facets)
 static void tap_check(pid_t pid, const char *expected)
 {
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
-	cr_assert_str_eq(t_read("seen"), expected);
-}
-
-static void in_scratch(void)
-{
-	if (chdir(t_scratch()) < 0)
-		t_fail("chdir: %s", strerror(errno));
+	cr_assert_str_eq(t_read(t_format("%s/seen", t_scratch())), expected);
 }
 
 t_test(tap, of_a_queue_sees_both_ways_and_takes_nothing)
 {
-	struct queue q = queue_make("q", 10, 64);
 	pid_t pid;
 
-	in_scratch();
-	pid = tap_start(t_format("mq/%s", q.name), "tap,lines");
+	queue_make("q", 10, 64);
+	pid = tap_start("mq/${P}q@tap,lines");
 	t_check("printf 'a\\nb\\n' > $M/mq/${P}q@lines; cat $M/mq/${P}q@lines,drain; rm $M/mq/${P}q", "a\nb\n");
 	tap_check(pid, "a\nb\na\nb\n");
 }
 
 t_test(tap, of_a_queue_tells_who)
 {
-	struct queue q = queue_make("q", 10, 64);
 	pid_t pid;
 
-	in_scratch();
-	pid = tap_start(t_format("mq/%s", q.name), "tap,lines,meta");
+	queue_make("q", 10, 64);
+	pid = tap_start("mq/${P}q@tap,lines,meta");
 	t_bash(0, "echo job > $M/mq/${P}q; head -n1 $M/mq/${P}q; rm $M/mq/${P}q");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
 	t_check("cut -f2,4,5 seen", "in\tbash\tjob\nout\thead\tjob\n");
@@ -61,11 +53,10 @@ t_test(tap, of_a_queue_tells_who)
 /* From writer to batch, past the queue. */
 t_test(tap, of_a_batch_sees_each_message)
 {
-	struct queue q = queue_make("q", 4, 64);
 	pid_t pid;
 
-	in_scratch();
-	pid = tap_start(t_format("mq/%s", q.name), "tap,lines,meta");
+	queue_make("q", 4, 64);
+	pid = tap_start("mq/${P}q@tap,lines,meta");
 	t_bash(0, "seq 1000 > $M/mq/${P}q@lines & cat $M/mq/${P}q@lines,batch,n=1000 > out; rm $M/mq/${P}q");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
 	t_check("for way in in out; do awk -F '\\t' -v w=$way '$2 == w {print $5}' seen | cmp - out && echo $way; done",
@@ -78,8 +69,7 @@ t_test(tap, of_a_queue_sees_a_job_go_back)
 	pid_t pid;
 
 	queue_send(&q, "job", 0);
-	in_scratch();
-	pid = tap_start(t_format("mq/%s", q.name), "tap,lines,meta");
+	pid = tap_start("mq/${P}q@tap,lines,meta");
 	t_bash(0, "sh -c 'read -r job; exit 3' < $M/mq/${P}q@lines,ack,one; cat $M/mq/${P}q@lines,drain,ack > out; "
 		  "rm $M/mq/${P}q");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
@@ -90,9 +80,8 @@ t_test(tap, of_a_broadcast_sees_each_reader)
 {
 	pid_t pid;
 
-	in_scratch();
 	t_bash(0, "touch $M/bcast/${P}b");
-	pid = tap_start(t_format("bcast/%s", t_name("b")), "tap,lines,meta");
+	pid = tap_start("bcast/${P}b@tap,lines,meta");
 	t_bash(0,
 	       "exec 5< $M/bcast/${P}b@lines 6< $M/bcast/${P}b@lines; echo all > $M/bcast/${P}b; head -n1 <&5; head -n1 <&6; "
 	       "exec 5<&- 6<&-; rm $M/bcast/${P}b");
@@ -104,9 +93,8 @@ t_test(tap, of_a_socket_sees_both_directions)
 {
 	pid_t pid;
 
-	in_scratch();
 	t_bash(0, "touch $M/sock/${P}s");
-	pid = tap_start(t_format("sock/%s", t_name("s")), "tap,lines,meta");
+	pid = tap_start("sock/${P}s@tap,lines,meta");
 	t_check("(exec 3<> $M/sock/${P}s@listen; read -r q <&3; echo \"$q back\" >&3) & "
 		"exec 4<> $M/sock/${P}s; echo there >&4; read -r a <&4; echo $a; exec 4<&-; wait; rm $M/sock/${P}s",
 		"there back\n");
@@ -118,11 +106,10 @@ t_test(tap, of_a_socket_sees_both_directions)
 
 t_test(tap, counters_agree_with_what_it_saw)
 {
-	struct queue q = queue_make("q", 10, 64);
 	pid_t pid;
 
-	in_scratch();
-	pid = tap_start(t_format("mq/%s", q.name), "tap,lines,meta");
+	queue_make("q", 10, 64);
+	pid = tap_start("mq/${P}q@tap,lines,meta");
 	t_bash(0,
 	       "for i in 1 2 3; do seq 9 > $M/mq/${P}q@lines; cat $M/mq/${P}q@lines,n=8 > out; cat $M/mq/${P}q@lines,one > out; "
 	       "done; grep -e ^in_m -e ^out_m $M/mq/${P}q@ctl > counters; rm $M/mq/${P}q");
@@ -135,9 +122,8 @@ t_test(tap, that_is_stopped_delays_nobody)
 {
 	pid_t pid;
 
-	in_scratch();
 	t_bash(0, "touch $M/bcast/${P}b");
-	pid = tap_start(t_format("bcast/%s", t_name("b")), "tap,lines,meta");
+	pid = tap_start("bcast/${P}b@tap,lines,meta");
 	kill(pid, SIGSTOP);
 	t_bash(0, "timeout 15 seq 20000 > $M/bcast/${P}b@lines; rm $M/bcast/${P}b");
 	kill(pid, SIGCONT);
@@ -148,11 +134,10 @@ t_test(tap, that_is_stopped_delays_nobody)
 
 t_test(tap, of_what_was_opened_outlives_its_last_user)
 {
-	struct queue q = queue_make("q", 10, 64);
 	pid_t pid;
 
-	in_scratch();
-	pid = tap_start(t_format("mq/%s", q.name), "tap,lines");
+	queue_make("q", 10, 64);
+	pid = tap_start("mq/${P}q@tap,lines");
 	t_bash(0, "for i in 1 2 3; do echo $i > $M/mq/${P}q; done; rm $M/mq/${P}q");
 	tap_check(pid, "1\n2\n3\n");
 }
