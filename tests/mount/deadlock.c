@@ -65,9 +65,23 @@ static void waits(const char *lock)
 }
 
 /* Longer than it takes to look at who has begun to wait. */
-static void a_moment(void)
+static void nobody_is_told(void)
 {
 	t_bash(0, "sleep 0.5");
+	cr_assert_eq(heard_times(" deadlock "), 0, "%s", heard());
+}
+
+/* Each of two holds one lock and waits for the other's. Returns who holds a. */
+static pid_t two_wait_for_each_other(void)
+{
+	pid_t one = take("a", "b@hold");
+
+	take("b", "a@hold");
+	go("a");
+	go("b");
+	waits("a");
+	waits("b");
+	return one;
 }
 
 t_test(deadlock, of_two_is_told_to_both)
@@ -80,8 +94,7 @@ t_test(deadlock, of_two_is_told_to_both)
 	two = take("b", "a@hold");
 	go("a");
 	waits("b");
-	a_moment();
-	cr_assert_eq(heard_times(" deadlock "), 0);
+	nobody_is_told();
 	go("b");
 	t_await(heard_times("state=closed") == 2);
 	cr_assert(
@@ -116,8 +129,7 @@ t_test(deadlock, of_three)
 	go("a");
 	go("b");
 	waits("c");
-	a_moment();
-	cr_assert_eq(heard_times(" deadlock "), 0);
+	nobody_is_told();
 	go("c");
 	t_await(heard_times("state=closed") == 3);
 	kill(first, SIGKILL);
@@ -136,8 +148,7 @@ t_test(deadlock, through_a_child_that_inherited_a_permit)
 	two = take("b", "a@hold");
 	go("b");
 	waits("a");
-	a_moment();
-	cr_assert_eq(heard_times(" deadlock "), 0);
+	nobody_is_told();
 	go("a");
 	t_await(heard_times("state=closed") == 2);
 	kill(two, SIGKILL);
@@ -157,8 +168,7 @@ t_test(deadlock, is_none_where_the_opener_has_closed_it)
 	waits("b");
 	go("b");
 	waits("a");
-	a_moment();
-	cr_assert_eq(heard_times(" deadlock "), 0, "%s", heard());
+	nobody_is_told();
 }
 
 t_test(deadlock, is_none_where_a_third_can_still_give_one_back)
@@ -170,16 +180,10 @@ t_test(deadlock, is_none_where_a_third_can_still_give_one_back)
 	make(0);
 	third = t_spawn(M, "sh", "exec sleep 60 9< $M/sem/${P}a@hold");
 	t_await(t_ctl(M, t_format("sem/%s", t_name("a")), "value") == 1);
-	one = take("a", "b@hold");
-	take("b", "a@hold");
-	go("a");
-	go("b");
-	waits("a");
-	waits("b");
-	a_moment();
-	cr_assert_eq(heard_times(" deadlock "), 0, "%s", heard());
+	one = two_wait_for_each_other();
+	nobody_is_told();
 	kill(third, SIGKILL);
-	t_await(t_wait_exit(one, T_PATIENCE, NULL) == 0);
+	cr_assert_eq(t_wait_exit(one, T_PATIENCE, NULL), 0);
 }
 
 /* All three of a semaphore of two are in it. */
@@ -208,14 +212,8 @@ t_test(deadlock, is_none_where_a_permit_is_out_that_nobody_holds)
 	t_bash(0, "touch $M/sem/${P}a@value=2 ");
 	t_bash(0, "touch $M/sem/${P}b@value=1; head -n1 $M/sem/${P}a");
 	make(0);
-	take("a", "b@hold");
-	take("b", "a@hold");
-	go("a");
-	go("b");
-	waits("a");
-	waits("b");
-	a_moment();
-	cr_assert_eq(heard_times(" deadlock "), 0, "%s", heard());
+	two_wait_for_each_other();
+	nobody_is_told();
 	t_bash(0, "echo > $M/sem/${P}a");
 }
 
