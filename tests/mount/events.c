@@ -1,12 +1,10 @@
 /* M/events: what happens, as it happens, to everybody who may know. */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "queue.h"
@@ -214,11 +212,9 @@ static int events_of(uid_t uid)
 {
 	int fd;
 
-	if (setegid(uid) < 0 || seteuid(uid) < 0)
-		t_fail("seteuid: %s", strerror(errno));
+	t_become(uid);
 	fd = events_open();
-	if (seteuid(0) < 0 || setegid(0) < 0)
-		t_fail("seteuid: %s", strerror(errno));
+	t_become(0);
 	return fd;
 }
 

@@ -122,6 +122,12 @@ static void skip(const char *why)
 	cr_skip_test("%s", why);
 }
 
+void t_become(uid_t uid)
+{
+	if (seteuid(0) < 0 || setegid(uid) < 0 || seteuid(uid) < 0)
+		t_fail("to be user %d: %s", (int)uid, strerror(errno));
+}
+
 void t_need(const char *program)
 {
 	char dir[PATH_MAX];

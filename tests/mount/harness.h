@@ -86,6 +86,8 @@ char *t_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Fails the test, also from a forked child (by its exit status, 99). */
 void t_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* From here on the test opens files as that user, with his group; 0: as root again. */
+void t_become(uid_t);
 /* Skips the test if there is no such program in PATH. */
 void t_need(const char *program);
 /* Skips the test if an ordinary user may not use /dev/fuse; root's tests fail then. */

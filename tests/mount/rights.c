@@ -23,9 +23,7 @@ static void rights_mount(const char *options)
 /* From here on files are opened as that user; 0 again by be(0). */
 static void be(uid_t uid)
 {
-	cr_assert_eq(seteuid(0), 0);
-	cr_assert_eq(setegid(uid), 0);
-	cr_assert_eq(seteuid(uid), 0);
+	t_become(uid);
 	umask(0);
 }
 

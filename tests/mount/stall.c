@@ -59,12 +59,10 @@ static int open_as(uid_t uid, const char *path, int flags)
 {
 	int fd;
 
-	cr_assert_eq(setegid(uid), 0);
-	cr_assert_eq(seteuid(uid), 0);
+	t_become(uid);
 	fd = open(path, flags | O_CLOEXEC, 0600);
 	cr_assert(fd >= 0, "%s: %s", path, strerror(errno));
-	cr_assert_eq(seteuid(0), 0);
-	cr_assert_eq(setegid(0), 0);
+	t_become(0);
 	return fd;
 }
 
@@ -95,14 +93,12 @@ static void make_queue(int fd)
 	int q;
 
 	(void)fd;
-	cr_assert_eq(setegid(STOPPER), 0);
-	cr_assert_eq(seteuid(STOPPER), 0);
+	t_become(STOPPER);
 	q = open(queue, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	cr_expect(q >= 0 || errno == EINTR, "%s", strerror(errno));
 	close(q);
 	unlink(queue);
-	cr_assert_eq(seteuid(0), 0);
-	cr_assert_eq(setegid(0), 0);
+	t_become(0);
 }
 
 static void check_delay(void (*act)(int fd))
@@ -149,14 +145,12 @@ static void list_processes(int fd)
 	DIR *dir;
 
 	(void)fd;
-	cr_assert_eq(setegid(STOPPER), 0);
-	cr_assert_eq(seteuid(STOPPER), 0);
+	t_become(STOPPER);
 	dir = opendir(t_path(M, "sig"));
 	cr_expect(dir || errno == EINTR, "%s", strerror(errno));
 	if (dir)
 		closedir(dir);
-	cr_assert_eq(seteuid(0), 0);
-	cr_assert_eq(setegid(0), 0);
+	t_become(0);
 }
 
 t_test_bare(stall, stopped_child_of_a_lister_delays_nobody_else)

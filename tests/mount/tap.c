@@ -2,9 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "queue.h"
@@ -146,12 +144,10 @@ static int open_as(uid_t uid, const char *path)
 {
 	int fd, err;
 
-	if (setegid(uid) < 0 || seteuid(uid) < 0)
-		t_fail("seteuid: %s", strerror(errno));
+	t_become(uid);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	err = errno;
-	if (seteuid(0) < 0 || setegid(0) < 0)
-		t_fail("seteuid: %s", strerror(errno));
+	t_become(0);
 	return fd < 0 ? -err : fd;
 }
 
