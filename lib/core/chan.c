@@ -223,11 +223,11 @@ const char *ipc_chan_other_name(const struct ipc_chan *chan, const char *name)
 	return ipc_list_empty(&chan->links) ? NULL : ipc_container(chan->links.next, struct ipc_chan_name, link)->name;
 }
 
-static int chan_name_move(struct ipc_chan_name *name, const char *to)
+int ipc_chan_rename(struct ipc *ipc, const struct ipc_kind *kind, const char *from, const char *to)
 {
-	struct ipc *ipc = name->chan->ipc;
+	struct ipc_chan_name *name = chan_name_find(ipc, kind, from);
 	char *copy = strdup(to);
-	struct ipc_chan_name key = {.kind = name->kind, .name = copy}, *target, **at;
+	struct ipc_chan_name key = {.kind = kind, .name = copy}, *target, **at;
 
 	/* The one step that can fail, for a new name; at an old one is what makes way. */
 	at = copy ? tsearch(&key, &ipc->chans, chan_compare) : NULL;
@@ -247,11 +247,6 @@ static int chan_name_move(struct ipc_chan_name *name, const char *to)
 	if (target != &key)
 		chan_name_gone(target);
 	return 0;
-}
-
-int ipc_chan_rename(struct ipc_chan *chan, const char *name)
-{
-	return chan_name_move(&chan->own, name);
 }
 
 struct chan_walk {
@@ -275,22 +270,6 @@ void ipc_chan_each(struct ipc *ipc, const struct ipc_kind *kind, void (*fn)(stru
 	struct chan_walk walk = {kind, fn, arg};
 
 	twalk_r(ipc->chans, chan_visit, &walk);
-}
-
-int ipc_chan_rename_ref(struct ipc *ipc, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags)
-{
-	struct ipc_chan *chan = ipc_chan_find(ipc, from->kind, from->base);
-	struct ipc_chan *target = ipc_chan_find(ipc, to->kind, to->base);
-
-	if (!chan)
-		return -ENOENT;
-	if (flags & ~(unsigned)RENAME_NOREPLACE)
-		return -EINVAL;
-	if (target && (flags & RENAME_NOREPLACE))
-		return -EEXIST;
-	if (target == chan)
-		return 0;
-	return chan_name_move(chan_name_find(ipc, from->kind, from->base), to->base);
 }
 
 struct chan_names {

@@ -54,8 +54,8 @@ struct ipc_chan *ipc_chan_get(struct ipc *, const struct ipc_kind *, const char 
 void ipc_chan_forget(struct ipc_chan *); /* its name no longer means it; it lives on for its handles */
 void ipc_chan_removed(struct ipc_chan *, const struct ipc_cred *by); /* the same, and who did that */
 const char *ipc_chan_path(const struct ipc_chan *);		     /* as ipc_handle_path() */
-/* Whatever had that name is forgotten, unless there is no memory: then nothing has happened. */
-int ipc_chan_rename(struct ipc_chan *, const char *name);
+/* `from` is in the table. What had the other name is forgotten, unless there is no memory: then nothing has happened. */
+int ipc_chan_rename(struct ipc *, const struct ipc_kind *, const char *from, const char *to);
 /* Another name for it, which is charged to the caller: -EEXIST. unlink: takes one name of several away. */
 int ipc_chan_link(struct ipc_chan *, const struct ipc_cred *, const struct ipc_ref *);
 void ipc_chan_unlink(struct ipc *, const struct ipc_kind *, const char *text);
@@ -74,11 +74,11 @@ int ipc_chan_stat(struct ipc *, const struct ipc_ref *, struct stat *);
  */
 int ipc_named_unlink(struct ipc *, const struct ipc_ref *);
 bool ipc_named_renames(const struct ipc_kind *);
+int ipc_named_rename(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 int ipc_named_chattr(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
 int ipc_chan_list(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
 /* The recorded names of a kind whose own namespace cannot be listed; those that are gone are forgotten. */
 int ipc_chan_list_live(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
-int ipc_chan_rename_ref(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 /* A message that was counted as taken is back in the channel. */
 void ipc_chan_went_back(struct ipc_chan *, size_t bytes);
 

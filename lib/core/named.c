@@ -85,6 +85,22 @@ bool ipc_named_renames(const struct ipc_kind *kind)
 	return kind->named && !kind->transient;
 }
 
+int ipc_named_rename(struct ipc *ipc, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, from->kind, from->base);
+	struct ipc_chan *target = ipc_chan_find(ipc, to->kind, to->base);
+
+	if (!chan)
+		return -ENOENT;
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return -EINVAL;
+	if (target && (flags & RENAME_NOREPLACE))
+		return -EEXIST;
+	if (target == chan)
+		return 0;
+	return ipc_chan_rename(ipc, from->kind, from->base, to->base);
+}
+
 int ipc_named_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_handle *h, const struct stat *st,
 		     unsigned set)
 {

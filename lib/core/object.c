@@ -195,7 +195,7 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (r < 0)
 		return r;
 	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
-				      : ipc_chan_rename_ref(ipc, from, to, flags);
+				      : ipc_named_rename(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
 	if (r == 0)
 		ipc_names_changed(ipc, from->kind);

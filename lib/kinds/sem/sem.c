@@ -122,7 +122,7 @@ static int sem_renamed(struct ipc *ipc, const struct ipc_ref *from, const struct
 		ipc_chan_forget(target);
 	if (chan && (sem_stat(ipc, to, &st) < 0 || st.st_ino != chan->st.st_ino))
 		ipc_chan_forget(chan);
-	else if (chan && ipc_chan_rename(chan, to->base) < 0)
+	else if (chan && ipc_chan_rename(ipc, &ipc_sem, from->base, to->base) < 0)
 		ipc_chan_forget(chan);
 	return 0;
 }

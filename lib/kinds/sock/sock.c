@@ -272,7 +272,7 @@ static int sock_rename(struct ipc *ipc, const struct ipc_ref *from, const struct
 
 	if (target)
 		ipc_chan_hold(&target->chan);
-	r = ipc_chan_rename_ref(ipc, from, to, flags);
+	r = ipc_named_rename(ipc, from, to, flags);
 	if (target) {
 		if (!target->chan.listed)
 			sock_retire(target);
