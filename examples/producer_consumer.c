@@ -1,7 +1,7 @@
 /*
- * Producer and consumer over shared memory, the native side: writes the numbers from 1 to COUNT to a ring of SLOTS slots by
- * shm_open(3) and sem_open(3). Each slot is a line of WIDTH bytes, so that a shell reads it by `read`.
- * Run: build/examples/producer_consumer NAME COUNT; producer_consumer.sh makes the ring and the semaphores, runs this, and
+ * Producer and consumer over shared memory, the native side: writes the numbers from 1 to COUNT to a ring of SLOTS
+ * slots by shm_open(3) and sem_open(3). Each slot is a line of WIDTH bytes, so that a shell reads it by `read`. Run:
+ * build/examples/producer_consumer NAME COUNT; producer_consumer.sh makes the ring and the semaphores, runs this, and
  * is the consumer. It knows nothing of the mount.
  */
 #include <err.h>

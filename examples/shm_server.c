@@ -1,7 +1,7 @@
 /*
- * Shared memory, the server: makes the object by shm_open(3), maps it, and capitalises the text that a client leaves there.
- * Run: build/examples/shm_server [NAME], and shm_client beside it. The text "quit" ends it.
- * It knows nothing of the mount; the client knows nothing of shm_open: both have the same pages.
+ * Shared memory, the server: makes the object by shm_open(3), maps it, and capitalises the text that a client leaves
+ * there. Run: build/examples/shm_server [NAME], and shm_client beside it. The text "quit" ends it. It knows nothing of
+ * the mount; the client knows nothing of shm_open: both have the same pages.
  */
 #include <ctype.h>
 #include <err.h>

@@ -21,9 +21,9 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 		st->st_blocks = (node->length + 511) / 512;
 	} else {
 		/*
-		 * Nobody else gets into a mount of one's own, and programs look for that around their sockets. In others
-		 * everybody makes, and that only owners remove is ours to see to: in a sticky directory fs.protected_regular
-		 * and its like would forbid what a channel's mode allows to others.
+		 * Nobody else gets into a mount of one's own, and programs look for that around their sockets. In
+		 * others everybody makes, and that only owners remove is ours to see to: in a sticky directory
+		 * fs.protected_regular and its like would forbid what a channel's mode allows to others.
 		 */
 		st->st_mode = S_IFDIR | (node->type != FS_KIND ? 0755 : fs->opt.shared ? 0777 : 0700);
 		st->st_nlink = 2;
@@ -49,8 +49,8 @@ static void attr_remembered(const struct fs *fs, const struct fs_node *node, str
 }
 
 /*
- * Whether somebody may have it open though its name is gone: by us, or in the kernel alone, which does not tell us. A name that
- * was removed here is not found in the kernel's cache any more, so who still asks has a descriptor.
+ * Whether somebody may have it open though its name is gone: by us, or in the kernel alone, which does not tell us. A
+ * name that was removed here is not found in the kernel's cache any more, so who still asks has a descriptor.
  */
 static bool attr_is_open(const struct fs_node *node)
 {
@@ -58,8 +58,8 @@ static bool attr_is_open(const struct fs_node *node)
 }
 
 /*
- * 0 where the node's name still means what it was looked up for; -ESTALE where it does not; -EINPROGRESS where only a helper could
- * tell, and it is taken to.
+ * 0 where the node's name still means what it was looked up for; -ESTALE where it does not; -EINPROGRESS where only a
+ * helper could tell, and it is taken to.
  */
 static int attr_named(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, struct stat *st)
 {
@@ -98,7 +98,10 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	}
 	r = attr_named(fs, &cred, node, st);
 	if (r == 0) {
-		/* To its exclusive creator the object is a file, whatever others see; the kernel takes no change of type. */
+		/*
+		 * To its exclusive creator the object is a file, whatever others see; the kernel takes no change of
+		 * type.
+		 */
 		if ((st->st_mode ^ node->mode) & S_IFMT) {
 			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
 			st->st_size = 0;
@@ -215,7 +218,9 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	int r = 0;
 
 	if (node->type != FS_CHAN || S_ISDIR(node->mode)) {
-		/* `> M/errors` and the like is no mistake worth an error; anything else would change what is not there. */
+		/*
+		 * `> M/errors` and the like is no mistake worth an error; anything else would change what is not there.
+		 */
 		r = (node->type == FS_TEXT || node->type == FS_FIFO) &&
 				    !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES))
 			    ? 0

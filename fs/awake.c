@@ -1,9 +1,10 @@
 /*
  * cpu_latency: while requests keep coming, no processor may sleep so deeply that waking it takes longer than TIME,
- * which the kernel lets root ask for (PM QoS: Documentation/admin-guide/pm/cpuidle.rst). A client sleeps for the microseconds
- * that its request takes, and where waking it costs more than the request itself, as on virtual machines whose processors
- * have to be woken by the hypervisor, this is the cure. It is the whole machine's, and costs what spinning costs, on every
- * processor: so only as long as there is much to do, and unasked only on small virtual machines.
+ * which the kernel lets root ask for (PM QoS: Documentation/admin-guide/pm/cpuidle.rst). A client sleeps for the
+ * microseconds that its request takes, and where waking it costs more than the request itself, as on virtual machines
+ * whose processors have to be woken by the hypervisor, this is the cure. It is the whole machine's, and costs what
+ * spinning costs, on every processor: so only as long as there is much to do, and unasked only on small virtual
+ * machines.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -97,8 +98,8 @@ static void awake_note(struct fs_awake *awake, pid_t thread)
 }
 
 /*
- * While processors are kept awake, sleeping costs us little, and a spin takes what the clients need: with as many of them at
- * work as there are processors, none is left to spin on.
+ * While processors are kept awake, sleeping costs us little, and a spin takes what the clients need: with as many of
+ * them at work as there are processors, none is left to spin on.
  */
 static void awake_window(struct fs_awake *awake)
 {

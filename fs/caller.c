@@ -7,7 +7,9 @@
 
 #include "fs.h"
 
-/* /proc/PID/syscall of a thread that sleeps in the kernel begins with the call's number, and is "running" for others. */
+/*
+ * /proc/PID/syscall of a thread that sleeps in the kernel begins with the call's number, and is "running" for others.
+ */
 static long caller_syscall(pid_t thread)
 {
 	char path[48], text[32];

@@ -13,7 +13,9 @@ static void create_undo(struct fs *fs, struct fs_file *file)
 	fs_node_forget(fs, node, 1);
 }
 
-/* Makes the creator's own handle. -EAGAIN: it would have to wait, which a CREATE must not, under its directory's lock. */
+/*
+ * Makes the creator's own handle. -EAGAIN: it would have to wait, which a CREATE must not, under its directory's lock.
+ */
 static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *ref, struct stat *st,
 			 struct fuse_file_info *fi, struct fs_file **out, bool *cacheable)
 {
@@ -67,8 +69,8 @@ static int create_handle(fuse_req_t req, struct fs *fs, const struct ipc_ref *re
 }
 
 /*
- * The open that makes a file may do with it what its mode denies, open(2): `umask 777; echo > new`. So the object is made with
- * what opening takes, and has its own mode before anybody hears of it.
+ * The open that makes a file may do with it what its mode denies, open(2): `umask 777; echo > new`. So the object is
+ * made with what opening takes, and has its own mode before anybody hears of it.
  */
 static int create_narrow(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode,
 			 struct stat *st)
@@ -86,9 +88,10 @@ static mode_t create_mode(mode_t mode)
 }
 
 /*
- * Makes a channel and opens it; result: what became of making it, if that has been tried. Where the kernel itself should open
- * what was made (a FIFO, a link), the answer is ESTALE: it then walks the path again, finds the new object and opens that. With
- * O_EXCL it would see EEXIST, and on a second try it would not come again: then the object is served like others.
+ * Makes a channel and opens it; result: what became of making it, if that has been tried. Where the kernel itself
+ * should open what was made (a FIFO, a link), the answer is ESTALE: it then walks the path again, finds the new object
+ * and opens that. With O_EXCL it would see EEXIST, and on a second try it would not come again: then the object is
+ * served like others.
  */
 static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
 		       struct stat *st, struct fs_file **file, bool *cacheable, const int *result)

@@ -1,6 +1,6 @@
 /*
- * Requests that are answered when a helper has done what they take: with its result, or before, because the caller does not
- * wait any more or the mount ends.
+ * Requests that are answered when a helper has done what they take: with its result, or before, because the caller does
+ * not wait any more or the mount ends.
  */
 #ifndef FS_DEFERRED_H
 #define FS_DEFERRED_H
@@ -19,8 +19,8 @@ struct fs_deferred {
 };
 
 /*
- * The helper has it. cancel: nobody waits for its result any more; may end it from within. NULL: it cannot be taken back, and a
- * signal does not end the wait.
+ * The helper has it. cancel: nobody waits for its result any more; may end it from within. NULL: it cannot be taken
+ * back, and a signal does not end the wait.
  */
 void fs_deferred_start(struct fs *, struct fs_deferred *, fuse_req_t, void (*cancel)(struct fs_deferred *));
 /* The helper is through. Returns the request that is to be answered; NULL: it has been. */

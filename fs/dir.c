@@ -6,8 +6,8 @@
 #include "fs.h"
 
 /*
- * open(2) of a name with bad facets is a mistake, of which its caller should hear. Any other call may be about to make the name
- * (bind, mkfifo, link, rename), or may want to know whether it is there.
+ * open(2) of a name with bad facets is a mistake, of which its caller should hear. Any other call may be about to make
+ * the name (bind, mkfifo, link, rename), or may want to know whether it is there.
  */
 static int dir_resolve_kind(struct fs *fs, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
 			    enum fs_intent intent, struct ipc_ref *ref)
@@ -67,7 +67,10 @@ void fs_dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct 
 		fs_node_forget(fs, node, 1);
 }
 
-/* A LOOKUP that a helper has to answer. Only its own directory is held up by it, and that is below the name in question. */
+/*
+ * A LOOKUP that a helper has to answer. Only its own directory is held up by it, and that is below the name in
+ * question.
+ */
 struct dir_look {
 	struct ipc_look look;
 	struct fs_deferred deferred;

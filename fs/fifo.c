@@ -1,10 +1,11 @@
 /*
  * NAME@fifo: the channel as a FIFO of the opener's own, which a pump of the library feeds or empties.
  *
- * The name is looked up as a regular file, so that its open comes to us. We make a FIFO inode that has no name; a helper opens it
- * through the mount, by a name that is told to nobody else, and keeps the one end that is ours. Then OPEN is answered ESTALE:
- * the kernel walks the path again, in the same thread, finds the FIFO this time, and opens it by itself. Our end is there
- * already, so the client neither waits nor sees an end. inotify(7) tells that he has come: no poll event does.
+ * The name is looked up as a regular file, so that its open comes to us. We make a FIFO inode that has no name; a
+ * helper opens it through the mount, by a name that is told to nobody else, and keeps the one end that is ours. Then
+ * OPEN is answered ESTALE: the kernel walks the path again, in the same thread, finds the FIFO this time, and opens it
+ * by itself. Our end is there already, so the client neither waits nor sees an end. inotify(7) tells that he has come:
+ * no poll event does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -282,7 +283,10 @@ bool fs_fifo_is_back(struct fs *fs, const struct ipc_cred *cred, const struct ip
 {
 	struct fs_fifo *f = fs_fifo_of_pid(fs, cred->pid);
 
-	/* Back without a look: it came by /proc/self/fd, where there is no name. The ordinary face is better than an error. */
+	/*
+	 * Back without a look: it came by /proc/self/fd, where there is no name. The ordinary face is better than an
+	 * error.
+	 */
 	if (!f || f->looked_up || !ref_is(fs, &f->ref, ref))
 		return false;
 	fs_fifo_free(f);

@@ -1,4 +1,7 @@
-/* What the files of NAME@fifo share: fifo.c opens and looks up, fifo_helper.c opens our end, fifo_events.c hears of the client. */
+/*
+ * What the files of NAME@fifo share: fifo.c opens and looks up, fifo_helper.c opens our end, fifo_events.c hears of the
+ * client.
+ */
 #ifndef FS_FIFO_H
 #define FS_FIFO_H
 
@@ -16,7 +19,10 @@ struct fs_fifos {
 	void *by_wd;
 };
 
-/* Is in one of the lists: its channel is being opened, it waits for a helper, a helper has it, it is ready for its client. */
+/*
+ * Is in one of the lists: its channel is being opened, it waits for a helper, a helper has it, it is ready for its
+ * client.
+ */
 struct fs_fifo {
 	struct ipc_list link;
 	struct fs *fs;

@@ -134,8 +134,8 @@ static void file_settled(struct ipc_timer *timer)
 }
 
 /*
- * Writers that share a descriptor wait for each other, unkillably, unless they write within the size that the kernel believes in.
- * O_TRUNC sets that to 0 behind our answer; and `echo x >` has closed the file again before it matters.
+ * Writers that share a descriptor wait for each other, unkillably, unless they write within the size that the kernel
+ * believes in. O_TRUNC sets that to 0 behind our answer; and `echo x >` has closed the file again before it matters.
  */
 enum { SETTLE_NS = 2000000 };
 
@@ -148,7 +148,10 @@ void fs_file_opened(struct fs_file *file)
 		ipc_timer_start(file->fs->loop, &file->settled, ipc_now() + SETTLE_NS, file_settled);
 }
 
-/* Reading a channel takes what is in it, or waits; a walker does not mean that. A facet he cannot have found in a listing. */
+/*
+ * Reading a channel takes what is in it, or waits; a walker does not mean that. A facet he cannot have found in a
+ * listing.
+ */
 static int open_refuse_walker(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, int flags)
 {
 	const struct ipc_ref *ref = &node->ref;

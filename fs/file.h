@@ -26,7 +26,10 @@ struct fs_file {
 struct fs_file *fs_file_of(const struct fuse_file_info *);
 /* NULL: no memory. */
 struct fs_file *fs_file_new(struct fs *, struct fs_node *, pid_t opener, int flags);
-/* Whether the kernel would serve it where it must: 0, or -errno with a line in errors. Asked before anything is made or truncated. */
+/*
+ * Whether the kernel would serve it where it must: 0, or -errno with a line in errors. Asked before anything is made or
+ * truncated.
+ */
 int fs_file_may_back(struct fs *, const struct ipc_cred *, const struct ipc_ref *);
 /* Has the kernel itself serve the open file, where it must. 0 or -errno. */
 int fs_file_back(struct fs_file *, const struct ipc_cred *);
@@ -44,7 +47,10 @@ uint32_t fs_file_flags(const struct fs_file *);
 /* status.c: opens a text that is made in steps; answers the request. */
 void fs_status_open(struct fs_file *, fuse_req_t);
 
-/* Submits an operation of the file's handle, and answers the request when it is over. The answer of a failed open frees the file. */
+/*
+ * Submits an operation of the file's handle, and answers the request when it is over. The answer of a failed open frees
+ * the file.
+ */
 void fs_file_submit(fuse_req_t, struct fs_file *, struct ipc_op *);
 
 #endif

@@ -18,7 +18,10 @@
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
 #define FS_TIMEOUT 1.0
-/* The same for what never changes: the directories, and the private FIFOs, of which the loop's thread must not be asked. */
+/*
+ * The same for what never changes: the directories, and the private FIFOs, of which the loop's thread must not be
+ * asked.
+ */
 #define FS_TIMEOUT_FIXED 86400.0
 
 /* Of <linux/fuse.h>, 7.38. */
@@ -131,7 +134,10 @@ int fs_awake_start(struct fs_awake *, struct ipc_loop *, const struct fs_options
 void fs_awake_count(struct fs_awake *, pid_t thread);
 void fs_awake_end(struct fs_awake *);
 
-/* node.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. */
+/*
+ * node.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the
+ * answer.
+ */
 int fs_inode_init(struct fs *);
 void fs_inode_fini(struct fs *);
 struct fs_node *fs_node(struct fs *, fuse_ino_t);
@@ -158,13 +164,16 @@ struct fs_node *fs_linked_find(struct fs *, ino_t);
 int fs_linked_add(struct fs *, struct fs_node *);
 void fs_linked_remove(struct fs *, struct fs_node *);
 
-/* A node that is no channel's, without a name: a private FIFO's. Has a lookup for each of the kernel's and one for its maker. */
+/*
+ * A node that is no channel's, without a name: a private FIFO's. Has a lookup for each of the kernel's and one for its
+ * maker.
+ */
 struct fs_node *fs_node_new_fifo(struct fs *, const struct stat *);
 
 /*
- * fifo.c: NAME@fifo. is_fifo: whether the name asks for it. open: answers an OPEN or a CREATE of one, sooner or later; the flags are
- * open(2)'s. lookup: the private FIFO that the caller is to find under this name, or NULL. lookup_helper: the same for our own threads,
- * in the root.
+ * fifo.c: NAME@fifo. is_fifo: whether the name asks for it. open: answers an OPEN or a CREATE of one, sooner or later;
+ * the flags are open(2)'s. lookup: the private FIFO that the caller is to find under this name, or NULL. lookup_helper:
+ * the same for our own threads, in the root.
  */
 bool fs_is_fifo(const struct ipc_ref *);
 bool fs_fifo_is_back(struct fs *, const struct ipc_cred *, const struct ipc_ref *);
@@ -183,9 +192,9 @@ void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_f
 void fs_readlink(fuse_req_t, fuse_ino_t);
 
 /*
- * size.c. init: of a text that is made anew for each open. open: before a successful OPEN with those flags is answered. create:
- * the same for a CREATE. suits: whether the node may be opened so. keep: before a GETATTR is answered with another size than
- * the kernel is to believe in. is_cached: whether a READ comes from the page cache.
+ * size.c. init: of a text that is made anew for each open. open: before a successful OPEN with those flags is answered.
+ * create: the same for a CREATE. suits: whether the node may be opened so. keep: before a GETATTR is answered with
+ * another size than the kernel is to believe in. is_cached: whether a READ comes from the page cache.
  */
 void fs_size_init(struct fs_node *);
 void fs_size_open(struct fs *, struct fs_node *, int flags);
@@ -198,8 +207,8 @@ bool fs_size_is_cached(const struct fuse_file_info *);
 
 /* dir.c */
 /*
- * Resolves a name in a directory. Where no channel can be the answer is -ENOENT, or -EPERM with a line for MNT/errors if the
- * name is to be made or changed.
+ * Resolves a name in a directory. Where no channel can be the answer is -ENOENT, or -EPERM with a line for MNT/errors
+ * if the name is to be made or changed.
  */
 enum fs_intent { FS_LOOKS, FS_OPENS, FS_CHANGES };
 int fs_dir_resolve(struct fs *, const struct ipc_cred *, fuse_ino_t parent, const char *name, enum fs_intent,
@@ -232,7 +241,9 @@ void fs_poll(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct fuse_pollha
 void fs_file_close_all(struct fs *);				  /* what no RELEASE will close any more */
 struct ipc_handle *fs_file_handle(const struct fuse_file_info *); /* NULL: a text */
 
-/* caller.c. Whether that thread, which waits for our answer, is in open(2) or its like; false where it cannot be told. */
+/*
+ * caller.c. Whether that thread, which waits for our answer, is in open(2) or its like; false where it cannot be told.
+ */
 bool fs_caller_opens(pid_t thread);
 bool fs_caller_is_in(pid_t thread, long syscall_number);
 
@@ -265,7 +276,9 @@ int fs_session_run(struct fs *, struct fuse_args *);
 char *fs_place_default(void);
 /* mount.c. Each prints one line and returns -1 when a mount cannot work. */
 int fs_mount_check(struct fs *);
-/* mounted.c. start: the mount is there. watch: once a socket is bound in it, which keeps it alive when it is unmounted. */
+/*
+ * mounted.c. start: the mount is there. watch: once a socket is bound in it, which keeps it alive when it is unmounted.
+ */
 void fs_mounted_start(struct fs *);
 void fs_mounted_watch(struct fs *);
 void fs_mounted_end(struct fs *);

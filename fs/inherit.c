@@ -43,8 +43,8 @@ static void open_standard(void)
 }
 
 /*
- * Ignored, SIGCHLD would take the status of our helpers away, and a blocked SIGBUS would kill us where a handler saves us.
- * SIGXFSZ is an error of the write that meets the limit, and no death.
+ * Ignored, SIGCHLD would take the status of our helpers away, and a blocked SIGBUS would kill us where a handler saves
+ * us. SIGXFSZ is an error of the write that meets the limit, and no death.
  */
 static void reset_signals(void)
 {

@@ -123,8 +123,8 @@ static bool file_refuses_cached(const struct fs_file *file)
 }
 
 /*
- * The page cache asks for whole pages, asks again where an answer was short, and gives what it got to whoever comes: a message
- * would be cut, or lost.
+ * The page cache asks for whole pages, asks again where an answer was short, and gives what it got to whoever comes: a
+ * message would be cut, or lost.
  */
 static int file_refuse_cached(fuse_req_t req, struct fs_file *file)
 {

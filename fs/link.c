@@ -1,6 +1,6 @@
 /*
- * FIFOs and sockets with several names. To the kernel a FIFO, and a socket that a server has bound, is its inode: every name must
- * lead to the same node, for as long as it knows that one.
+ * FIFOs and sockets with several names. To the kernel a FIFO, and a socket that a server has bound, is its inode: every
+ * name must lead to the same node, for as long as it knows that one.
  */
 #include <errno.h>
 #include <search.h>

@@ -1,7 +1,8 @@
 /*
- * Locks. A plain file that we serve (a text beside the sockets, shared memory by the handle that made it) is locked by a descriptor
- * of our own, one for each open file: flock(2) is that exactly, and fcntl(2)'s locks are those of open file descriptions, so that
- * they end with the last close rather than with a process's first. A lock that has to be waited for a helper waits for.
+ * Locks. A plain file that we serve (a text beside the sockets, shared memory by the handle that made it) is locked by
+ * a descriptor of our own, one for each open file: flock(2) is that exactly, and fcntl(2)'s locks are those of open
+ * file descriptions, so that they end with the last close rather than with a process's first. A lock that has to be
+ * waited for a helper waits for.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -234,8 +234,8 @@ static void options_free(struct fs_options *opt)
 }
 
 /*
- * Becomes a daemon. The parent stays until the child says that the mount answers, so that whoever started us can use it;
- * a child that dies before has printed why. Returns in the child.
+ * Becomes a daemon. The parent stays until the child says that the mount answers, so that whoever started us can use
+ * it; a child that dies before has printed why. Returns in the child.
  */
 static int detach(struct fs *fs)
 {

@@ -1,6 +1,7 @@
 /*
- * How mount(8) and /etc/fstab call us: as a helper, `mount.ipcfs SOURCE DIR [-sfnv] [-o OPTIONS]`, or through mount.fuse3(8),
- * `ipcfs SOURCE DIR -o OPTIONS`; and the options there that mean nothing to a file system, fstab(5), systemd.mount(5).
+ * How mount(8) and /etc/fstab call us: as a helper, `mount.ipcfs SOURCE DIR [-sfnv] [-o OPTIONS]`, or through
+ * mount.fuse3(8), `ipcfs SOURCE DIR -o OPTIONS`; and the options there that mean nothing to a file system, fstab(5),
+ * systemd.mount(5).
  */
 #ifndef FS_MOUNT_OPTIONS_H
 #define FS_MOUNT_OPTIONS_H
@@ -8,8 +9,8 @@
 #include <stdbool.h>
 
 /*
- * Takes out what mount(8) gives a helper and we have no use for, if argv[0] says that we are one. Returns the new argc; *fake
- * is set where everything should be done but the mount itself (mount -f).
+ * Takes out what mount(8) gives a helper and we have no use for, if argv[0] says that we are one. Returns the new argc;
+ * *fake is set where everything should be done but the mount itself (mount -f).
  */
 int fs_mount_helper_arguments(int argc, char **argv, bool *fake);
 

@@ -1,6 +1,6 @@
 /*
- * Whether we are mounted still. Usually /dev/fuse tells; but a socket that is bound in the mount keeps it alive out of sight. So
- * while there are such, the table of mounts is watched, and when we are in it no more, they go.
+ * Whether we are mounted still. Usually /dev/fuse tells; but a socket that is bound in the mount keeps it alive out of
+ * sight. So while there are such, the table of mounts is watched, and when we are in it no more, they go.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,9 @@
 
 static const char table[] = "/proc/self/mountinfo";
 
-/* The words of a line of proc_pid_mountinfo(5): device, and where it is mounted, with its spaces and the like escaped. */
+/*
+ * The words of a line of proc_pid_mountinfo(5): device, and where it is mounted, with its spaces and the like escaped.
+ */
 static bool line_read(const char *line, char device[static 32], char *at)
 {
 	return sscanf(line, "%*s %*s %31s %*s %4095s", device, at) == 2;

@@ -1,6 +1,6 @@
 /*
- * Nodes: what the kernel knows by a nodeid. A channel that is served by us has one for each handle that is open at the same
- * time; why, and what becomes of an OPEN that meets one that is taken, is in retry.h.
+ * Nodes: what the kernel knows by a nodeid. A channel that is served by us has one for each handle that is open at the
+ * same time; why, and what becomes of an OPEN that meets one that is taken, is in retry.h.
  */
 #include <errno.h>
 #ifdef __GLIBC__
@@ -196,9 +196,10 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		fs_refusal_done(fs, pid);
 	/*
-	 * The kernel tries again once. A link with facets makes what it leads to, when that is gone, and so does an open that
-	 * waits, which must not do so in a CREATE: both need that try, so it must not be spent on a name that the kernel has kept
-	 * though it was removed. And so does a FIFO of the opener's own. An address goes with its name at once.
+	 * The kernel tries again once. A link with facets makes what it leads to, when that is gone, and so does an
+	 * open that waits, which must not do so in a CREATE: both need that try, so it must not be spent on a name that
+	 * the kernel has kept though it was removed. And so does a FIFO of the opener's own. An address goes with its
+	 * name at once.
 	 */
 	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) &&
 		     !((S_ISLNK(st->st_mode) || S_ISSOCK(st->st_mode)) && ref->facet_at) &&
@@ -245,8 +246,9 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 	/*
 	 * What the kernel serves by itself any number may share.
 	 *
-	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up again.
-	 * Sharing the inode is better than an error. Of callers that are not visible to us (0) it may have been another.
+	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up
+	 * again. Sharing the inode is better than an error. Of callers that are not visible to us (0) it may have been
+	 * another.
 	 */
 	if (((node->live && !node->backed) || !fs_size_suits(node, flags)) &&
 	    !(before.pid && before.serial == node->serial)) {

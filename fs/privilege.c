@@ -12,8 +12,9 @@
 #ifdef HAVE_CAPNG
 /*
  * SETUID, SETGID: to act as the caller. DAC_OVERRIDE, CHOWN, FOWNER: objects made for callers, and seen for listings.
- * KILL: SIGPIPE to a writer. SYS_ADMIN: the unmount at the end. SYS_RESOURCE: limits, read and set as the caller has them.
- * NET_BIND_SERVICE: /net on ports below 1024. SYS_PTRACE: to see whether a process that closes a file has it open still.
+ * KILL: SIGPIPE to a writer. SYS_ADMIN: the unmount at the end. SYS_RESOURCE: limits, read and set as the caller has
+ * them. NET_BIND_SERVICE: /net on ports below 1024. SYS_PTRACE: to see whether a process that closes a file has it open
+ * still.
  */
 static const int kept[] = {CAP_SETUID,	  CAP_SETGID,	    CAP_DAC_OVERRIDE,	  CAP_CHOWN,	 CAP_FOWNER, CAP_KILL,
 			   CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE};
@@ -41,7 +42,9 @@ static int drop_capabilities(void)
 
 void fs_drop_privileges(void)
 {
-	/* An ordinary user has nothing to drop, and unmounts by fusermount3, whose set-user-id bit must go on working. */
+	/*
+	 * An ordinary user has nothing to drop, and unmounts by fusermount3, whose set-user-id bit must go on working.
+	 */
 	if (geteuid() != 0)
 		return;
 #ifdef HAVE_CAPNG

@@ -1,6 +1,7 @@
 /*
- * The options of a mount over a Redis. What a mount without one would need them for nobody can guess, so they are refused there;
- * and what the daemon would only find out in the background is looked at here, where the user is still told.
+ * The options of a mount over a Redis. What a mount without one would need them for nobody can guess, so they are
+ * refused there; and what the daemon would only find out in the background is looked at here, where the user is still
+ * told.
  */
 #include "redis_options.h"
 
@@ -15,7 +16,10 @@
 
 enum { HOST_MAX = 255, PREFIX_MAX = 256, REPLICAS_MAX = 100 };
 
-/* The port behind a host, or what is no port; NULL: there is none. A number of IPv6 has colons of its own, unless in brackets. */
+/*
+ * The port behind a host, or what is no port; NULL: there is none. A number of IPv6 has colons of its own, unless in
+ * brackets.
+ */
 static const char *port_of(const char *place)
 {
 	const char *from = place[0] == '[' ? strchr(place, ']') : place, *colon;

@@ -1,8 +1,9 @@
 /*
- * Requests whose answer has to be asked for elsewhere. A kind says IPC_ASKED then; by fs_reply_err() that gives the request back to
- * libfuse unanswered, and its bytes are kept here. When the answers are there the same bytes are handled once more, and this time
- * the kind knows. To libfuse that is a new request of the same number, so that its answer finds who asked; a FUSE_INTERRUPT that it
- * could not place meanwhile is found by it then, and for us it ends the wait.
+ * Requests whose answer has to be asked for elsewhere. A kind says IPC_ASKED then; by fs_reply_err() that gives the
+ * request back to libfuse unanswered, and its bytes are kept here. When the answers are there the same bytes are
+ * handled once more, and this time the kind knows. To libfuse that is a new request of the same number, so that its
+ * answer finds who asked; a FUSE_INTERRUPT that it could not place meanwhile is found by it then, and for us it ends
+ * the wait.
  */
 #include <errno.h>
 #include <linux/fuse.h>

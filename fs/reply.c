@@ -22,8 +22,8 @@ int fs_reply_err(fuse_req_t req, int negative_errno)
 	if (negative_errno == IPC_ASKED)
 		return fs_replay_later(req);
 	/*
-	 * By ENOSYS the kernel would learn that nobody here serves this kind of request, and never send one again: after one
-	 * OPEN so refused, all others would succeed without us.
+	 * By ENOSYS the kernel would learn that nobody here serves this kind of request, and never send one again:
+	 * after one OPEN so refused, all others would succeed without us.
 	 */
 	return fuse_reply_err(req, negative_errno == -ENOSYS ? EOPNOTSUPP : -negative_errno);
 }
@@ -44,8 +44,8 @@ double fs_attr_timeout(const struct fs_node *node)
 	if (node->type == FS_KIND)
 		return FS_TIMEOUT;
 	/*
-	 * The kernel serves them without us, and must not need us for an fstat(2) either when we are dead. Who comes by the name
-	 * still sees what others have changed, as looking the name up again tells the attributes too.
+	 * The kernel serves them without us, and must not need us for an fstat(2) either when we are dead. Who comes by
+	 * the name still sees what others have changed, as looking the name up again tells the attributes too.
 	 */
 	if (node->type == FS_CHAN && (S_ISFIFO(node->mode) || S_ISSOCK(node->mode)))
 		return FS_TIMEOUT_FIXED;

@@ -27,7 +27,10 @@ static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
 	struct fs_refused *slot = refused_slot(fs, pid);
 	int64_t now = ipc_now();
 
-	/* A collision: for a while everybody is treated as if he had been refused, which costs lookups and nothing else. */
+	/*
+	 * A collision: for a while everybody is treated as if he had been refused, which costs lookups and nothing
+	 * else.
+	 */
 	if (slot->pid && slot->pid != pid && slot->until > now)
 		fs->crowded_until = now + RETRY_NS;
 	*slot = (struct fs_refused){.pid = pid, .serial = serial, .until = now + RETRY_NS};
@@ -74,14 +77,16 @@ void fs_refusal_missed(struct fs *fs, pid_t pid)
 {
 	struct fs_refused *slot = refused_find(fs, pid);
 
-	/* A retry looks a missing name up twice: behind the entry it had cached, and anew. The third is another call's. */
+	/*
+	 * A retry looks a missing name up twice: behind the entry it had cached, and anew. The third is another call's.
+	 */
 	if (slot && ++slot->missed > 2)
 		slot->pid = 0;
 }
 
 /*
- * Whether the caller may open what the kernel has not looked at: it checks the mode that a LOOKUP told, and none where it
- * takes a file for new. So ours is the check that is surely no laxer, for want of the caller's other groups.
+ * Whether the caller may open what the kernel has not looked at: it checks the mode that a LOOKUP told, and none where
+ * it takes a file for new. So ours is the check that is surely no laxer, for want of the caller's other groups.
  */
 bool fs_may_open(const struct ipc_cred *cred, const struct stat *st, int flags)
 {
@@ -93,8 +98,8 @@ bool fs_may_open(const struct ipc_cred *cred, const struct stat *st, int flags)
 }
 
 /*
- * The caller's second and last try, on a node that is his alone, and what was looked up has gone again. He gets what has the
- * name now; where he came to make it, nothing can keep it from him.
+ * The caller's second and last try, on a node that is his alone, and what was looked up has gone again. He gets what
+ * has the name now; where he came to make it, nothing can keep it from him.
  */
 int fs_open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node *node, int flags,
 		 const struct fs_refused *before, struct ipc_handle **out)

@@ -1,25 +1,24 @@
 /*
- * ESTALE, and who comes back after it. The kernel takes this answer to a CREATE or an OPEN, walks the path once more with new
- * LOOKUPs, and opens what it then finds. That is used for three things:
+ * ESTALE, and who comes back after it. The kernel takes this answer to a CREATE or an OPEN, walks the path once more
+ * with new LOOKUPs, and opens what it then finds. That is used for three things:
  *
- * 1. A create that becomes a native open. `echo hi > MNT/pipe/p` makes the FIFO in a CREATE, which is then answered ESTALE:
- *    the kernel finds a FIFO under the name, and opens that by itself. So with the link to an object of /dev/shm. With O_EXCL
- *    it would find that the name exists; there the creator gets a handle that we serve.
- * 2. A node for each handle. A write holds its inode's lock, and a wait for that lock cannot be killed; so no two open handles
- *    may share the inode of a channel that we serve. A node that is taken answers OPEN with ESTALE, and the LOOKUP that comes
- *    next gets a free node, or a new one, for the same channel.
- * 3. A name that means another object by now. The kernel opens what it has cached; an OPEN of an object that is gone, or that
- *    means something else to this caller, is answered ESTALE, and the kernel looks again.
+ * 1. A create that becomes a native open. `echo hi > MNT/pipe/p` makes the FIFO in a CREATE, which is then answered
+ * ESTALE: the kernel finds a FIFO under the name, and opens that by itself. So with the link to an object of /dev/shm.
+ * With O_EXCL it would find that the name exists; there the creator gets a handle that we serve.
+ * 2. A node for each handle. A write holds its inode's lock, and a wait for that lock cannot be killed; so no two open
+ * handles may share the inode of a channel that we serve. A node that is taken answers OPEN with ESTALE, and the LOOKUP
+ * that comes next gets a free node, or a new one, for the same channel.
+ * 3. A name that means another object by now. The kernel opens what it has cached; an OPEN of an object that is gone,
+ * or that means something else to this caller, is answered ESTALE, and the kernel looks again.
  *
- * The kernel comes back once only: a second ESTALE reaches the program. So who has been refused is remembered by his thread's
- * number, apart from names and nodes, which may all be gone before he is back, and his second try must not fail for any of
- * these reasons:
- * - The LOOKUP of a caller who is expected back gets a node of his own, that is not cached and that nobody else can take
- *   (fs_is_retry(), fs_node_get()).
+ * The kernel comes back once only: a second ESTALE reaches the program. So who has been refused is remembered by his
+ * thread's number, apart from names and nodes, which may all be gone before he is back, and his second try must not
+ * fail for any of these reasons:
+ * - The LOOKUP of a caller who is expected back gets a node of his own, that is not cached and that nobody else can
+ * take (fs_is_retry(), fs_node_get()).
  * - His OPEN then takes whatever has the name, and makes it where he came to make it (fs_open_anew()).
- * - His CREATE that finds that another has made the name opens that (fs_create_exists()), and one that finds it gone again
- *   tries again, FS_TRIES_MAX times.
- * He is forgotten when he has been served, or has not come.
+ * - His CREATE that finds that another has made the name opens that (fs_create_exists()), and one that finds it gone
+ * again tries again, FS_TRIES_MAX times. He is forgotten when he has been served, or has not come.
  */
 #ifndef FS_RETRY_H
 #define FS_RETRY_H
@@ -60,7 +59,9 @@ bool fs_may_open(const struct ipc_cred *, const struct stat *, int flags);
 /* The caller's last try on a node of his own whose object is gone: a handle for what has the name now. 0 or -errno. */
 int fs_open_anew(struct fs *, const struct ipc_cred *, struct fs_node *, int flags, const struct fs_refused *before,
 		 struct ipc_handle **out);
-/* The name that the caller comes to make exists: 0 if this is his last try and he may open that; -ESTALE if it is not. */
+/*
+ * The name that the caller comes to make exists: 0 if this is his last try and he may open that; -ESTALE if it is not.
+ */
 int fs_create_exists(struct fs *, const struct ipc_cred *, const struct ipc_ref *, int flags);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * How io_uring reads a file. It takes a short read of a regular file for one that is to be continued, at the same offset, and
- * waits for more by polling; and it reads in the caller's own thread, after a poll that promised something to read. Both are
- * told from a program's own poll(2) and read(2) by the events that are asked for: those of poll, select and epoll hold POLLHUP.
+ * How io_uring reads a file. It takes a short read of a regular file for one that is to be continued, at the same
+ * offset, and waits for more by polling; and it reads in the caller's own thread, after a poll that promised something
+ * to read. Both are told from a program's own poll(2) and read(2) by the events that are asked for: those of poll,
+ * select and epoll hold POLLHUP.
  */
 #ifndef FS_RING_H
 #define FS_RING_H

@@ -40,8 +40,8 @@ static void session_init(void *userdata, struct fuse_conn_info *conn)
 	struct fs *fs = userdata;
 
 	/*
-	 * No ASYNC_DIO: it makes reads background requests, of which the kernel sends few at once, and parked ones would hold
-	 * up every RELEASE. No READDIRPLUS: a listing must not look every channel up.
+	 * No ASYNC_DIO: it makes reads background requests, of which the kernel sends few at once, and parked ones
+	 * would hold up every RELEASE. No READDIRPLUS: a listing must not look every channel up.
 	 */
 	conn->want &= ~(unsigned)(FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS |
 				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |

@@ -1,6 +1,6 @@
 /*
- * The texts that grow with what there is (status), made in steps, in turn with whatever else there is to do, and counted among the
- * bytes that the daemon holds for who reads them.
+ * The texts that grow with what there is (status), made in steps, in turn with whatever else there is to do, and
+ * counted among the bytes that the daemon holds for who reads them.
  */
 #ifndef FS_STEPS_H
 #define FS_STEPS_H

@@ -1,7 +1,8 @@
 /*
- * Programs that walk through directories (grep -r, backups, indexers, rm -r) take a queue for a regular file: they would take
- * its messages, take permits, or wait for ever. They are known by what they do: they list a directory of channels and open what
- * they found there, by its plain name, while they have the directory open. Shells and programs that name a channel do not.
+ * Programs that walk through directories (grep -r, backups, indexers, rm -r) take a queue for a regular file: they
+ * would take its messages, take permits, or wait for ever. They are known by what they do: they list a directory of
+ * channels and open what they found there, by its plain name, while they have the directory open. Shells and programs
+ * that name a channel do not.
  */
 #ifndef FS_WALKER_H
 #define FS_WALKER_H

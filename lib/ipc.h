@@ -78,8 +78,8 @@ extern const struct ipc_kind *const ipc_redis_kinds[];
 enum { IPC_KINDS_MAX = 16, IPC_KIND_NAME_MAX = 7 };
 
 /*
- * Returns an instance that offers those kinds, or NULL with errno. Strings in options are copied, the kinds are not. Free it
- * with ipc_free() before the loop.
+ * Returns an instance that offers those kinds, or NULL with errno. Strings in options are copied, the kinds are not.
+ * Free it with ipc_free() before the loop.
  */
 struct ipc *ipc_new(struct ipc_loop *, const struct ipc_options *, const struct ipc_kind *const *kinds);
 /* Answers what is parked with -ENOTCONN. Every handle must be closed. Accepts NULL. */
@@ -104,12 +104,12 @@ const char *ipc_shown_text(const struct ipc *, char text[static IPC_KINDS_TEXT])
  * The namespace. Each call returns 0 or -errno; those that a user could not guess leave a line for MNT/errors.
  *
  * resolve: -ENAMETOOLONG, -EINVAL for bad facets and for an empty name. Does not say whether the object exists.
- * resolve_name: for calls that name an object and do not open it. What does not read as facets is then part of the name, in the
- *   kinds that mkfifo(2), bind(2), link(2) or rename(2) can bring new names to.
- * stat: st_mode's type tells how it is used: S_IFREG through ipc_open(), S_IFDIR as a part of longer names, DIR/NAME, all
- *   others by the kernel itself. st_ino is unique over all kinds and changes when another object appears under the name.
- * create: makes the object as `mode`'s type asks (S_IFREG: whatever the kind makes on O_CREAT); -EEXIST when there is one.
- * chattr: `set` has IPC_SET_ bits; -ESTALE when the name means another object than ref->ino. rename: `flags` as renameat2(2).
+ * resolve_name: for calls that name an object and do not open it. What does not read as facets is then part of the
+ * name, in the kinds that mkfifo(2), bind(2), link(2) or rename(2) can bring new names to. stat: st_mode's type tells
+ * how it is used: S_IFREG through ipc_open(), S_IFDIR as a part of longer names, DIR/NAME, all others by the kernel
+ * itself. st_ino is unique over all kinds and changes when another object appears under the name. create: makes the
+ * object as `mode`'s type asks (S_IFREG: whatever the kind makes on O_CREAT); -EEXIST when there is one. chattr: `set`
+ * has IPC_SET_ bits; -ESTALE when the name means another object than ref->ino. rename: `flags` as renameat2(2).
  */
 int ipc_resolve(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name, struct ipc_ref *);
 int ipc_resolve_name(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *name,
@@ -125,10 +125,10 @@ bool ipc_ref_suits_all(const struct ipc *, const struct ipc_ref *);
 bool ipc_ref_may_wait(const struct ipc_ref *);
 int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 /*
- * ipc_stat() says -EINPROGRESS where the answer lies in the real file system, which the loop's thread must not ask. Then the
- * caller fills cred, ref and done in a look of his own and starts it: 0 or -errno. done() runs once, with what ipc_stat()
- * would have said, and may free the look. cancel: it runs soon, perhaps from within, and with any result; needed for what has
- * not ended before ipc_free().
+ * ipc_stat() says -EINPROGRESS where the answer lies in the real file system, which the loop's thread must not ask.
+ * Then the caller fills cred, ref and done in a look of his own and starts it: 0 or -errno. done() runs once, with what
+ * ipc_stat() would have said, and may free the look. cancel: it runs soon, perhaps from within, and with any result;
+ * needed for what has not ended before ipc_free().
  */
 struct ipc_look {
 	struct ipc_job job;
@@ -143,8 +143,8 @@ struct ipc_look {
 };
 int ipc_look(struct ipc *, struct ipc_look *);
 /*
- * Sockets get their address as an inode of the mount, made in a directory of its root that only we know. Its name; and what is to
- * be made there under that name: 0, with the channel's ref and attributes, or -ENOENT.
+ * Sockets get their address as an inode of the mount, made in a directory of its root that only we know. Its name; and
+ * what is to be made there under that name: 0, with the channel's ref and attributes, or -ENOENT.
  */
 const char *ipc_hidden_name(const struct ipc *);
 int ipc_hidden_make(struct ipc *, const char *name, struct ipc_ref *, struct stat *);
@@ -152,16 +152,19 @@ int ipc_hidden_make(struct ipc *, const char *name, struct ipc_ref *, struct sta
  * same socket; false: there is none. */
 bool ipc_ref_address(const struct ipc_ref *, struct ipc_ref *address);
 bool ipc_ref_follow(struct ipc *, struct ipc_ref *);
-/* The mount that the addresses were made in has gone: so do those channels. Returns whether any have an address, or will soon. */
+/*
+ * The mount that the addresses were made in has gone: so do those channels. Returns whether any have an address, or
+ * will soon.
+ */
 bool ipc_has_addresses(const struct ipc *);
 /* The device of the mount, st_dev, as far as it is known: NAME@ctl then finds what servers have bound there. */
 void ipc_set_device(struct ipc *, dev_t);
 void ipc_drop_addresses(struct ipc *);
 void ipc_look_cancel(struct ipc_look *);
 /*
- * Where ipc_create() would wait for a child that becomes the caller altogether (waits), a helper can do it: the caller fills cred,
- * ref, mode and done in a making of his own and starts it: 0 or -errno. done() runs once, with what ipc_create() would have
- * said, and may free it. It cannot be taken back.
+ * Where ipc_create() would wait for a child that becomes the caller altogether (waits), a helper can do it: the caller
+ * fills cred, ref, mode and done in a making of his own and starts it: 0 or -errno. done() runs once, with what
+ * ipc_create() would have said, and may free it. It cannot be taken back.
  */
 struct ipc_making {
 	struct ipc_job job;
@@ -174,8 +177,9 @@ struct ipc_making {
 	char why[512];
 };
 /*
- * The same for a kind whose names are found out by such a child (waits). begin: 0 or -errno, and then done() runs once, which must
- * call emit (NULL: no names are wanted) before it may free the listing; emit returns what ipc_list() would have.
+ * The same for a kind whose names are found out by such a child (waits). begin: 0 or -errno, and then done() runs once,
+ * which must call emit (NULL: no names are wanted) before it may free the listing; emit returns what ipc_list() would
+ * have.
  */
 struct ipc_listing {
 	struct ipc_job job;
@@ -203,16 +207,20 @@ enum { IPC_SET_MODE = 1, IPC_SET_OWNER = 2, IPC_SET_TIMES = 4, IPC_SET_SIZE = 8 
 /* `st` carries the values; (uid_t)-1 and UTIME_OMIT leave as they are, as in fchown(2) and futimens(2). */
 int ipc_chattr(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct ipc_handle *,
 	       const struct stat *st, unsigned set);
-/* Calls emit for each name; st_mode's type in `type`. list: whole names. list_dir: those in one directory, "" for the kind's. */
+/*
+ * Calls emit for each name; st_mode's type in `type`. list: whole names. list_dir: those in one directory, "" for the
+ * kind's.
+ */
 int ipc_list(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
 	     void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 int ipc_list_dir(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *dir,
 		 void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 
 /*
- * Any call on a name, an open, a poll and a read of NAME@ctl says IPC_ASKED where its answer has to be asked for elsewhere, provided that
- * ipc_ask_by() has said for whom. When all that he asked is known, answered() is called, and he does again what he did, by the same
- * ask; calls that have had their answer find it again. move: what was asked by one is the other's. end: what it had is forgotten.
+ * Any call on a name, an open, a poll and a read of NAME@ctl says IPC_ASKED where its answer has to be asked for
+ * elsewhere, provided that ipc_ask_by() has said for whom. When all that he asked is known, answered() is called, and
+ * he does again what he did, by the same ask; calls that have had their answer find it again. move: what was asked by
+ * one is the other's. end: what it had is forgotten.
  */
 enum { IPC_ASKED = -ERESTART };
 #define IPC_POLL_ASKED 0x40000000u /* among ipc_poll_for()'s events */
@@ -228,8 +236,8 @@ void ipc_ask_move(struct ipc_ask *from, struct ipc_ask *to);
 void ipc_ask_end(struct ipc_ask *);
 
 /*
- * The texts of MNT/README, MNT/status and its other forms, MNT/errors (for that uid), written to out. status: 0, or -errno where
- * memory or descriptors were too few to see all that there is.
+ * The texts of MNT/README, MNT/status and its other forms, MNT/errors (for that uid), written to out. status: 0, or
+ * -errno where memory or descriptors were too few to see all that there is.
  */
 enum ipc_status_form { IPC_STATUS_LINES, IPC_STATUS_JSON, IPC_STATUS_METRICS, IPC_STATUS_DOT };
 void ipc_text_readme(struct ipc *, FILE *out);
@@ -240,15 +248,18 @@ void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);
 int ipc_events_open(struct ipc *, const struct ipc_cred *, bool json, int flags, struct ipc_handle **out);
 
 /*
- * The same in steps of a bounded number of channels, so that nobody waits for another user's long list. begin: NULL when out of
- * memory. step: 1 when there is more to come, 0 at the end, or -errno; always the same out. memory: bytes that it has taken, what it
- * wrote not included. end: accepts NULL.
+ * The same in steps of a bounded number of channels, so that nobody waits for another user's long list. begin: NULL
+ * when out of memory. step: 1 when there is more to come, 0 at the end, or -errno; always the same out. memory: bytes
+ * that it has taken, what it wrote not included. end: accepts NULL.
  */
 struct ipc_status *ipc_status_begin(struct ipc *, const struct ipc_cred *, enum ipc_status_form);
 int ipc_status_step(struct ipc_status *, FILE *out);
 size_t ipc_status_memory(const struct ipc_status *);
 void ipc_status_end(struct ipc_status *);
-/* Counts n more bytes as held for the user: 0, or -EDQUOT with a line for MNT/errors, or -ENOMEM. They are given back by uncharge. */
+/*
+ * Counts n more bytes as held for the user: 0, or -EDQUOT with a line for MNT/errors, or -ENOMEM. They are given back
+ * by uncharge.
+ */
 int ipc_charge(struct ipc *, const struct ipc_cred *, size_t n, const char *path);
 void ipc_uncharge(struct ipc *, uid_t, size_t n);
 
@@ -272,9 +283,9 @@ int ipc_refuse_facet(struct ipc *, const struct ipc_cred *, int err, const struc
 enum ipc_op_type { IPC_OPEN, IPC_READ, IPC_WRITE, IPC_FLUSH };
 
 /*
- * One operation. The caller fills it and calls ipc_submit(). When that says -EAGAIN for good (nonblock) or anything else,
- * the operation is over. When it says IPC_WOULD_PARK, the caller may copy it to memory that stays, with the data to be
- * written, set complete, and ipc_park() the copy; complete() is then called exactly once.
+ * One operation. The caller fills it and calls ipc_submit(). When that says -EAGAIN for good (nonblock) or anything
+ * else, the operation is over. When it says IPC_WOULD_PARK, the caller may copy it to memory that stays, with the data
+ * to be written, set complete, and ipc_park() the copy; complete() is then called exactly once.
  */
 struct ipc_op {
 	struct ipc_list link, handle_link; /* of those who wait for the same, of the handle's */
@@ -288,7 +299,8 @@ struct ipc_op {
 	bool taken;   /* READ: from the channel, and not what the handle had kept */
 	bool held;    /* over, with `outcome`; who holds it answers it later */
 	ssize_t outcome;
-	int ending; /* it was interrupted, or ran out of time, and waits only for an answer that is on its way: -errno */
+	/* it was interrupted, or ran out of time, and waits only for an answer that is on its way: -errno */
+	int ending;
 	struct ipc_cred cred;
 	struct ipc_handle *handle;
 	int64_t since;	  /* ipc_now() when it was parked */
@@ -307,8 +319,8 @@ struct ipc_op {
 enum { IPC_WOULD_PARK = -4096 };
 
 /*
- * Makes a handle for ref with open(2)'s flags. On 0, *out must be brought to use by submitting an IPC_OPEN operation on it,
- * and closed by ipc_close() whatever became of that. -ESTALE: the object that `ino` (ipc_stat's) named is gone.
+ * Makes a handle for ref with open(2)'s flags. On 0, *out must be brought to use by submitting an IPC_OPEN operation on
+ * it, and closed by ipc_close() whatever became of that. -ESTALE: the object that `ino` (ipc_stat's) named is gone.
  */
 int ipc_handle_new(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, int flags, ino_t ino,
 		   struct ipc_handle **out);
@@ -320,14 +332,17 @@ ssize_t ipc_submit(struct ipc_op *);
 void ipc_park(struct ipc_op *);
 /* What an operation that cannot go on says: what it did, if it did anything; otherwise err (-errno). */
 ssize_t ipc_op_outcome(const struct ipc_op *, int err);
-/* A READ that ipc_submit() completed with result > 0 could not be delivered: its message goes back where that is possible. */
+/*
+ * A READ that ipc_submit() completed with result > 0 could not be delivered: its message goes back where that is
+ * possible.
+ */
 void ipc_undeliver(struct ipc_op *, ssize_t result);
 /* Ends a parked operation with -EINTR, or with what it did so far. Does nothing to one that is over. */
 void ipc_interrupt(struct ipc_op *);
 
 /*
- * poll(2)'s revents. With notify, ready() is called once when more may have become true. wanted: poll(2)'s events; idle and
- * timeout end the wait for them as they end a read. ipc_poll(): for whatever may come.
+ * poll(2)'s revents. With notify, ready() is called once when more may have become true. wanted: poll(2)'s events; idle
+ * and timeout end the wait for them as they end a read. ipc_poll(): for whatever may come.
  */
 unsigned ipc_poll_for(struct ipc_handle *, unsigned wanted, bool notify);
 static inline unsigned ipc_poll(struct ipc_handle *h, bool notify)
@@ -338,50 +353,66 @@ void ipc_handle_on_ready(struct ipc_handle *, void (*ready)(void *arg), void *ar
 
 /* Whether reads and writes are independent of any offset (both directions are open). */
 bool ipc_handle_is_duplex(const struct ipc_handle *);
-/* Whether closing a descriptor can have something to report (an IPC_FLUSH operation): only for an unfinished line, or always. */
+/*
+ * Whether closing a descriptor can have something to report (an IPC_FLUSH operation): only for an unfinished line, or
+ * always.
+ */
 enum ipc_flush { IPC_FLUSH_NEVER, IPC_FLUSH_UNFINISHED, IPC_FLUSH_ALWAYS };
 enum ipc_flush ipc_handle_wants_flush(const struct ipc_handle *);
 /* Whether a line has been begun that only the last close can end. */
 bool ipc_handle_has_unfinished(const struct ipc_handle *);
-/* Whether the thread has written to what ends (by an IPC_FLUSH operation) with its process's last descriptor: the facet half. */
+/*
+ * Whether the thread has written to what ends (by an IPC_FLUSH operation) with its process's last descriptor: the facet
+ * half.
+ */
 bool ipc_handle_ends_with(const struct ipc_handle *, pid_t thread);
 /* Whether its regular files are plain ones: with a size, and for any number of handles on one inode. */
 bool ipc_ref_is_plain(const struct ipc_ref *);
-/* Whether the name leads out of the mount, to a file whose number is what stat(2) shows: sqlite compares it with its descriptor's. */
+/*
+ * Whether the name leads out of the mount, to a file whose number is what stat(2) shows: sqlite compares it with its
+ * descriptor's.
+ */
 bool ipc_ref_is_elsewhere(const struct ipc_ref *);
 /* Before it is made by an open(2) with these flags. */
 void ipc_ref_made_by(struct ipc_ref *, int flags);
 /*
- * A file that the kernel can serve the handle from, without us, and has to if the ref is abroad; the descriptor stays the handle's.
- * -1: there is none. refuse: the kernel will not; a line for MNT/errors, and -EOPNOTSUPP.
+ * A file that the kernel can serve the handle from, without us, and has to if the ref is abroad; the descriptor stays
+ * the handle's. -1: there is none. refuse: the kernel will not; a line for MNT/errors, and -EOPNOTSUPP.
  */
 int ipc_handle_backing(const struct ipc_handle *);
-/* A descriptor whose locks are the open file's: flock(2), and fcntl_locking(2) of open file descriptions. -1: there are none. */
+/*
+ * A descriptor whose locks are the open file's: flock(2), and fcntl_locking(2) of open file descriptions. -1: there are
+ * none.
+ */
 int ipc_handle_lock_fd(const struct ipc_handle *);
 int ipc_refuse_backing(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 /*
- * How the process that closes a descriptor of a file does it, which decides what becomes of the messages that the reader owes:
- * settle.h. CLOSED: by close(2), and goes on. SUCCESS, FAILURE: it exits, with status 0 or otherwise. UNKNOWN: not to be seen.
+ * How the process that closes a descriptor of a file does it, which decides what becomes of the messages that the
+ * reader owes: settle.h. CLOSED: by close(2), and goes on. SUCCESS, FAILURE: it exits, with status 0 or otherwise.
+ * UNKNOWN: not to be seen.
  */
 enum ipc_end { IPC_END_UNKNOWN, IPC_END_CLOSED, IPC_END_SUCCESS, IPC_END_FAILURE };
-/* Whether ipc_handle_ends() should be told. Each close(2) or exit may be the last one; what counts is what came before ipc_close(). */
+/*
+ * Whether ipc_handle_ends() should be told. Each close(2) or exit may be the last one; what counts is what came before
+ * ipc_close().
+ */
 bool ipc_handle_owes(const struct ipc_handle *);
 void ipc_handle_ends(struct ipc_handle *, pid_t closer, enum ipc_end);
 /* The size that stat should show, for handles that are plain files; 0 for channels. */
 /*
- * lseek(2) from the end was tried, and refused: what tail(1) does. follows: whether reads now end where no more has come yet; then
- * stat is to show this size: what was read, and more if there is more.
+ * lseek(2) from the end was tried, and refused: what tail(1) does. follows: whether reads now end where no more has
+ * come yet; then stat is to show this size: what was read, and more if there is more.
  */
 void ipc_handle_seeks_end(struct ipc_handle *);
 bool ipc_handle_follows(const struct ipc_handle *, off_t *size);
 int ipc_handle_stat(struct ipc_handle *, struct stat *);
 
 /*
- * The data of NAME@fifo: from a handle that reads into the pipe fd, or from the pipe into a handle that writes. Takes over the
- * handle, which is ready for use and has one direction, and our end of the pipe (O_NONBLOCK, the only one of its side).
- * start: the client has his end. look: he may have closed it. ended() is called once, from the loop, when there is nothing more
- * to do; free() may be called by it or at any other time, gives back what the client has not read, and closes both.
- * new: NULL with errno, and nothing is taken over.
+ * The data of NAME@fifo: from a handle that reads into the pipe fd, or from the pipe into a handle that writes. Takes
+ * over the handle, which is ready for use and has one direction, and our end of the pipe (O_NONBLOCK, the only one of
+ * its side). start: the client has his end. look: he may have closed it. ended() is called once, from the loop, when
+ * there is nothing more to do; free() may be called by it or at any other time, gives back what the client has not
+ * read, and closes both. new: NULL with errno, and nothing is taken over.
  */
 struct ipc_pump;
 struct ipc_pump *ipc_pump_new(struct ipc_handle *, int fd, void (*ended)(void *arg), void *arg);

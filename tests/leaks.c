@@ -1,6 +1,6 @@
 /*
- * Which processes LeakSanitizer judges: those that run a test, and the programs that tests start. What Criterion's runner has
- * not freed at its end is Criterion's.
+ * Which processes LeakSanitizer judges: those that run a test, and the programs that tests start. What Criterion's
+ * runner has not freed at its end is Criterion's.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,7 +13,10 @@ __attribute__((constructor)) static void leaks_init(void)
 	runs_a_test = getenv("BXFI_MAP") != NULL;
 }
 
-/* Of <sanitizer/lsan_interface.h>, which only a compiler with sanitizers brings along. NOLINTNEXTLINE(bugprone-reserved-identifier) */
+/*
+ * Of <sanitizer/lsan_interface.h>, which only a compiler with sanitizers brings along.
+ * NOLINTNEXTLINE(bugprone-reserved-identifier)
+ */
 int __lsan_is_turned_off(void);
 
 /* NOLINTNEXTLINE(bugprone-reserved-identifier) */

@@ -1,4 +1,7 @@
-/* Files of the mount, read by a thread of its own, so that a daemon that does not answer leaves the keys alive. One at a time. */
+/*
+ * Files of the mount, read by a thread of its own, so that a daemon that does not answer leaves the keys alive. One at
+ * a time.
+ */
 #ifndef TOP_FETCH_H
 #define TOP_FETCH_H
 

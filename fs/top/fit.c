@@ -7,7 +7,10 @@
 
 #include "table.h"
 
-/* A character of the text, as the terminal gets it: its bytes, and its columns. Returns how many bytes of the text it was. */
+/*
+ * A character of the text, as the terminal gets it: its bytes, and its columns. Returns how many bytes of the text it
+ * was.
+ */
 static size_t fit_next(const char *text, mbstate_t *state, char shown[static MB_LEN_MAX], size_t *len, int *width)
 {
 	wchar_t c;

@@ -72,7 +72,10 @@ static char *utf8_put(char *to, int c)
 	return to;
 }
 
-/* What stands behind a backslash; at is moved behind it. NULL: bad. Halves of a pair become two characters, which are not shown. */
+/*
+ * What stands behind a backslash; at is moved behind it. NULL: bad. Halves of a pair become two characters, which are
+ * not shown.
+ */
 static char *json_unescape(char **at, char *to)
 {
 	static const char from[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";

@@ -1,4 +1,7 @@
-/* Reads JSON in place, a value after the other. Whoever calls knows what he expects; once something else came, all calls fail. */
+/*
+ * Reads JSON in place, a value after the other. Whoever calls knows what he expects; once something else came, all
+ * calls fail.
+ */
 #ifndef TOP_JSON_H
 #define TOP_JSON_H
 

@@ -1,4 +1,7 @@
-/* What the files of the live table share: its state, what it draws (draw.c), its keys (keys.c), and the loop (screen.c). */
+/*
+ * What the files of the live table share: its state, what it draws (draw.c), its keys (keys.c), and the loop
+ * (screen.c).
+ */
 #ifndef TOP_LIVE_H
 #define TOP_LIVE_H
 

@@ -21,8 +21,8 @@ const char *top_order_name(enum top_order);
 const struct top_row **top_view_rows(const struct top_view *, const struct top_sample *, size_t *count);
 
 /*
- * Texts of at most so many columns of a terminal; 0: as many as they take. Behind the first, spaces fill it up. Nothing in them but
- * printable characters of the locale. Both return out.
+ * Texts of at most so many columns of a terminal; 0: as many as they take. Behind the first, spaces fill it up. Nothing
+ * in them but printable characters of the locale. Both return out.
  */
 char *top_fit(const char *text, int columns, char *out, size_t size);
 char *top_head(int columns, char out[static TOP_LINE]);

@@ -4,7 +4,9 @@
 
 #include <dirent.h>
 
-/* A stream of its own over the directory `fd`, from its beginning; the caller closes it with closedir(3). 0 or -errno. */
+/*
+ * A stream of its own over the directory `fd`, from its beginning; the caller closes it with closedir(3). 0 or -errno.
+ */
 int ipc_directory_read(int fd, DIR **out);
 
 #endif

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Characters that end a line, turn its direction or cannot be seen: of Unicode's categories Zl, Zp and Cf those in use. */
+/*
+ * Characters that end a line, turn its direction or cannot be seen: of Unicode's categories Zl, Zp and Cf those in use.
+ */
 static bool is_unseen(const unsigned char *s, size_t len)
 {
 	static const struct {

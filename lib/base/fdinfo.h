@@ -11,8 +11,8 @@ struct ipc_fdinfo {
 };
 
 /*
- * dir: the process's directory "fd" or "fdinfo" in /proc; fd: an entry of it. 0 or -errno. Does not ask the file's server, which could
- * be ourselves or one that hangs.
+ * dir: the process's directory "fd" or "fdinfo" in /proc; fd: an entry of it. 0 or -errno. Does not ask the file's
+ * server, which could be ourselves or one that hangs.
  */
 int ipc_fdinfo_read(int dir, const char *fd, struct ipc_fdinfo *);
 

@@ -73,8 +73,8 @@ static bool slot_unchanged(struct futex_slot *slot)
 }
 
 /*
- * Whether a wake-up may have been for the word though it is what was expected: it went and came back. At 0 that is no news to a
- * waiter. Of several words that were woken the kernel tells the last.
+ * Whether a wake-up may have been for the word though it is what was expected: it went and came back. At 0 that is no
+ * news to a waiter. Of several words that were woken the kernel tells the last.
  */
 static bool slot_woken(const struct futex_slot *slot, int last)
 {
@@ -82,8 +82,8 @@ static bool slot_woken(const struct futex_slot *slot, int last)
 }
 
 /*
- * Fills v with the words to wait for; returns how many, and whether the loop has something to look at. last: the place of the last
- * word that was woken; 0 or less: none.
+ * Fills v with the words to wait for; returns how many, and whether the loop has something to look at. last: the place
+ * of the last word that was woken; 0 or less: none.
  */
 static unsigned crew_look(struct futex_crew *crew, struct futex_waitv *v, int last, bool *news)
 {
@@ -136,7 +136,9 @@ static void *crew_main(void *arg)
 	}
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- the loop ------------------------------------------------------------------------------------------------------
+ */
 
 static void crew_ring(struct futex_crew *crew)
 {

@@ -26,7 +26,10 @@ static void guard_install(void)
 	sigaction(SIGBUS, &act, &before);
 }
 
-/* The handler was left by a jump, which does not unblock its signal; saving the mask would cost each access a system call. */
+/*
+ * The handler was left by a jump, which does not unblock its signal; saving the mask would cost each access a system
+ * call.
+ */
 static void guard_unblock(void)
 {
 	sigset_t set;

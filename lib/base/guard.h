@@ -6,8 +6,8 @@
 #define IPC_GUARD_H
 
 /*
- * Calls access(arg) and returns its result, or -EFAULT when it touched what is not there any more. access() is then left
- * where it stood, so it must hold nothing: no lock, no memory. Does not nest.
+ * Calls access(arg) and returns its result, or -EFAULT when it touched what is not there any more. access() is then
+ * left where it stood, so it must hold nothing: no lock, no memory. Does not nest.
  */
 long ipc_guard(long (*access)(void *arg), void *arg);
 

@@ -40,8 +40,9 @@ void ipc_loop_free(struct ipc_loop *);
 
 /*
  * Runs until ipc_loop_stop(), also one that came before. Returns 0, or -errno when epoll_wait(2) fails. In a turn: the
- * busy source, then the tasks that were posted, then descriptors and timers. Before a ready() or expired() is called the
- * busy source is polled once more. While it has items, descriptors and timers are looked at in every 16th turn only.
+ * busy source, then the tasks that were posted, then descriptors and timers. Before a ready() or expired() is called
+ * the busy source is polled once more. While it has items, descriptors and timers are looked at in every 16th turn
+ * only.
  */
 int ipc_loop_run(struct ipc_loop *);
 /* One turn, which sleeps at most timeout_ms (-1: until something happens). Returns 0 or -errno. For tests. */
@@ -62,15 +63,18 @@ int ipc_watch_add(struct ipc_loop *, struct ipc_watch *, int fd, uint32_t events
 void ipc_watch_remove(struct ipc_watch *);
 
 /*
- * Starts, or restarts, the timer. `when` is absolute, of ipc_now(), and may be past; what expired() starts waits for the
- * next turn at least. Returns 0, or -ENOMEM, which a running timer cannot meet.
+ * Starts, or restarts, the timer. `when` is absolute, of ipc_now(), and may be past; what expired() starts waits for
+ * the next turn at least. Returns 0, or -ENOMEM, which a running timer cannot meet.
  */
 int ipc_timer_start(struct ipc_loop *, struct ipc_timer *, int64_t when, void (*expired)(struct ipc_timer *));
 /* Harmless on an idle timer. */
 void ipc_timer_stop(struct ipc_loop *, struct ipc_timer *);
 
 void ipc_task_init(struct ipc_task *, void (*run)(struct ipc_task *));
-/* Posting a posted task does nothing. A task posted by a task runs in the next turn, and the loop does not sleep before. */
+/*
+ * Posting a posted task does nothing. A task posted by a task runs in the next turn, and the loop does not sleep
+ * before.
+ */
 void ipc_task_post(struct ipc_loop *, struct ipc_task *);
 void ipc_task_cancel(struct ipc_task *);
 
@@ -85,11 +89,11 @@ void ipc_loop_free_later(struct ipc_loop *, struct ipc_garbage *, void *ptr);
 
 /*
  * The busy source: poll() takes what is there without blocking and returns how many items it took, 0 for none, or a
- * negative number to stop the loop. After an item the loop goes on polling for up to spin_ns before it sleeps, as long as
- * that keeps finding items; when it stops finding them it sleeps at once and tries again only now and then (each failure
- * doubles the distance, up to 64 sleeps, or up to 16 that were nearly short enough for spinning), so that an idle or slow
- * source burns nothing. The source's descriptor must also be a watch, with EPOLLIN, so that the loop wakes. spin_ns 0:
- * never spin. One source at most.
+ * negative number to stop the loop. After an item the loop goes on polling for up to spin_ns before it sleeps, as long
+ * as that keeps finding items; when it stops finding them it sleeps at once and tries again only now and then (each
+ * failure doubles the distance, up to 64 sleeps, or up to 16 that were nearly short enough for spinning), so that an
+ * idle or slow source burns nothing. The source's descriptor must also be a watch, with EPOLLIN, so that the loop
+ * wakes. spin_ns 0: never spin. One source at most.
  */
 void ipc_loop_set_busy(struct ipc_loop *, int (*poll)(void *), void *arg, int64_t spin_ns);
 /* Changes spin_ns; also from within poll(). */

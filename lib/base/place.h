@@ -1,6 +1,6 @@
 /*
- * Where a thread lives, compared with where we do: its namespaces, its root directory, and which of our capabilities it has. A few
- * links in /proc tell; nothing here blocks, and nothing keeps a namespace alive.
+ * Where a thread lives, compared with where we do: its namespaces, its root directory, and which of our capabilities it
+ * has. A few links in /proc tell; nothing here blocks, and nothing keeps a namespace alive.
  */
 #ifndef IPC_PLACE_H
 #define IPC_PLACE_H
@@ -23,14 +23,15 @@ enum {
 void ipc_place_learn(void);
 
 /*
- * Which of the places in `which` are not ours. What cannot be told counts as different: for a thread that is not visible to us (0)
- * or that has ended, for one that we may not look at, and for all where /proc is not that of our own PID namespace.
+ * Which of the places in `which` are not ours. What cannot be told counts as different: for a thread that is not
+ * visible to us (0) or that has ended, for one that we may not look at, and for all where /proc is not that of our own
+ * PID namespace.
  */
 unsigned ipc_place_differs(pid_t thread, unsigned which);
 
 /*
- * A thread's effective capabilities as bits, as far as they count for what is ours: none where it is in another user namespace, or
- * cannot be seen.
+ * A thread's effective capabilities as bits, as far as they count for what is ours: none where it is in another user
+ * namespace, or cannot be seen.
  */
 uint64_t ipc_place_caps(pid_t thread);
 /* Our own permitted ones. */
@@ -41,9 +42,9 @@ int ipc_caps_take(uint64_t caps);
 int ipc_caps_keep(uint64_t caps);
 
 /*
- * A process in numbers of another PID namespace, that of `thread`. seen_by: how `thread` sees our process `pid`. meant_by: which
- * process of ours it means by `pid`. Each returns the number, 0 where there is no such process there, or -errno: -EOPNOTSUPP before
- * Linux 6.11, -ESRCH where the thread's own namespace cannot be told.
+ * A process in numbers of another PID namespace, that of `thread`. seen_by: how `thread` sees our process `pid`.
+ * meant_by: which process of ours it means by `pid`. Each returns the number, 0 where there is no such process there,
+ * or -errno: -EOPNOTSUPP before Linux 6.11, -ESRCH where the thread's own namespace cannot be told.
  */
 pid_t ipc_pid_seen_by(pid_t thread, pid_t pid);
 pid_t ipc_pid_meant_by(pid_t thread, pid_t pid);

@@ -1,9 +1,11 @@
 /*
  * Helper threads for the calls that can block and have no descriptor to wait on: opening a FIFO or connecting through
- * the mount itself, name resolution. Threads are made on demand and leave when idle. All of it is for the loop's thread.
+ * the mount itself, name resolution. Threads are made on demand and leave when idle. All of it is for the loop's
+ * thread.
  *
- * The signal that interrupts a helper is SIGURG, the only one that helpers do not block; ipc_pool_new() gives it a handler
- * that does nothing, without SA_RESTART. work() may rarely see an EINTR that was meant for the job before, and goes on then.
+ * The signal that interrupts a helper is SIGURG, the only one that helpers do not block; ipc_pool_new() gives it a
+ * handler that does nothing, without SA_RESTART. work() may rarely see an EINTR that was meant for the job before, and
+ * goes on then.
  */
 #ifndef IPC_POOL_H
 #define IPC_POOL_H
@@ -30,20 +32,27 @@ struct ipc_job {
 	int state;
 };
 
-/* Returns a pool that reports to loop by eventfd(2), or NULL with errno. max_threads bounds how many jobs block at once. */
+/*
+ * Returns a pool that reports to loop by eventfd(2), or NULL with errno. max_threads bounds how many jobs block at
+ * once.
+ */
 struct ipc_pool *ipc_pool_new(struct ipc_loop *, unsigned max_threads);
 /*
- * Cancels every job, waits for the threads (for those of deaf jobs a moment), runs done() for each job left. Accepts NULL.
- * Before ipc_loop_free(), and not from within done().
+ * Cancels every job, waits for the threads (for those of deaf jobs a moment), runs done() for each job left. Accepts
+ * NULL. Before ipc_loop_free(), and not from within done().
  */
 void ipc_pool_free(struct ipc_pool *);
 
-/* Returns 0, -EAGAIN when max_threads jobs are running already, or -ENOMEM when no thread can be made (pthread_create(3)). */
+/*
+ * Returns 0, -EAGAIN when max_threads jobs are running already, or -ENOMEM when no thread can be made
+ * (pthread_create(3)).
+ */
 int ipc_pool_submit(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
 		    void (*done)(struct ipc_job *));
 /*
- * For work() that no signal ends, as getaddrinfo(3): ipc_pool_free() does not wait for it. Then done() is told by job->abandoned,
- * and must neither touch what work() uses nor free the job; left() does, in the helper's thread, when work() has returned.
+ * For work() that no signal ends, as getaddrinfo(3): ipc_pool_free() does not wait for it. Then done() is told by
+ * job->abandoned, and must neither touch what work() uses nor free the job; left() does, in the helper's thread, when
+ * work() has returned.
  */
 int ipc_pool_submit_deaf(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
 			 void (*done)(struct ipc_job *), void (*left)(struct ipc_job *));
@@ -54,8 +63,8 @@ static inline bool ipc_pool_is_busy(int r)
 }
 /*
  * Asks a running job to end: sets cancelled and interrupts its thread by a signal, again and again until work()
- * returns, so that a signal that comes just before the blocking call is not lost. A job that no thread has taken yet skips
- * work(). done() still runs, later, from the loop. Harmless on a job that is not in the pool.
+ * returns, so that a signal that comes just before the blocking call is not lost. A job that no thread has taken yet
+ * skips work(). done() still runs, later, from the loop. Harmless on a job that is not in the pool.
  */
 void ipc_job_cancel(struct ipc_pool *, struct ipc_job *);
 

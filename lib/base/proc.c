@@ -12,8 +12,8 @@
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 /*
- * PF_EXITING of <linux/sched.h>, in the field "flags". PF_SIGNALED is no help: the threads of a process that exits by itself are
- * ended by a signal too, and the last of them closes its files.
+ * PF_EXITING of <linux/sched.h>, in the field "flags". PF_SIGNALED is no help: the threads of a process that exits by
+ * itself are ended by a signal too, and the last of them closes its files.
  */
 enum { EXITING = 0x4 };
 
@@ -64,9 +64,9 @@ static bool proc_parse(const char *text, struct ipc_proc *proc)
 }
 
 /*
- * What shows only to those who may trace a process, and so /proc/PID/stat, waits while the process is in an execve(2) that closes
- * its files; and such a close can be the very request that we are serving. /proc/PID/statm never waits: who has memory does not
- * exit yet, and who has none is in no execve(2) any more.
+ * What shows only to those who may trace a process, and so /proc/PID/stat, waits while the process is in an execve(2)
+ * that closes its files; and such a close can be the very request that we are serving. /proc/PID/statm never waits: who
+ * has memory does not exit yet, and who has none is in no execve(2) any more.
  */
 static int proc_has_memory(pid_t thread)
 {

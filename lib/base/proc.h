@@ -16,8 +16,8 @@ struct ipc_proc {
 /* 0 or -errno; -ESRCH for none, and for pid 0. Never waits. */
 int ipc_proc_look(pid_t thread, struct ipc_proc *);
 /*
- * When it was started, as of ipc_now(), to 10 ms: 0 or -errno, -EBUSY where the kernel would let us wait for that (started.c). A
- * process from before the machine was suspended may have a negative time.
+ * When it was started, as of ipc_now(), to 10 ms: 0 or -errno, -EBUSY where the kernel would let us wait for that
+ * (started.c). A process from before the machine was suspended may have a negative time.
  */
 int ipc_proc_started(pid_t thread, int64_t *started);
 /* The same as the kernel has it: since the boot, in clock ticks. */
@@ -50,7 +50,9 @@ struct ipc_process {
 	char state[32];		  /* in a word: "sleeping" */
 };
 
-/* 0; -ENOENT for none, and for a thread that is not its process's first; or -errno, for want of memory or descriptors. */
+/*
+ * 0; -ENOENT for none, and for a thread that is not its process's first; or -errno, for want of memory or descriptors.
+ */
 int ipc_process_read(pid_t, struct ipc_process *);
 /* The same for any thread, without `start`. */
 int ipc_process_read_thread(pid_t, struct ipc_process *);
@@ -58,8 +60,8 @@ int ipc_process_read_thread(pid_t, struct ipc_process *);
 int ipc_process_each(int (*fn)(void *arg, pid_t), void *arg);
 
 /*
- * A thread's supplementary groups; none where it is not visible, or does not act as uid: its number is another's by now. Returns
- * how many, with *groups to be freed, or -ENOMEM.
+ * A thread's supplementary groups; none where it is not visible, or does not act as uid: its number is another's by
+ * now. Returns how many, with *groups to be freed, or -ENOMEM.
  */
 int ipc_proc_groups(pid_t thread, uid_t uid, gid_t **groups);
 
@@ -67,7 +69,10 @@ int ipc_proc_groups(pid_t thread, uid_t uid, gid_t **groups);
 pid_t ipc_proc_process(pid_t thread);
 
 enum { IPC_BOOT_SIZE = 40 };
-/* A text that no two boots share, zeros behind it; all zeros where there is no /proc. 0 or -errno, for want of descriptors. */
+/*
+ * A text that no two boots share, zeros behind it; all zeros where there is no /proc. 0 or -errno, for want of
+ * descriptors.
+ */
 int ipc_boot_id(char id[static IPC_BOOT_SIZE]);
 
 #endif

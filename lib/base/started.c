@@ -1,7 +1,7 @@
 /*
- * When a process was started. /proc/PID/stat tells, but lets its reader wait while the process is in an execve(2) that closes files,
- * for as long as those take to close; and they may be ours. So a thread of its own reads it, whose answer is awaited for a moment. One
- * that has to wait longer is left to that, and the next question goes to another.
+ * When a process was started. /proc/PID/stat tells, but lets its reader wait while the process is in an execve(2) that
+ * closes files, for as long as those take to close; and they may be ours. So a thread of its own reads it, whose answer
+ * is awaited for a moment. One that has to wait longer is left to that, and the next question goes to another.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,10 @@
 #include "loop.h"
 #include "proc.h"
 
-/* A busy machine may let a thread wait for its turn; one that sleeps for a lock at so many looks is waiting for the other process. */
+/*
+ * A busy machine may let a thread wait for its turn; one that sleeps for a lock at so many looks is waiting for the
+ * other process.
+ */
 #define LOOK_NS 5000000
 enum { LOOKS_ASLEEP = 3, LOOKS_MAX = 400, LOOKERS_MAX = 16 };
 

@@ -12,7 +12,9 @@ static inline bool ipc_is_shortage(int r)
 	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
-/* A path that means what the descriptor does, whatever becomes of its name. To open it is a new open(2), by its mode. */
+/*
+ * A path that means what the descriptor does, whatever becomes of its name. To open it is a new open(2), by its mode.
+ */
 struct ipc_fd_path {
 	char text[32];
 };

@@ -18,8 +18,8 @@ struct ipc_unix_diag {
 };
 
 /*
- * Finds the socket that is bound to the inode, among those of our own network namespace: 0, -ENOENT if nobody has it, -EAGAIN if there
- * are too many sockets to look through, or another -errno.
+ * Finds the socket that is bound to the inode, among those of our own network namespace: 0, -ENOENT if nobody has it,
+ * -EAGAIN if there are too many sockets to look through, or another -errno.
  */
 int ipc_unix_diag(dev_t, ino_t, struct ipc_unix_diag *);
 

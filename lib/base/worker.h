@@ -12,7 +12,10 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
-/* Ends the call that a cancelled job is in. Ignored by default, so one that strays to a process without the handler does no harm. */
+/*
+ * Ends the call that a cancelled job is in. Ignored by default, so one that strays to a process without the handler
+ * does no harm.
+ */
 #define IPC_POOL_INTERRUPT SIGURG
 
 enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_COMPLETED };

@@ -1,6 +1,7 @@
 /*
- * Callers from other namespaces, such as containers that the mount was bound into: they share this mount's channels, and nothing
- * else of ours is lent to them. Each check returns 0, or -EACCES with a line for MNT/errors; `path` is as for ipc_refuse().
+ * Callers from other namespaces, such as containers that the mount was bound into: they share this mount's channels,
+ * and nothing else of ours is lent to them. Each check returns 0, or -EACCES with a line for MNT/errors; `path` is as
+ * for ipc_refuse().
  */
 #ifndef IPC_ABROAD_H
 #define IPC_ABROAD_H
@@ -13,8 +14,8 @@ int ipc_abroad_paths(struct ipc *, const struct ipc_cred *, const char *path);
 int ipc_abroad_network(struct ipc *, const struct ipc_cred *, const char *path);
 
 /*
- * Between enter and leave, ipc_reader_pid() gives processes the numbers that this caller knows them by, who reads a text; 0: he does
- * not see it. Without it they are ours.
+ * Between enter and leave, ipc_reader_pid() gives processes the numbers that this caller knows them by, who reads a
+ * text; 0: he does not see it. Without it they are ours.
  */
 void ipc_reader_enter(struct ipc *, const struct ipc_cred *);
 void ipc_reader_leave(struct ipc *);

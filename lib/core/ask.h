@@ -1,7 +1,8 @@
 /*
- * Calls on names whose answer must be asked for elsewhere. A kind whose names another machine knows starts the question, remembers
- * it here, and says IPC_ASKED. The caller keeps whatever he was at, and does all of it again when answered() is called: the kind
- * then finds its question with the answer, and goes on from there. Nothing may have been changed before an IPC_ASKED.
+ * Calls on names whose answer must be asked for elsewhere. A kind whose names another machine knows starts the
+ * question, remembers it here, and says IPC_ASKED. The caller keeps whatever he was at, and does all of it again when
+ * answered() is called: the kind then finds its question with the answer, and goes on from there. Nothing may have been
+ * changed before an IPC_ASKED.
  */
 #ifndef IPC_ASK_H
 #define IPC_ASK_H
@@ -20,7 +21,10 @@ struct ipc_question {
 
 /* What was asked before for what is being done now; NULL. */
 struct ipc_question *ipc_question_find(const struct ipc *, const void *about, const char *name);
-/* Asked now: -EAGAIN where nobody can wait for it, else IPC_ASKED. free() will be called once it is answered and not wanted. */
+/*
+ * Asked now: -EAGAIN where nobody can wait for it, else IPC_ASKED. free() will be called once it is answered and not
+ * wanted.
+ */
 int ipc_question_add(struct ipc *, struct ipc_question *, const void *about, const char *name);
 /* The answer is there. May free it. */
 void ipc_question_answered(struct ipc_question *);

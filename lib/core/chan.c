@@ -134,7 +134,10 @@ static void chan_unlist(struct ipc_chan *chan, const struct ipc_cred *by)
 	ipc_chan_drop(chan);
 }
 
-/* The name is out of the tree. Where it was the channel's own, one of the links takes its place; the last takes the channel away. */
+/*
+ * The name is out of the tree. Where it was the channel's own, one of the links takes its place; the last takes the
+ * channel away.
+ */
 static void chan_name_gone(struct ipc_chan_name *name)
 {
 	struct ipc_chan *chan = name->chan;

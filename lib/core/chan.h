@@ -37,8 +37,8 @@ struct ipc_chan {
 	struct timespec changed; /* by a write */
 	struct stat st;		 /* kinds whose names live here: all of it; others: st_ino */
 	/*
-	 * From and to the files of this mount; and of those that were taken, what went back since, because it did not reach its reader.
-	 * None of them ever becomes less.
+	 * From and to the files of this mount; and of those that were taken, what went back since, because it did not
+	 * reach its reader. None of them ever becomes less.
 	 */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes, back_messages, back_bytes;
 	struct ipc_list held_by;       /* waiter.h: who waits, and has a file open that holds something of it */
@@ -54,7 +54,9 @@ struct ipc_chan *ipc_chan_get(struct ipc *, const struct ipc_kind *, const char 
 void ipc_chan_forget(struct ipc_chan *); /* its name no longer means it; it lives on for its handles */
 void ipc_chan_removed(struct ipc_chan *, const struct ipc_cred *by); /* the same, and who did that */
 const char *ipc_chan_path(const struct ipc_chan *);		     /* as ipc_handle_path() */
-/* `from` is in the table. What had the other name is forgotten, unless there is no memory: then nothing has happened. */
+/*
+ * `from` is in the table. What had the other name is forgotten, unless there is no memory: then nothing has happened.
+ */
 int ipc_chan_rename(struct ipc *, const struct ipc_kind *, const char *from, const char *to);
 /* Another name for it, which is charged to the caller: -EEXIST. unlink: takes one name of several away. */
 int ipc_chan_link(struct ipc_chan *, const struct ipc_cred *, const struct ipc_ref *);
@@ -64,13 +66,15 @@ const char *ipc_chan_other_name(const struct ipc_chan *, const char *name);
 void ipc_chan_hold(struct ipc_chan *);
 void ipc_chan_drop(struct ipc_chan *);
 void ipc_chan_each(struct ipc *, const struct ipc_kind *, void (*fn)(struct ipc_chan *, void *), void *arg);
-/* The whole of a kind whose names live in the table: makes an entry with the caller as owner, -EEXIST; sets attributes. */
+/*
+ * The whole of a kind whose names live in the table: makes an entry with the caller as owner, -EEXIST; sets attributes.
+ */
 int ipc_chan_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode, struct ipc_chan **out);
 int ipc_chan_chattr(struct ipc_chan *, const struct stat *, unsigned set);
 int ipc_chan_stat(struct ipc *, const struct ipc_ref *, struct stat *);
 /*
- * What a kind with such names need not do itself. unlink: whether it is there; forgetting it is ipc_unlink()'s. renames: whether
- * it lets ipc_rename() move its entries, as all do but those that come and go by being opened.
+ * What a kind with such names need not do itself. unlink: whether it is there; forgetting it is ipc_unlink()'s.
+ * renames: whether it lets ipc_rename() move its entries, as all do but those that come and go by being opened.
  */
 int ipc_named_unlink(struct ipc *, const struct ipc_ref *);
 bool ipc_named_renames(const struct ipc_kind *);

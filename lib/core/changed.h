@@ -1,4 +1,7 @@
-/* The times of a change that st_mtime shows, for programs that look for it again and again: tail -f, make, file managers. */
+/*
+ * The times of a change that st_mtime shows, for programs that look for it again and again: tail -f, make, file
+ * managers.
+ */
 #ifndef IPC_CHANGED_H
 #define IPC_CHANGED_H
 

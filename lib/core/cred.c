@@ -34,8 +34,8 @@ void ipc_cred_fix(struct ipc_cred *cred)
 }
 
 /*
- * What root does with another group, root may do with any. But a root whose capabilities were taken away, or who is root only in
- * his own user namespace, is somebody else.
+ * What root does with another group, root may do with any. But a root whose capabilities were taken away, or who is
+ * root only in his own user namespace, is somebody else.
  */
 bool ipc_cred_is_us(const struct ipc_cred *cred)
 {
@@ -59,12 +59,15 @@ bool ipc_may_override(const struct ipc_cred *cred)
 	return ipc_cred_has(cred, CAP_DAC_OVERRIDE);
 }
 
-/* Between ipc_cred_enter() and ipc_cred_leave(): what the caller is may change meanwhile, what is to be undone must not. */
+/*
+ * Between ipc_cred_enter() and ipc_cred_leave(): what the caller is may change meanwhile, what is to be undone must
+ * not.
+ */
 static _Thread_local bool entered;
 
 /*
- * The bare system calls change this thread alone; the library's would change all. Only the effective identity changes: the
- * real and the saved one stay ours, by which nobody else may signal or trace us, and by which we come back.
+ * The bare system calls change this thread alone; the library's would change all. Only the effective identity changes:
+ * the real and the saved one stay ours, by which nobody else may signal or trace us, and by which we come back.
  */
 static int thread_become(uid_t uid, gid_t gid, int n, const gid_t *groups)
 {
@@ -103,8 +106,8 @@ void ipc_cred_leave(const struct ipc_cred *cred)
 		return;
 	entered = false;
 	/*
-	 * The user first, since only root may do the rest. Root needs no supplementary groups. A thread that stayed somebody
-	 * else would serve everybody as him: an end is better.
+	 * The user first, since only root may do the rest. Root needs no supplementary groups. A thread that stayed
+	 * somebody else would serve everybody as him: an end is better.
 	 */
 	if (syscall(SYS_setresuid, -1, getuid(), -1) < 0 || ipc_caps_take(ipc_own_caps()) < 0 ||
 	    thread_become(getuid(), getgid(), 0, NULL) < 0)

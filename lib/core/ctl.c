@@ -97,8 +97,8 @@ static void ctl_show_people(const struct ipc_chan *chan, FILE *out)
 }
 
 /*
- * The name may have got another object since the file was opened, perhaps another user's: then -ESTALE. Kinds whose objects are
- * made by native calls compare once more where they open them.
+ * The name may have got another object since the file was opened, perhaps another user's: then -ESTALE. Kinds whose
+ * objects are made by native calls compare once more where they open them.
  */
 static int ctl_check(struct ctl_handle *c)
 {

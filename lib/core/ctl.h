@@ -9,8 +9,8 @@
 /* How such a name is opened: as a kind that no directory shows. */
 extern const struct ipc_kind ipc_ctl;
 /*
- * What there may be any number of (who waits, holds, reads, is connected) is shown up to so many of each; the rest is counted in a
- * line KEYS_not_shown=N, which more() writes if there is a rest.
+ * What there may be any number of (who waits, holds, reads, is connected) is shown up to so many of each; the rest is
+ * counted in a line KEYS_not_shown=N, which more() writes if there is a rest.
  */
 enum { IPC_CTL_SHOWN = 256 };
 void ipc_ctl_more(const char *keys, unsigned count, FILE *out);

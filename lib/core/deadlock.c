@@ -22,8 +22,8 @@ struct ipc_deadlock {
 };
 
 /*
- * The search: who waits is taken to be stuck until the contrary is seen, so that a circle ends where it began. What has been
- * assumed on the way is taken back where it led to nothing.
+ * The search: who waits is taken to be stuck until the contrary is seen, so that a circle ends where it began. What has
+ * been assumed on the way is taken back where it led to nothing.
  */
 struct search {
 	struct ipc_waiter *path[MEMBERS_MAX];
@@ -50,7 +50,10 @@ static void forget_from(struct search *s, unsigned count)
 		s->path[--s->count]->assumed = false;
 }
 
-/* One thing is held, and every file that holds it is the same one: it comes back when all have closed it, and one of them never will. */
+/*
+ * One thing is held, and every file that holds it is the same one: it comes back when all have closed it, and one of
+ * them never will.
+ */
 static bool only_holder_is_stuck(struct search *s, const struct ipc_chan *chan)
 {
 	struct ipc_list *pos, *next;

@@ -1,8 +1,9 @@
 /*
  * MNT/events: what happens to channels, a line each, to everybody who has it open.
  *
- * Whoever does something tells of it here. Without a reader that costs one look at ipc->events. With readers an event is noted
- * once, and written out for each of them when he reads: what he may know differs, and so do the numbers of processes.
+ * Whoever does something tells of it here. Without a reader that costs one look at ipc->events. With readers an event
+ * is noted once, and written out for each of them when he reads: what he may know differs, and so do the numbers of
+ * processes.
  */
 #ifndef IPC_EVENT_H
 #define IPC_EVENT_H
@@ -71,7 +72,10 @@ static inline void ipc_event_messages(struct ipc_chan *chan, enum ipc_event_type
 
 enum { IPC_EVENT_LINE_MAX = 16384, IPC_EVENT_COMMAND = 16 };
 
-/* An event as it is kept. The texts stand one behind the other, each with its NUL: the path, then the values that are texts. */
+/*
+ * An event as it is kept. The texts stand one behind the other, each with its NUL: the path, then the values that are
+ * texts.
+ */
 struct ipc_event_record {
 	struct ipc_log_record log;
 	enum ipc_event_type type;

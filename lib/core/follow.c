@@ -1,7 +1,7 @@
 /*
- * lseek(2) from the end of a channel, which has none. Who tries is about to look for the last lines, as tail(1), and reads to the end
- * first: in a broadcast, of which every reader has his own copies, that is where no more has come yet. A queue would be emptied for the
- * few lines that are shown.
+ * lseek(2) from the end of a channel, which has none. Who tries is about to look for the last lines, as tail(1), and
+ * reads to the end first: in a broadcast, of which every reader has his own copies, that is where no more has come yet.
+ * A queue would be emptied for the few lines that are shown.
  */
 #include <errno.h>
 

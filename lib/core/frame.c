@@ -83,8 +83,8 @@ static int part_append(struct ipc_handle *h, const char *data, size_t n)
 }
 
 /*
- * The line was begun by an earlier write that has been reported as taken, so it can be neither sent nor cut: from here on
- * this handle refuses everything, rather than take the line's tail for a message.
+ * The line was begun by an earlier write that has been reported as taken, so it can be neither sent nor cut: from here
+ * on this handle refuses everything, rather than take the line's tail for a message.
  */
 static int frame_too_long(struct ipc_op *op, size_t len, size_t max)
 {

@@ -10,7 +10,10 @@
  */
 #define IPC_MESSAGE_MAX ((1u << 20) - 4096)
 
-/* A read of lines that has so much room gets as many as are there: it is cat(1)'s, and no shell's that takes one at a time. */
+/*
+ * A read of lines that has so much room gets as many as are there: it is cat(1)'s, and no shell's that takes one at a
+ * time.
+ */
 enum { IPC_READ_SEVERAL = 128 << 10 };
 
 /*
@@ -20,8 +23,8 @@ enum { IPC_READ_SEVERAL = 128 << 10 };
 ssize_t ipc_frame_write(struct ipc_op *, char delim, size_t max,
 			int (*send)(struct ipc_handle *, const char *, size_t));
 /*
- * The messages that a write would give to send(), as far as `most` and `bytes` go, in at[]; returns how many. A flush: what is unfinished.
- * The first may lie in *joined, which the caller frees. -ENOMEM.
+ * The messages that a write would give to send(), as far as `most` and `bytes` go, in at[]; returns how many. A flush:
+ * what is unfinished. The first may lie in *joined, which the caller frees. -ENOMEM.
  */
 struct ipc_piece {
 	const char *data;

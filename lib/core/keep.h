@@ -1,6 +1,6 @@
 /*
- * What is kept of the last message that a handle read: for a read at an earlier offset, for the rest of a long one, and for one
- * that did not reach its reader.
+ * What is kept of the last message that a handle read: for a read at an earlier offset, for the rest of a long one, and
+ * for one that did not reach its reader.
  */
 #ifndef IPC_KEEP_H
 #define IPC_KEEP_H
@@ -17,9 +17,14 @@ void ipc_keep_free(struct ipc_handle *);
 char *ipc_keep_reserve(struct ipc_handle *, size_t n);
 /* A read from what is kept; -ENODATA: nothing there. */
 ssize_t ipc_keep_serve(struct ipc_op *);
-/* Cuts a message of len bytes at op->data to what op has room for, and keeps it. Returns what is delivered, or -ENOMEM. */
+/*
+ * Cuts a message of len bytes at op->data to what op has room for, and keeps it. Returns what is delivered, or -ENOMEM.
+ */
 ssize_t ipc_keep_deliver(struct ipc_op *, size_t len);
-/* The len bytes at op->data did not reach the reader: they go back to the channel, or else the handle's next read gets them. */
+/*
+ * The len bytes at op->data did not reach the reader: they go back to the channel, or else the handle's next read gets
+ * them.
+ */
 void ipc_keep_undeliver(struct ipc_op *, size_t len);
 
 /* How much of a long message has not been read yet; the memory that is in use. */

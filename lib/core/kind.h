@@ -1,7 +1,8 @@
 /*
- * A channel kind is one folder, or one file, that ends in its tables: what its names are, what is done with an open file, and what
- * NAME@ctl shows, held together by a struct ipc_kind. The core owns names, the channel table, waiting, time-outs, positions and
- * what is kept of a message for a second read; a kind only does the system calls, and never waits.
+ * A channel kind is one folder, or one file, that ends in its tables: what its names are, what is done with an open
+ * file, and what NAME@ctl shows, held together by a struct ipc_kind. The core owns names, the channel table, waiting,
+ * time-outs, positions and what is kept of a message for a second read; a kind only does the system calls, and never
+ * waits.
  */
 #ifndef IPC_KIND_H
 #define IPC_KIND_H
@@ -18,52 +19,57 @@ struct ipc_depth {
 };
 
 /*
- * Members that may be NULL say so. Every function returns 0 or a count, or -errno; none blocks. `ref` has been parsed; its
- * facets are among the kind's, and never ctl, which the core serves.
+ * Members that may be NULL say so. Every function returns 0 or a count, or -errno; none blocks. `ref` has been parsed;
+ * its facets are among the kind's, and never ctl, which the core serves.
  */
 
 /* What is in MNT/KIND: names, and the objects that they stand for. */
 struct ipc_kind_names {
 	/*
-	 * IPC_PLACE_ bits: to a caller from another one of these places the names mean something else. Then ref->abroad is set,
-	 * and translate(), if there is one, makes ref mean to us what it meant to him; 0 or -errno.
+	 * IPC_PLACE_ bits: to a caller from another one of these places the names mean something else. Then ref->abroad
+	 * is set, and translate(), if there is one, makes ref mean to us what it meant to him; 0 or -errno.
 	 */
 	unsigned place;
 	int (*translate)(struct ipc *, const struct ipc_cred *, struct ipc_ref *);
 
 	/*
-	 * Fills st for the object or its facet; -ENOENT. st_ino must differ between objects of this kind. S_IFDIR: names may
-	 * go on behind a '/', and then come here whole.
+	 * Fills st for the object or its facet; -ENOENT. st_ino must differ between objects of this kind. S_IFDIR:
+	 * names may go on behind a '/', and then come here whole.
 	 */
 	int (*stat)(struct ipc *, const struct ipc_ref *, struct stat *st);
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 	/*
-	 * What create() does in a child, in a helper's thread; a failure but -EEXIST puts its cause into why. Or NULL: it needs
-	 * no child.
+	 * What create() does in a child, in a helper's thread; a failure but -EEXIST puts its cause into why. Or NULL:
+	 * it needs no child.
 	 */
 	int (*make)(struct ipc_making *);
-	/* A kind that is `named` may leave these four to the core. Of others, without rename() none of its names can be. */
+	/*
+	 * A kind that is `named` may leave these four to the core. Of others, without rename() none of its names can
+	 * be.
+	 */
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
 	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
 		    void *arg);
 	/*
-	 * The same in two parts: looking, in a helper's thread, which leaves l->names; and giving them, which frees that, also after
-	 * a failure (emit is NULL then). Or NULL: list() waits for nobody.
+	 * The same in two parts: looking, in a helper's thread, which leaves l->names; and giving them, which frees
+	 * that, also after a failure (emit is NULL then). Or NULL: list() waits for nobody.
 	 */
 	int (*find)(struct ipc_listing *l);
 	void (*give)(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
 			size_t size); /* or NULL */
-	/* A descriptor of the directory where others make and remove names of the kind, or -1. Or NULL: there is none. */
+	/*
+	 * A descriptor of the directory where others make and remove names of the kind, or -1. Or NULL: there is none.
+	 */
 	int (*dir)(struct ipc *);
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 	/*
-	 * For NAME@tap of a kind whose names are the kernel's: whether the caller, who we are now, may read the object with that
-	 * number. 0 or -errno. Or NULL: nothing of the kind can be tapped, or the VFS has seen to it.
+	 * For NAME@tap of a kind whose names are the kernel's: whether the caller, who we are now, may read the object
+	 * with that number. 0 or -errno. Or NULL: nothing of the kind can be tapped, or the VFS has seen to it.
 	 */
 	int (*may_read)(struct ipc *, const struct ipc_ref *, ino_t ino);
 };
@@ -71,8 +77,8 @@ struct ipc_kind_names {
 /* Names that are sockets, with an inode of the mount as their address: address.c and look.c. */
 struct ipc_kind_addresses {
 	/*
-	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as ipc_cred_enter() lets
-	 * it be the caller.
+	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as
+	 * ipc_cred_enter() lets it be the caller.
 	 */
 	int (*look)(const struct ipc_look *);
 	/* In place of look(), where it can tell. 1: it cannot; 0: it will call ipc_look_finish(); or -errno. */
@@ -86,37 +92,38 @@ struct ipc_kind_addresses {
 /* What is done with an open file. */
 struct ipc_kind_handles {
 	/*
-	 * Opens h; h->chan is set already if `named`, and after it if not. -ESTALE when the object is no longer the one with
-	 * that ino. On error, close() is not called.
+	 * Opens h; h->chan is set already if `named`, and after it if not. -ESTALE when the object is no longer the one
+	 * with that ino. On error, close() is not called.
 	 */
 	int (*open)(struct ipc_handle *h, const struct ipc_ref *, int flags, ino_t ino);
 	/* Brings an open handle to use; -EAGAIN: wait on h->open_side. Or NULL. */
 	int (*connect)(struct ipc_op *);
 	/*
-	 * Of the next three, a kind that has asked elsewhere says -EINPROGRESS, and wakes the waitq when the answer is there; then
-	 * -EAGAIN is what O_NONBLOCK gets.
+	 * Of the next three, a kind that has asked elsewhere says -EINPROGRESS, and wakes the waitq when the answer is
+	 * there; then -EAGAIN is what O_NONBLOCK gets.
 	 */
 	/*
-	 * Takes one unit. Returns its length with op->data pointing at it; the length may exceed op->size, the core delivers
-	 * the rest later. 0 is the end of the file. op->data may be ipc_keep_reserve()'s or ipc_scratch()'s.
+	 * Takes one unit. Returns its length with op->data pointing at it; the length may exceed op->size, the core
+	 * delivers the rest later. 0 is the end of the file. op->data may be ipc_keep_reserve()'s or ipc_scratch()'s.
 	 */
 	ssize_t (*read)(struct ipc_op *);
 	/* Sends from op->data + op->done on; raises op->done with what was taken. -EAGAIN leaves op->done true. */
 	ssize_t (*write)(struct ipc_op *);
 	int (*flush)(struct ipc_op *); /* or NULL */
 	/*
-	 * A parked operation is to end without a result. False: the answer of what it asked elsewhere is on its way, and it may have been
-	 * done: it ends with that, or after a second at most. Or NULL: it can always end.
+	 * A parked operation is to end without a result. False: the answer of what it asked elsewhere is on its way,
+	 * and it may have been done: it ends with that, or after a second at most. Or NULL: it can always end.
 	 */
 	bool (*withdraw)(struct ipc_op *);
 	/*
-	 * A message that read() took for op did not reach its reader: whether it is back where the next reader finds it; if not,
-	 * the handle keeps it for its own next read. Or NULL: not.
+	 * A message that read() took for op did not reach its reader: whether it is back where the next reader finds
+	 * it; if not, the handle keeps it for its own next read. Or NULL: not.
 	 */
 	bool (*put_back)(struct ipc_op *, const char *message, size_t len);
 	/*
-	 * A whole message, framed, that a reader of NAME@fifo left unread. From the last to the first, so that each goes before
-	 * all others of its priority. read() tells of each by ipc_pump_note(). Or NULL: every reader has his own copies.
+	 * A whole message, framed, that a reader of NAME@fifo left unread. From the last to the first, so that each
+	 * goes before all others of its priority. read() tells of each by ipc_pump_note(). Or NULL: every reader has
+	 * his own copies.
 	 */
 	void (*give_back)(struct ipc_handle *, const char *data, size_t len, unsigned prio);
 	void (*close)(struct ipc_handle *);
@@ -124,19 +131,22 @@ struct ipc_kind_handles {
 	/* In words, what an operation waits for that ran out of time; leaves text empty for the usual ones. Or NULL. */
 	void (*waits_for)(const struct ipc_op *, char *text, size_t size);
 	/*
-	 * Since when (ipc_now()) a handle has something that others wait for and that closing it gives back; 0: it has not. The kind
-	 * counts such handles in chan->holders. Or NULL: none.
+	 * Since when (ipc_now()) a handle has something that others wait for and that closing it gives back; 0: it has
+	 * not. The kind counts such handles in chan->holders. Or NULL: none.
 	 */
 	int64_t (*holds)(const struct ipc_handle *);
-	/* A descriptor to watch for h->waitq, a new one that the caller closes, or -errno. NULL: waitq.fd is the kind's. */
+	/*
+	 * A descriptor to watch for h->waitq, a new one that the caller closes, or -errno. NULL: waitq.fd is the
+	 * kind's.
+	 */
 	int (*watch_fd)(struct ipc_handle *);
 	int (*fstat)(struct ipc_handle *, struct stat *); /* a handle that is a plain file; or NULL */
 	int (*backing)(const struct ipc_handle *);	  /* ipc_handle_backing(); or NULL */
 };
 
 /*
- * What becomes of a message that was handed over with ack: it is forgotten (settled), or goes to the next reader (given back).
- * Either takes the debt, which its handle has no more.
+ * What becomes of a message that was handed over with ack: it is forgotten (settled), or goes to the next reader (given
+ * back). Either takes the debt, which its handle has no more.
  */
 struct ipc_kind_debts {
 	void (*settled)(struct ipc_debt *);
@@ -148,16 +158,16 @@ struct ipc_kind_debts {
 /* NAME@ctl. */
 struct ipc_kind_ctl {
 	/*
-	 * key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the read.
-	 * Or NULL.
+	 * key=value lines behind those the core writes. chan is NULL where nobody has used it yet. An error fails the
+	 * read. Or NULL.
 	 */
 	int (*show)(struct ipc *, const struct ipc_ref *, struct ipc_chan *, FILE *);
 	/* -EINVAL: unknown key or bad value, with a line in why. Or NULL: nothing can be set. */
 	int (*set)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *key, const char *value,
 		   char *why, size_t size);
 	/*
-	 * For poll(2), of a name that accepts. clients: 1: one waits there, 0: none, or -errno: nobody listens. join: whether it
-	 * was made to listen on for this caller, until leave. Or NULL.
+	 * For poll(2), of a name that accepts. clients: 1: one waits there, 0: none, or -errno: nobody listens. join:
+	 * whether it was made to listen on for this caller, until leave. Or NULL.
 	 */
 	int (*clients)(struct ipc_chan *);
 	bool (*listen_join)(struct ipc_chan *, const struct ipc_cred *);
@@ -177,12 +187,15 @@ struct ipc_kind {
 	bool transient; /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
 
-	/* Sets up, and takes down, the kind's own state in *ipc_kind_data(). Or NULL. stop() may follow a failed start(). */
+	/*
+	 * Sets up, and takes down, the kind's own state in *ipc_kind_data(). Or NULL. stop() may follow a failed
+	 * start().
+	 */
 	int (*start)(struct ipc *);
 	void (*stop)(struct ipc *);
 	/*
-	 * Gives back what a crash left in an instance's runtime directory, once the kind has started. False: there was too little
-	 * memory, or too few descriptors, and somebody must come again. Or NULL: what is in there can go.
+	 * Gives back what a crash left in an instance's runtime directory, once the kind has started. False: there was
+	 * too little memory, or too few descriptors, and somebody must come again. Or NULL: what is in there can go.
 	 */
 	bool (*recover)(struct ipc *, int dir);
 	/* Whether this instance does without it. Or NULL: never. */

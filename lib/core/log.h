@@ -1,6 +1,6 @@
 /*
- * What happened lately, kept as long as somebody reads it: each reader gets all of it from his start on, in order, and waits for
- * more. Whoever is behind loses the oldest and hears how many; nobody waits for him.
+ * What happened lately, kept as long as somebody reads it: each reader gets all of it from his start on, in order, and
+ * waits for more. Whoever is behind loses the oldest and hears how many; nobody waits for him.
  */
 #ifndef IPC_LOG_H
 #define IPC_LOG_H
@@ -35,8 +35,8 @@ struct ipc_log *ipc_log_new(struct ipc *, size_t bytes);
 void ipc_log_free(struct ipc_log *);
 
 /*
- * Makes room for a record of that size, zeros but for the time; NULL when out of memory: every reader has lost it, and hears of that.
- * add: it has been filled. counts: for everybody, when it is lost; else for nobody.
+ * Makes room for a record of that size, zeros but for the time; NULL when out of memory: every reader has lost it, and
+ * hears of that. add: it has been filled. counts: for everybody, when it is lost; else for nobody.
  */
 void *ipc_log_record(struct ipc_log *, size_t size);
 void ipc_log_add(struct ipc_log *, struct ipc_log_record *, bool counts);
@@ -48,8 +48,8 @@ bool ipc_log_leave(struct ipc_log_reader *);
 void ipc_log_wake(struct ipc_log *);
 
 /*
- * The next one, or NULL; *lost: so many that count went before it unread. took: he has read it, or, where some were lost, has heard
- * of those. skip: it does not concern him.
+ * The next one, or NULL; *lost: so many that count went before it unread. took: he has read it, or, where some were
+ * lost, has heard of those. skip: it does not concern him.
  */
 const struct ipc_log_record *ipc_log_next(struct ipc_log_reader *, uint64_t *lost);
 void ipc_log_took(struct ipc_log_reader *, bool counts);

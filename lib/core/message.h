@@ -10,8 +10,8 @@ enum { IPC_META_MAX = 24, IPC_DELIM_MAX = 1 };
 /* Where a message is to be put for ipc_message_frame(): so far behind `to`. */
 size_t ipc_message_at(const struct ipc_handle *);
 /*
- * Frames the message of n bytes at `to + ipc_message_at()` for h's reader; returns its length then, from `to` on. Its deliveries are
- * shown to those who read with ack. delim: -1: none.
+ * Frames the message of n bytes at `to + ipc_message_at()` for h's reader; returns its length then, from `to` on. Its
+ * deliveries are shown to those who read with ack. delim: -1: none.
  */
 size_t ipc_message_frame(const struct ipc_handle *, char *to, size_t n, unsigned prio, unsigned deliveries, int delim);
 /* The message in what that made of it; *len is that of the whole, and of the message then. */

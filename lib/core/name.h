@@ -44,7 +44,10 @@ enum {
 	IPC_F_HELP = 1u << 30,
 };
 
-/* What the core serves: of every kind; and of those that have IPC_F_TAP among theirs. Texts about the channel, not itself. */
+/*
+ * What the core serves: of every kind; and of those that have IPC_F_TAP among theirs. Texts about the channel, not
+ * itself.
+ */
 #define IPC_F_TEXTS (IPC_F_CTL | IPC_F_HELP)
 #define IPC_F_CORE (IPC_F_TEXTS | IPC_F_TAP)
 /* What stands beside tap, whatever the kind itself takes. */
@@ -68,10 +71,10 @@ struct ipc_facets {
 };
 
 /*
- * Parses the comma-separated text behind the '@'. `allowed` is the kind's set of bits, `kind` its name for the messages.
- * Returns 0, or -EINVAL with one line in why (no newline) that names what was wrong and what would be right: unknown
- * facet, facet of another kind, missing or superfluous value, value out of range, the same facet twice, an empty facet,
- * two that contradict each other (lines+nul, one+n, two socket types, ctl or addr with anything else,
+ * Parses the comma-separated text behind the '@'. `allowed` is the kind's set of bits, `kind` its name for the
+ * messages. Returns 0, or -EINVAL with one line in why (no newline) that names what was wrong and what would be right:
+ * unknown facet, facet of another kind, missing or superfluous value, value out of range, the same facet twice, an
+ * empty facet, two that contradict each other (lines+nul, one+n, two socket types, ctl or addr with anything else,
  * batch or meta on a read of neither lines nor nul when `framed` is 0, lease or tries without ack).
  * text need not be NUL-terminated and may hold any bytes; what is quoted in why is ipc_escape()d, and shortened if it
  * is long. 512 bytes hold any line; a smaller why gets the start of it. out is written only on success.
@@ -79,7 +82,10 @@ struct ipc_facets {
 int ipc_facets_parse(const char *kind, uint32_t allowed, int framed, const char *text, size_t len,
 		     struct ipc_facets *out, char *why, size_t why_size);
 
-/* Calls fn for each facet of the set, with how it is written ("prio=0..32767"), in the order in which users are told of them. */
+/*
+ * Calls fn for each facet of the set, with how it is written ("prio=0..32767"), in the order in which users are told of
+ * them.
+ */
 void ipc_facets_each(uint32_t set, void (*fn)(void *arg, uint32_t facet, const char *usage), void *arg);
 
 #endif

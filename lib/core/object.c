@@ -115,7 +115,10 @@ void ipc_ref_leave(const struct ipc_cred *cred, const struct ipc_ref *ref)
 		ipc_cred_leave(cred);
 }
 
-/* As in a sticky directory, which the kind's would be if that did not forbid more. The kernel's own objects the kernel judges. */
+/*
+ * As in a sticky directory, which the kind's would be if that did not forbid more. The kernel's own objects the kernel
+ * judges.
+ */
 static int ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
@@ -218,7 +221,9 @@ int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 			from->kind->name);
 	if (!chan || !ipc_ref_means(from, chan->st.st_ino))
 		return -ENOENT;
-	/* As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object. */
+	/*
+	 * As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object.
+	 */
 	if (ref_may_remove(ipc, cred, from) < 0)
 		return -EPERM;
 	ipc_names_changed(ipc, from->kind);
@@ -242,8 +247,8 @@ int ipc_readlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 }
 
 /*
- * For names that live in our table, where nobody but us asks whose the object is: 0, or -ESTALE if another one has the name by
- * now. A kernel object is compared where it is opened, so that nothing can come in between.
+ * For names that live in our table, where nobody but us asks whose the object is: 0, or -ESTALE if another one has the
+ * name by now. A kernel object is compared where it is opened, so that nothing can come in between.
  */
 static int ref_is_current(struct ipc *ipc, const struct ipc_ref *ref, const struct ipc_handle *h)
 {
@@ -253,8 +258,8 @@ static int ref_is_current(struct ipc *ipc, const struct ipc_ref *ref, const stru
 }
 
 /*
- * touch(1) sets the times of what it could not open, and takes that for success: so what the open refused is refused here too. The
- * open without reading and waiting is touch's own, and troubles no server.
+ * touch(1) sets the times of what it could not open, and takes that for success: so what the open refused is refused
+ * here too. The open without reading and waiting is touch's own, and troubles no server.
  */
 static int ref_contradicts(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {

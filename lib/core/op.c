@@ -1,6 +1,6 @@
 /*
- * Operations: tried at once, parked when they would wait, and completed exactly once. Being on a waitq's list is what decides
- * who completes one: whoever takes it off.
+ * Operations: tried at once, parked when they would wait, and completed exactly once. Being on a waitq's list is what
+ * decides who completes one: whoever takes it off.
  */
 #include "chan.h"
 #include "changed.h"
@@ -94,7 +94,10 @@ static ssize_t op_submit(struct ipc_op *op)
 	op->done = 0;
 	op->taken = op->held = false;
 	op->ending = 0;
-	/* Without connect() there is nothing to wait for: a writer's open must not queue behind the readers it will feed. */
+	/*
+	 * Without connect() there is nothing to wait for: a writer's open must not queue behind the readers it will
+	 * feed.
+	 */
 	if (op->type == IPC_OPEN && !h->kind->handles->connect)
 		return 0;
 	/* The rest of a message is nobody else's: it need not queue behind those who wait for a new one. */

@@ -19,8 +19,8 @@ struct ipc_person {
 /* Calls fn for each; it returns false to end that. Whoever waits is not shown again as one who reads or writes. */
 void ipc_people_each(const struct ipc_chan *, bool (*fn)(void *arg, const struct ipc_person *), void *arg);
 /*
- * Whom the reader of the text (abroad.h) knows by what number, 0 if by none, and what it is called: "?" where it cannot be seen or is
- * another process by now.
+ * Whom the reader of the text (abroad.h) knows by what number, 0 if by none, and what it is called: "?" where it cannot
+ * be seen or is another process by now.
  */
 pid_t ipc_person_show(const struct ipc *, const struct ipc_person *, char *command, size_t size);
 

@@ -8,8 +8,9 @@
 enum { IPC_PERMITS_MAX = INT32_MAX };
 
 /*
- * For a kind's write() and flush(). post: 0, -errno with a line for MNT/errors, or -EAGAIN, and then it comes again with the same count.
- * A line is posted as a whole or not at all; what can be no count any more is refused at once, and not only at close.
+ * For a kind's write() and flush(). post: 0, -errno with a line for MNT/errors, or -EAGAIN, and then it comes again
+ * with the same count. A line is posted as a whole or not at all; what can be no count any more is refused at once, and
+ * not only at close.
  */
 ssize_t ipc_post_write(struct ipc_op *, int (*post)(struct ipc_handle *, unsigned count));
 int ipc_post_flush(struct ipc_op *, int (*post)(struct ipc_handle *, unsigned count));

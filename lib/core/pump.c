@@ -1,12 +1,12 @@
 /*
  * The pump of NAME@fifo: what a handle reads goes into a pipe, or what comes out of a pipe is written to a handle.
  *
- * What a reader has not taken out of the pipe when he goes belongs to others. So the pump remembers what it wrote until it
- * has been read, which the pipe tells (FIONREAD), and gives the messages back of which the reader had not all.
+ * What a reader has not taken out of the pipe when he goes belongs to others. So the pump remembers what it wrote until
+ * it has been read, which the pipe tells (FIONREAD), and gives the messages back of which the reader had not all.
  *
- * Without `batch` one message at a time is in the pipe, which has room for one page and is then full: so workers share a
- * queue as fairly as with the other face, and reading the message wakes us. A client that makes the pipe larger asks for more
- * at a time, and gets it.
+ * Without `batch` one message at a time is in the pipe, which has room for one page and is then full: so workers share
+ * a queue as fairly as with the other face, and reading the message wakes us. A client that makes the pipe larger asks
+ * for more at a time, and gets it.
  */
 #include "pump.h"
 

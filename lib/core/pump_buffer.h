@@ -14,7 +14,10 @@ struct pump_note {
 
 /* Zero-initialised is empty. data and notes are its owner's to free. */
 struct ipc_pump_buffer {
-	/* Feeding the pipe: what has not all been read, of which the pipe was given `at` bytes. Else: what is to be written. */
+	/*
+	 * Feeding the pipe: what has not all been read, of which the pipe was given `at` bytes. Else: what is to be
+	 * written.
+	 */
 	char *data;
 	size_t len, at, size;
 	struct pump_note *notes; /* of the messages in data */
@@ -30,8 +33,8 @@ void ipc_pump_buffer_drop_notes(struct ipc_pump_buffer *);
 /* Drops the messages that have been read whole; `unread` bytes are still in the pipe. */
 void ipc_pump_buffer_forget(struct ipc_pump_buffer *, size_t unread);
 /*
- * Gives back, from the last to the first, the messages that the reader had not all of. Of the one that he was reading he may lack
- * the newline, and has read it all the same.
+ * Gives back, from the last to the first, the messages that the reader had not all of. Of the one that he was reading
+ * he may lack the newline, and has read it all the same.
  */
 void ipc_pump_buffer_give_back(struct ipc_pump_buffer *, struct ipc_handle *, size_t unread);
 

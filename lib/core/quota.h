@@ -1,7 +1,7 @@
 /*
  * What each user has of the daemon's own resources, so that one cannot starve another: open handles, parked operations,
- * channels whose names we keep, and bytes that we hold for him. The limits are in struct ipc_options; nobody honest meets
- * them. A user is forgotten when he has nothing.
+ * channels whose names we keep, and bytes that we hold for him. The limits are in struct ipc_options; nobody honest
+ * meets them. A user is forgotten when he has nothing.
  */
 #ifndef IPC_QUOTA_H
 #define IPC_QUOTA_H
@@ -9,8 +9,8 @@
 #include "ipc.h"
 
 /*
- * Takes n of a resource for the user, or returns `err` (as -err) with a line for MNT/errors when that would go beyond his
- * limit; -ENOMEM. What was taken must be given back by ipc_quota_give() with the same uid.
+ * Takes n of a resource for the user, or returns `err` (as -err) with a line for MNT/errors when that would go beyond
+ * his limit; -ENOMEM. What was taken must be given back by ipc_quota_give() with the same uid.
  */
 #define ipc_quota_take(ipc, cred, what, n, path)                                                                       \
 	(ipc_quota_charge((ipc), (cred)->uid, (what), (n)) == 0                                                        \

@@ -6,8 +6,8 @@
 #include "name.h"
 
 /*
- * marks: what may not stand there as it is. All three texts take \" and \\, and nothing else is left that they would take for more
- * than itself.
+ * marks: what may not stand there as it is. All three texts take \" and \\, and nothing else is left that they would
+ * take for more than itself.
  */
 static void quote_but(FILE *out, const char *shown, const char *marks)
 {

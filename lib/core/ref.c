@@ -189,7 +189,10 @@ static const char *ref_next_at(const char *from)
 	return at;
 }
 
-/* Where the '@' stands whose right side is facets, or NULL. The leftmost that parses wins, so an address may hold an '@'. */
+/*
+ * Where the '@' stands whose right side is facets, or NULL. The leftmost that parses wins, so an address may hold an
+ * '@'.
+ */
 static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, const char *name, struct ipc_facets *facets,
 			      char *why, size_t why_size)
 {
@@ -207,8 +210,8 @@ static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, cons
 }
 
 /*
- * What reads as facets is facets, whatever objects there are: another user's queue "jobs@lines" must not catch what is meant
- * for "jobs". Where it does not, an object may have such a name.
+ * What reads as facets is facets, whatever objects there are: another user's queue "jobs@lines" must not catch what is
+ * meant for "jobs". Where it does not, an object may have such a name.
  */
 static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,
 		       bool literal, struct ipc_ref *ref)

@@ -129,7 +129,10 @@ static void refusal_tell(struct ipc *ipc, const struct ipc_cred *cred, const str
 	ipc_event(ipc, &e);
 }
 
-/* Names of channels and hosts, commands, and what was written: none of it may look like a line of its own, or another's. */
+/*
+ * Names of channels and hosts, commands, and what was written: none of it may look like a line of its own, or
+ * another's.
+ */
 static char *refusal_text(const char *why, va_list args)
 {
 	char text[WHY_MAX], shown[4 * WHY_MAX];

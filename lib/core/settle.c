@@ -185,9 +185,9 @@ void ipc_handle_ends(struct ipc_handle *h, pid_t closer, enum ipc_end end)
 }
 
 /*
- * A close(2) says nothing about success, unless nothing was left to read: shells and exceptions close what they leave. And
- * nothing at all where it was another process that read: dash and BusyBox sh open a command's files themselves, and close them
- * behind it. Then the status of who exited last says it.
+ * A close(2) says nothing about success, unless nothing was left to read: shells and exceptions close what they leave.
+ * And nothing at all where it was another process that read: dash and BusyBox sh open a command's files themselves, and
+ * close them behind it. Then the status of who exited last says it.
  */
 void ipc_settle_close(struct ipc_handle *h)
 {

@@ -1,7 +1,7 @@
 /*
- * Settling: a message that a handle with ack has taken is owed until it is settled. A message is done when its reader asks
- * for more, or exits with status 0; in every other case it goes back. When that is so is decided here; what it means is the
- * kind's to say, by settled() and given_back().
+ * Settling: a message that a handle with ack has taken is owed until it is settled. A message is done when its reader
+ * asks for more, or exits with status 0; in every other case it goes back. When that is so is decided here; what it
+ * means is the kind's to say, by settled() and given_back().
  */
 #ifndef IPC_SETTLE_H
 #define IPC_SETTLE_H

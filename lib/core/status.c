@@ -41,7 +41,9 @@ static bool status_judge(struct ipc_status *s, struct ipc_status_row *row)
 	return r == IPC_ASKED;
 }
 
-/* What we remember under the name may be another object, perhaps another user's, that native calls have replaced since. */
+/*
+ * What we remember under the name may be another object, perhaps another user's, that native calls have replaced since.
+ */
 static bool status_depth(struct ipc_status *s, struct ipc_status_row *row)
 {
 	struct ipc_ref ref = ipc_ref_of(row->kind, row->name);
@@ -60,9 +62,9 @@ static bool status_depth(struct ipc_status *s, struct ipc_status_row *row)
 }
 
 /*
- * How much is in an object, and who is at it, is for those to know who may read it. Of one of the kernel's the depth is looked up as
- * the caller: where that works he may, and its attributes need not be asked for, which with thousands of channels is worth it. But
- * of a plain file, which is not used through us, everybody sees the size.
+ * How much is in an object, and who is at it, is for those to know who may read it. Of one of the kernel's the depth is
+ * looked up as the caller: where that works he may, and its attributes need not be asked for, which with thousands of
+ * channels is worth it. But of a plain file, which is not used through us, everybody sees the size.
  */
 static void status_kernels(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
 {
@@ -119,8 +121,8 @@ static void status_add(void *arg, const char *name, mode_t type)
 }
 
 /*
- * What cannot be listed at all is left out; what could be at another time must not look as if it were not there. 1: there is a kind;
- * 0: there is none; or IPC_ASKED.
+ * What cannot be listed at all is left out; what could be at another time must not look as if it were not there. 1:
+ * there is a kind; 0: there is none; or IPC_ASKED.
  */
 static int status_next_kind(struct ipc_status *s)
 {

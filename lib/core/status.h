@@ -1,6 +1,6 @@
 /*
- * MNT/status in its forms. status.c walks the channels that the reader sees, in steps; a writer makes of them what he gets:
- * status_lines.c, status_json.c, status_metrics.c, status_dot.c.
+ * MNT/status in its forms. status.c walks the channels that the reader sees, in steps; a writer makes of them what he
+ * gets: status_lines.c, status_json.c, status_metrics.c, status_dot.c.
  */
 #ifndef IPC_STATUS_H
 #define IPC_STATUS_H

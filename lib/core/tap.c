@@ -17,7 +17,9 @@
 #include "quota.h"
 #include "ref.h"
 
-/* What is kept for the taps of one channel, on the account of each who has opened one; and before a message with meta. */
+/*
+ * What is kept for the taps of one channel, on the account of each who has opened one; and before a message with meta.
+ */
 enum { TAP_BYTES = 1 << 20, META_MAX = 160, COMMAND = 16 };
 /* For so long a process that was seen is taken to have the same name. */
 #define SEEN_NS INT64_C(1000000)

@@ -1,13 +1,15 @@
 /*
- * NAME@tap: a copy of every message that is written to a channel, or read from it, by the files of this mount. It takes nothing,
- * and nobody waits for who reads it.
+ * NAME@tap: a copy of every message that is written to a channel, or read from it, by the files of this mount. It takes
+ * nothing, and nobody waits for who reads it.
  */
 #ifndef IPC_TAP_H
 #define IPC_TAP_H
 
 #include "chan.h"
 
-/* Written to the channel; read from it; what was read and goes back, as it did not reach its reader or was not settled. */
+/*
+ * Written to the channel; read from it; what was read and goes back, as it did not reach its reader or was not settled.
+ */
 enum ipc_tap_way { IPC_TAP_IN, IPC_TAP_OUT, IPC_TAP_BACK };
 
 /* How such a name is opened: as a kind that no directory shows. */

@@ -1,6 +1,6 @@
 /*
- * A text in memory, written through a stream. Unlike open_memstream(3), which goes on without what it found no memory for,
- * it tells at the end whether all of it is there.
+ * A text in memory, written through a stream. Unlike open_memstream(3), which goes on without what it found no memory
+ * for, it tells at the end whether all of it is there.
  */
 #include <errno.h>
 #include <stdlib.h>

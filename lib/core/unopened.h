@@ -1,7 +1,7 @@
 /*
- * What we remember of kernel objects that nobody has open through us: counters, and what a queue said of itself. Native calls
- * remove such objects, and make others, without our hearing of it, so the records end by number: the oldest makes way, one of the
- * same user's if he has most of them.
+ * What we remember of kernel objects that nobody has open through us: counters, and what a queue said of itself. Native
+ * calls remove such objects, and make others, without our hearing of it, so the records end by number: the oldest makes
+ * way, one of the same user's if he has most of them.
  */
 #ifndef IPC_UNOPENED_H
 #define IPC_UNOPENED_H

@@ -1,8 +1,9 @@
 /*
- * Who waits for something that others hold until they close it, and what his process holds itself: what deadlocks are made of.
+ * Who waits for something that others hold until they close it, and what his process holds itself: what deadlocks are
+ * made of.
  *
- * Only a process that has waited for a moment is looked at, by a helper: which files it has open is for /proc to say, as a child may
- * have inherited what its parent took.
+ * Only a process that has waited for a moment is looked at, by a helper: which files it has open is for /proc to say,
+ * as a child may have inherited what its parent took.
  */
 #ifndef IPC_WAITER_H
 #define IPC_WAITER_H

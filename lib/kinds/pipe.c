@@ -83,8 +83,8 @@ static int opening_try(const struct pipe_opening *o, const char *path, int flags
 }
 
 /*
- * Whether it is the FIFO that was to be opened; of a number that ipc_stat() cannot have given, nothing is known. Asks the kernel
- * alone: the walk has just brought these attributes, and the mount would have to ask us.
+ * Whether it is the FIFO that was to be opened; of a number that ipc_stat() cannot have given, nothing is known. Asks
+ * the kernel alone: the walk has just brought these attributes, and the mount would have to ask us.
  */
 static bool opening_is_meant(const struct pipe_opening *o, int fd)
 {

@@ -1,4 +1,7 @@
-/* A handle that is a plain file, for the kinds that have such: a descriptor of ours, read and written at op->offset, and locked. */
+/*
+ * A handle that is a plain file, for the kinds that have such: a descriptor of ours, read and written at op->offset,
+ * and locked.
+ */
 #ifndef IPC_PLAIN_H
 #define IPC_PLAIN_H
 

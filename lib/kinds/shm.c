@@ -1,6 +1,6 @@
 /*
- * /shm: POSIX shared memory. A name is a link to the object in /dev/shm and the kernel does the rest; only the open that
- * must make a new name (O_EXCL) cannot become a native one, so its handle is a plain file of ours.
+ * /shm: POSIX shared memory. A name is a link to the object in /dev/shm and the kernel does the rest; only the open
+ * that must make a new name (O_EXCL) cannot become a native one, so its handle is a plain file of ours.
  */
 #include "base/place.h"
 #include "base/sys.h"
@@ -123,7 +123,10 @@ static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const stru
 				  IPC_SHMDIR
 				  "/%s is a link or the like, and no shared memory: not followed, as by shm_open(3)",
 				  name);
-	/* Removed by a native call, behind an entry that the kernel had cached: it finds that out, or makes the object, itself. */
+	/*
+	 * Removed by a native call, behind an entry that the kernel had cached: it finds that out, or makes the object,
+	 * itself.
+	 */
 	if ((f->set & IPC_F_SIZE) && f->size != st.st_size)
 		return shm_refuse_size(ipc, cred, ref, st.st_size);
 	return (size_t)snprintf(buf, size, IPC_SHMDIR "/%s", name) < size ? 0 : -ENAMETOOLONG;

@@ -1,6 +1,7 @@
 /*
- * /dev/shm, kept open: where the objects of /shm and /sem are files. `dir` is its descriptor, or -errno where there is none; then
- * there are no objects (-ENOENT). An object is a regular file: a link, a directory or a device by its name is none.
+ * /dev/shm, kept open: where the objects of /shm and /sem are files. `dir` is its descriptor, or -errno where there is
+ * none; then there are no objects (-ENOENT). An object is a regular file: a link, a directory or a device by its name
+ * is none.
  */
 #ifndef IPC_SHMDIR_H
 #define IPC_SHMDIR_H
@@ -11,7 +12,10 @@
 
 /* Returns the descriptor, or -errno. The caller closes it. */
 int ipc_shmdir_open(void);
-/* The errno of a call on such a descriptor, as it is answered: negative, and -ENOENT where there is no directory or no object. */
+/*
+ * The errno of a call on such a descriptor, as it is answered: negative, and -ENOENT where there is no directory or no
+ * object.
+ */
 int ipc_shmdir_error(int err);
 int ipc_shmdir_stat(int dir, const char *name, struct stat *);
 
@@ -19,15 +23,17 @@ int ipc_shmdir_stat(int dir, const char *name, struct stat *);
 int ipc_shmdir_pin(int dir, const char *name, const struct ipc_ref *, struct stat *);
 
 /*
- * Makes the caller's object of that mode: outfit() fills it, and says 0 or -errno. It has no name until all is done: to take it away
- * again by name could hit what another has put there meanwhile. -EEXIST.
+ * Makes the caller's object of that mode: outfit() fills it, and says 0 or -errno. It has no name until all is done: to
+ * take it away again by name could hit what another has put there meanwhile. -EEXIST.
  */
 int ipc_shmdir_create(int dir, const char *name, const struct ipc_cred *, mode_t mode, int (*outfit)(int fd, void *arg),
 		      void *arg);
 /* rename(2) behind the kind's own look at both names. What the mount does not show must not be replaced through it. */
 int ipc_shmdir_rename(int dir, const char *old, const char *new, bool new_exists, unsigned flags);
 
-/* Calls emit for each object of the instance whose name name_of() finds in its file's; NULL: it is of the other kind. */
+/*
+ * Calls emit for each object of the instance whose name name_of() finds in its file's; NULL: it is of the other kind.
+ */
 int ipc_shmdir_list(struct ipc *, int dir, const char *(*name_of)(const char *file), mode_t type,
 		    void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 

@@ -1,4 +1,6 @@
-/* The data of a connected socket behind a handle, for the kinds that have such: streams in pieces, packets one a call. */
+/*
+ * The data of a connected socket behind a handle, for the kinds that have such: streams in pieces, packets one a call.
+ */
 #ifndef IPC_SOCKET_H
 #define IPC_SOCKET_H
 
@@ -21,8 +23,8 @@ bool ipc_socket_has_client(int listening);
 unsigned ipc_socket_poll(const struct ipc_handle *, int fd);
 
 /*
- * In a kind's set(), for a server that answers at the end of its input: `shutdown=write` ends for writing what the caller
- * has open of chan (NULL: nothing). connection: a handle's descriptor, or -1 where that cannot be ended so.
+ * In a kind's set(), for a server that answers at the end of its input: `shutdown=write` ends for writing what the
+ * caller has open of chan (NULL: nothing). connection: a handle's descriptor, or -1 where that cannot be ended so.
  */
 int ipc_socket_ctl_set(struct ipc_chan *chan, const struct ipc_cred *, const char *key, const char *value, char *why,
 		       size_t size, int (*connection)(struct ipc_handle *));

@@ -1,6 +1,6 @@
 /*
- * What the benchmark programs share. Each of them takes one sample and prints one number; run.py repeats them in turn and
- * compares. A program that finds wrong data says so and fails: a fast path that loses bytes is no result.
+ * What the benchmark programs share. Each of them takes one sample and prints one number; run.py repeats them in turn
+ * and compares. A program that finds wrong data says so and fails: a fast path that loses bytes is no result.
  */
 #ifndef BENCH_H
 #define BENCH_H

@@ -1,10 +1,11 @@
 /*
  * One message to many readers: nanoseconds of a message and reader.
  *
- * usage: cast READERS COUNT [OUT IN]   COUNT writes to the file OUT, and READERS who open IN and read it, each all of them;
- *                                      without files a pipe for each reader, and a write to each of them
+ * usage: cast READERS COUNT [OUT IN]   COUNT writes to the file OUT, and READERS who open IN and read it, each all of
+ * them; without files a pipe for each reader, and a write to each of them
  *
- * A message has 64 bytes, with a newline at its end, so that OUT and IN may be @lines. Each reader is a process of its own.
+ * A message has 64 bytes, with a newline at its end, so that OUT and IN may be @lines. Each reader is a process of its
+ * own.
  */
 #include <sys/mman.h>
 #include <sys/wait.h>

@@ -4,7 +4,8 @@
  * usage: connection bind PATH COUNT     socket, bind, unlink, close
  *        connection connect PATH COUNT  a client's socket, connect, close; the server's accept and 8 bytes
  *        connection ask PATH COUNT      64 bytes to and fro on one connection
- *        connection collect PATH COUNT  binds PATH, prints a line, and takes COUNT connections, each of which must say "x\n"
+ *        connection collect PATH COUNT  binds PATH, prints a line, and takes COUNT connections, each of which must say
+ * "x\n"
  */
 #include <pthread.h>
 #include <sys/socket.h>

@@ -3,8 +3,8 @@
  *
  * usage: memory read|write|copy|line PATH COUNT
  *
- * read, write: COUNT calls of 64 KiB, through a file of 16 MiB again and again. copy: as many bytes by memcpy(3) out of a
- * mapping. line: two processes hand one cache line of a mapping to and fro.
+ * read, write: COUNT calls of 64 KiB, through a file of 16 MiB again and again. copy: as many bytes by memcpy(3) out of
+ * a mapping. line: two processes hand one cache line of a mapping to and fro.
  */
 #include <sched.h>
 #include <stdatomic.h>

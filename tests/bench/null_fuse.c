@@ -1,6 +1,7 @@
 /*
- * The floor: a file system that does nothing. Any name is a file, whose writes say that they took all, and whose reads find
- * the end. The same requests as a channel's, without a channel behind them, served either by libfuse's threads or by our loop.
+ * The floor: a file system that does nothing. Any name is a file, whose writes say that they took all, and whose reads
+ * find the end. The same requests as a channel's, without a channel behind them, served either by libfuse's threads or
+ * by our loop.
  *
  * usage: null_fuse mt|loop SPIN_NS MOUNTPOINT
  */

@@ -1,6 +1,6 @@
 /*
- * Readers who wait: opens FILE again and again, COUNT times, reads each in a thread of its own, prints how many there are,
- * and stays until it is killed.
+ * Readers who wait: opens FILE again and again, COUNT times, reads each in a thread of its own, prints how many there
+ * are, and stays until it is killed.
  *
  * usage: parked FILE COUNT
  */

@@ -1,5 +1,6 @@
 /*
- * A slow stream: writes 64 bytes to FILE at a steady RATE a second; with QUEUE, each is received natively from there at once.
+ * A slow stream: writes 64 bytes to FILE at a steady RATE a second; with QUEUE, each is received natively from there at
+ * once.
  *
  * usage: trickle RATE SECONDS FILE [QUEUE]
  */

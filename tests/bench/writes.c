@@ -3,9 +3,9 @@
  *
  * usage: writes [-o] [-c CLIENTS] [-s SIZE] [-n COUNT] [-b BURST] [-q QUEUE] FILE...
  *
- * The clients are threads, each with a descriptor of its own (the n-th FILE, again from the first where there are fewer).
- * Together they write bursts of BURST; only the bursts are timed. In between QUEUE is drained natively, and each message
- * must be there, whole, once and in its client's order.
+ * The clients are threads, each with a descriptor of its own (the n-th FILE, again from the first where there are
+ * fewer). Together they write bursts of BURST; only the bursts are timed. In between QUEUE is drained natively, and
+ * each message must be there, whole, once and in its client's order.
  */
 #include <mqueue.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /*
- * Fuzz target for writes to NAME@ctl. An input: a byte for the channel (bit 0: shm, else bcast; bit 1: the broadcast has had
- * a message), then records of a length byte and so many bytes, one write each; a length of 0 closes and opens it again.
- * Whatever is written, the channel keeps what it has, and its ctl stays readable.
+ * Fuzz target for writes to NAME@ctl. An input: a byte for the channel (bit 0: shm, else bcast; bit 1: the broadcast
+ * has had a message), then records of a length byte and so many bytes, one write each; a length of 0 closes and opens
+ * it again. Whatever is written, the channel keeps what it has, and its ctl stays readable.
  */
 #include "ipc.h"
 

@@ -2,10 +2,11 @@
  * Fuzz target for the facets lines and nul, on a broadcast: what is written in pieces of any size must come out as the
  * messages that a simple reading of the same bytes finds, whole, in order, and once.
  *
- * An input: a byte for the facets (bit 0: nul, 1: batch, 2: a reader with little room), then records. One that begins with
- * 1 to 253 writes so many bytes that follow; 254 and 255 write 1 KiB and 15 times as much, so that lines become too long; 0
- * ends an unfinished line, as close(2) does. After each, everything is read that there is. The buffer is small, so that a
- * long line and what follows it may be too much for it: then the oldest messages are missing, and the reader is told.
+ * An input: a byte for the facets (bit 0: nul, 1: batch, 2: a reader with little room), then records. One that begins
+ * with 1 to 253 writes so many bytes that follow; 254 and 255 write 1 KiB and 15 times as much, so that lines become
+ * too long; 0 ends an unfinished line, as close(2) does. After each, everything is read that there is. The buffer is
+ * small, so that a long line and what follows it may be too much for it: then the oldest messages are missing, and the
+ * reader is told.
  */
 #include "ipc.h"
 

@@ -1,8 +1,8 @@
 /*
- * Fuzz target for the session: an input is a sequence of requests, which reach fs/ as the kernel would send them, without a
- * mount. What the kernel guarantees is kept (nodeids and handles that it was given, no FORGET or RELEASE of what is in
- * use); everything else, order, names, flags, sizes and offsets, is the input's. Each request must be answered exactly
- * once, when it is interrupted at the latest, and no answer may be longer than what was asked for.
+ * Fuzz target for the session: an input is a sequence of requests, which reach fs/ as the kernel would send them,
+ * without a mount. What the kernel guarantees is kept (nodeids and handles that it was given, no FORGET or RELEASE of
+ * what is in use); everything else, order, names, flags, sizes and offsets, is the input's. Each request must be
+ * answered exactly once, when it is interrupted at the latest, and no answer may be longer than what was asked for.
  *
  * Not tried: /sig and /net, which would reach others on the machine, and connect=, for the same reason.
  */

@@ -1,4 +1,7 @@
-/* The daemon is killed at each of its system calls in turn, while it hands a job over or takes one back: it is never lost. */
+/*
+ * The daemon is killed at each of its system calls in turn, while it hands a job over or takes one back: it is never
+ * lost.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,7 @@
-/* Jobs that survive the worker, in all the ways in which programs read and end, and beside other users and many descriptors. */
+/*
+ * Jobs that survive the worker, in all the ways in which programs read and end, and beside other users and many
+ * descriptors.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -66,8 +69,8 @@ static int look_at_signals(void *path)
 }
 
 /*
- * The kernel lets nobody look at a process that closes its files in an execve(2), until they are closed. Here it waits for a daemon
- * that is to look at it first.
+ * The kernel lets nobody look at a process that closes its files in an execve(2), until they are closed. Here it waits
+ * for a daemon that is to look at it first.
  */
 static void look_at_exec(int (*look)(void *), void *(*what)(pid_t worker))
 {

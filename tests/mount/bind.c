@@ -1,4 +1,7 @@
-/* The same mount by other paths: bound elsewhere, below a directory that moves, or taken out of the tree while files are open. */
+/*
+ * The same mount by other paths: bound elsewhere, below a directory that moves, or taken out of the tree while files
+ * are open.
+ */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -18,8 +21,8 @@ static void own_namespace(void)
 }
 
 /*
- * A line in two pieces to each kind that cuts lines, while children come and go, by $AT; $MOVE happens between the pieces. What
- * came is looked at by $M where that is still there, else by $AT.
+ * A line in two pieces to each kind that cuts lines, while children come and go, by $AT; $MOVE happens between the
+ * pieces. What came is looked at by $M where that is still there, else by $AT.
  */
 static const char pieces[] =
 	"cd /; touch $M/mq/$P@maxmsg=4,msgsize=64 $M/sem/$P $M/bcast/$P; exec 8<$M/bcast/$P@lines 9<$M/mq/$P@lines\n"

@@ -1,6 +1,6 @@
 /*
- * DESIGN.md, part 9: the mount in other namespaces. The channels are the same from everywhere, and nothing else of the daemon's own
- * place is lent out. What the kernel forbids here is skipped.
+ * DESIGN.md, part 9: the mount in other namespaces. The channels are the same from everywhere, and nothing else of the
+ * daemon's own place is lent out. What the kernel forbids here is skipped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -146,7 +146,10 @@ t_test_bare(container, shm_modes_and_owners_hold)
 	cr_expect(strstr(out, "Permission denied"), "%s", out);
 }
 
-/* The same mount namespace, another root: the link would lead into that. A daemon of its own, as its mounts must go with it. */
+/*
+ * The same mount namespace, another root: the link would lead into that. A daemon of its own, as its mounts must go
+ * with it.
+ */
 t_test_bare(container, shm_in_a_chroot_is_the_hosts_object)
 {
 	char *x = t_name("x"), *out;

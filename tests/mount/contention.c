@@ -243,8 +243,8 @@ static int remove_often(void *arg)
 }
 
 /*
- * O_CREAT finds the name or makes it. Of what we serve, FUSE's OPEN does not say who would make it: when the name goes twice,
- * between LOOKUP and OPEN each time, that is ENOENT.
+ * O_CREAT finds the name or makes it. Of what we serve, FUSE's OPEN does not say who would make it: when the name goes
+ * twice, between LOOKUP and OPEN each time, that is ENOENT.
  */
 static void check_made_and_removed(char *path, const char *facets, int flags, bool served)
 {

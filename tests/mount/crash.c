@@ -1,6 +1,6 @@
 /*
- * The daemon's end, by SIGKILL and in good order, in the middle of traffic of every kind. $ROUNDS changes how often it dies
- * in one test.
+ * The daemon's end, by SIGKILL and in good order, in the middle of traffic of every kind. $ROUNDS changes how often it
+ * dies in one test.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -417,7 +417,10 @@ static void check_kernel_traffic_goes_on(void)
 	}
 }
 
-/* A message that was taken for a read which then got no answer is lost with the daemon: one at most, as there is one reader. */
+/*
+ * A message that was taken for a read which then got no answer is lost with the daemon: one at most, as there is one
+ * reader.
+ */
 static void check_queues(long may_be_lost)
 {
 	long lost = 0, doubled = 0, invented = 0;

@@ -1,4 +1,6 @@
-/* A thousand clients of each sort that misbehave: the daemon serves the others meanwhile, and nothing of them is left. */
+/*
+ * A thousand clients of each sort that misbehave: the daemon serves the others meanwhile, and nothing of them is left.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

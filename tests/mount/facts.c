@@ -1,4 +1,7 @@
-/* DESIGN.md, part 4: what the design knows of FUSE, and that it still holds. Fact 3: mount/contention.c; 6: mount/interrupt.c. */
+/*
+ * DESIGN.md, part 4: what the design knows of FUSE, and that it still holds. Fact 3: mount/contention.c; 6:
+ * mount/interrupt.c.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -182,8 +182,9 @@ void t_setup(void)
 }
 
 /*
- * What a crash leaves is given back by the next daemon that starts, and that must be the test's own and not the one of a test
- * beside it. So nobody starts one from a crash until the next start. The lock is on this program, so that no file is left.
+ * What a crash leaves is given back by the next daemon that starts, and that must be the test's own and not the one of
+ * a test beside it. So nobody starts one from a crash until the next start. The lock is on this program, so that no
+ * file is left.
  */
 static void lock_starts(int how)
 {

@@ -1,6 +1,6 @@
 /*
- * The harness of the mount tests (those in this folder). Each test gets a mount of its own and leaves nothing behind, not even
- * when it crashes or is killed: see janitor.h.
+ * The harness of the mount tests (those in this folder). Each test gets a mount of its own and leaves nothing behind,
+ *not even when it crashes or is killed: see janitor.h.
  *
  *	t_test(mq, read_gets_what_was_written)
  *	{
@@ -8,8 +8,8 @@
  *		cr_assert_str_eq(t_read(t_path(M, "mq/%s@drain", t_name("q"))), "hello");
  *	}
  *
- * Strings that are returned live until the test ends. Whatever waits is bounded by T_PATIENCE, and the test fails beyond
- * it. Criterion's assertions hang in a forked child: there, return a status instead.
+ * Strings that are returned live until the test ends. Whatever waits is bounded by T_PATIENCE, and the test fails
+ *beyond it. Criterion's assertions hang in a forked child: there, return a status instead.
  */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
@@ -77,8 +77,8 @@ bool t_is_mounted(const char *dir);
 
 /* t_path(M, "mq/%s", name) */
 char *t_path(const struct t_mount *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A name for a kernel object that is the test's own: BASE behind a prefix, which scripts have as $P. The object is unlinked
- * when the test ends, be it in /dev/shm, a queue, or a semaphore. */
+/* A name for a kernel object that is the test's own: BASE behind a prefix, which scripts have as $P. The object is
+ * unlinked when the test ends, be it in /dev/shm, a queue, or a semaphore. */
 char *t_name(const char *base);
 /* A directory of the test's own, the working directory of scripts. */
 const char *t_scratch(void);
@@ -100,14 +100,14 @@ void t_write(const char *path, const char *text);
 int t_open(const char *path, int flags);
 
 /*
- * A shell script in the background: $M is the mount's directory (m may be NULL), $P as in t_name(), $IPCFS the program. Each
- * gets a process group of its own, and /dev/null as its input.
+ * A shell script in the background: $M is the mount's directory (m may be NULL), $P as in t_name(), $IPCFS the program.
+ * Each gets a process group of its own, and /dev/null as its input.
  */
 pid_t t_spawn(const struct t_mount *m, const char *shell, const char *script);
 /* fn in a forked child, whose exit status is what it returns. */
 pid_t t_fork(int (*fn)(void *arg), void *arg);
-/* Waits for a child of t_spawn() or t_fork(). Returns its exit status, or 128 and the signal. *out is what it wrote to stdout
- * and stderr; where out is NULL, that is shown if the child did not exit with 0. */
+/* Waits for a child of t_spawn() or t_fork(). Returns its exit status, or 128 and the signal. *out is what it wrote to
+ * stdout and stderr; where out is NULL, that is shown if the child did not exit with 0. */
 int t_wait_exit(pid_t, int milliseconds, char **out);
 /* t_spawn() and t_wait_exit(). */
 int t_sh(const struct t_mount *m, const char *shell, const char *script, char **out);

@@ -1,4 +1,6 @@
-/* The harness itself: that a daemon which fails fails its test, and that a test which is killed leaves nothing behind. */
+/*
+ * The harness itself: that a daemon which fails fails its test, and that a test which is killed leaves nothing behind.
+ */
 #include "harness.h"
 
 #include <errno.h>

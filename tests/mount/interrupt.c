@@ -1,6 +1,6 @@
 /*
- * DESIGN.md, part 4, fact 6: whatever waits ends at once when its process is interrupted or killed, and takes nothing with
- * it; and when the mount ends.
+ * DESIGN.md, part 4, fact 6: whatever waits ends at once when its process is interrupted or killed, and takes nothing
+ * with it; and when the mount ends.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 enum {
-	GRACE = 2000, /* milliseconds between SIGTERM and SIGKILL: a daemon unmounts and removes its sockets meanwhile */
+	/* milliseconds between SIGTERM and SIGKILL: a daemon unmounts and removes its sockets meanwhile */
+	GRACE = 2000,
 	LIMIT = 8000, /* milliseconds until what cannot even be killed is given up */
 	NAMES = 64,
 };
@@ -257,8 +258,8 @@ static void take_message(const char *text)
 		snprintf(job.name[job.names++], sizeof(job.name[0]), "%s", text);
 }
 
-/* Returns when the test has ended: by the end of the messages, or, as a forked child of its may hold the other end of the
- * socket too, by its death. */
+/* Returns when the test has ended: by the end of the messages, or, as a forked child of its may hold the other end of
+ * the socket too, by its death. */
 static void wait_for_the_end(int sock, int test)
 {
 	struct pollfd fds[] = {{.fd = sock, .events = POLLIN}, {.fd = test, .events = POLLIN}};

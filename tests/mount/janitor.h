@@ -1,7 +1,7 @@
 /*
  * The janitor of a test: a process of its own that outlives it. When the test ends, however it ends, the janitor
- *   - ends every process that the test started: those of its session, and those that carry JANITOR_MARK in their environment
- *     (a daemon leaves the session, but not its environment),
+ *   - ends every process that the test started: those of its session, and those that carry JANITOR_MARK in their
+ * environment (a daemon leaves the session, but not its environment),
  *   - unmounts what is mounted below the scratch directory, and removes that directory,
  *   - unlinks the kernel objects whose names begin with the prefix, and those that were named to it.
  */

@@ -1,4 +1,7 @@
-/* Mount options of /mq, and the kernel's limits: each has the errno of mq_open(3), and MNT/errors says which one it was. */
+/*
+ * Mount options of /mq, and the kernel's limits: each has the errno of mq_open(3), and MNT/errors says which one it
+ * was.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -138,7 +141,10 @@ t_test_bare(limits, rlimit_msgqueue_is_emfile_and_named)
 	check_errors(M, "EMFILE");
 }
 
-/* That one of the default size is made smaller instead is in users.c: the account here is shared with all that root runs. */
+/*
+ * That one of the default size is made smaller instead is in users.c: the account here is shared with all that root
+ * runs.
+ */
 t_test_bare(limits, a_size_that_was_asked_for_is_not_made_smaller)
 {
 	limited_mount(25000);

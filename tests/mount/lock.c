@@ -1,4 +1,7 @@
-/* Lock and pid files beside sockets: what is made with O_EXCL and for both directions is a small text, which can be locked. */
+/*
+ * Lock and pid files beside sockets: what is made with O_EXCL and for both directions is a small text, which can be
+ * locked.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,7 @@
-/* Names, good and bad; calls that make no sense on a channel; what ls, stat and their kin show. The texts: mount/texts.c. */
+/*
+ * Names, good and bad; calls that make no sense on a channel; what ls, stat and their kin show. The texts:
+ * mount/texts.c.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

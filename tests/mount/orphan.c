@@ -1,4 +1,6 @@
-/* Files whose name is gone, or means something else by now, while they are open; and what goes on without the daemon. */
+/*
+ * Files whose name is gone, or means something else by now, while they are open; and what goes on without the daemon.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>

@@ -96,7 +96,10 @@ t_test(programs_link, other_kinds_refuse_and_say_where)
 		"Operation not permitted\nb EPERM\nd EPERM\ns EPERM\n");
 }
 
-/* Says so to whoever reads there: to the address as a path, or as a descriptor, for paths that are longer than an address may be. */
+/*
+ * Says so to whoever reads there: to the address as a path, or as a descriptor, for paths that are longer than an
+ * address may be.
+ */
 #define SAY(path)                                                                                                      \
 	"python3 -c 'import os, socket, sys; s = socket.socket(socket.AF_UNIX)\nf = os.open(sys.argv[1], os.O_PATH)\n" \
 	"s.connect(\"/proc/self/fd/%d\" % f); s.sendall(b\"hello\\n\")' " path "; "

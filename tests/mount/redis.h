@@ -1,6 +1,7 @@
 /*
- * A Redis of the test's own, on a socket in its scratch directory, and mounts over it. It keeps what it acknowledged (appendfsync always), so
- * that it can be killed and started again. Scripts have $S, its socket; $A and $B are theirs to set: redis_mount().
+ * A Redis of the test's own, on a socket in its scratch directory, and mounts over it. It keeps what it acknowledged
+ * (appendfsync always), so that it can be killed and started again. Scripts have $S, its socket; $A and $B are theirs
+ * to set: redis_mount().
  */
 #ifndef TESTS_REDIS_H
 #define TESTS_REDIS_H

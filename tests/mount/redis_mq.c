@@ -59,7 +59,9 @@ t_test_bare(redis_mq, a_waiting_reader_is_woken_from_another_machine)
 	cr_assert_str_eq(got, "second");
 }
 
-/* They are let in by their places in the line; of those that find room at once, one machine may be faster than another. */
+/*
+ * They are let in by their places in the line; of those that find room at once, one machine may be faster than another.
+ */
 t_test_bare(redis_mq, a_full_queue_makes_writers_of_all_machines_wait_in_a_line)
 {
 	pid_t writers[4];

@@ -1,4 +1,6 @@
-/* The mount in bubblewrap's and runc's containers, with BusyBox inside, in user namespaces, and confined to some kinds. */
+/*
+ * The mount in bubblewrap's and runc's containers, with BusyBox inside, in user namespaces, and confined to some kinds.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * /sem through a mount: shells and programs that post and wait by file, with native ones. @hold is in mount/sem_hold.c, and a
- * whole producer with its consumer in mount/sem_ring.c.
+ * /sem through a mount: shells and programs that post and wait by file, with native ones. @hold is in mount/sem_hold.c,
+ * and a whole producer with its consumer in mount/sem_ring.c.
  */
 #include <dirent.h>
 #include <errno.h>

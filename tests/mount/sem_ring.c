@@ -1,6 +1,6 @@
 /*
- * Producer and consumer over /shm with /sem: one of them native, the other one by files. Numbered lines go through a ring, and
- * each must come once, in its place. $ITEMS changes how many the shell takes.
+ * Producer and consumer over /shm with /sem: one of them native, the other one by files. Numbered lines go through a
+ * ring, and each must come once, in its place. $ITEMS changes how many the shell takes.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -28,7 +28,9 @@ static void check(const char *script, const char *expected)
 	}
 }
 
-/* Two scripts, the first of which waits before the second begins; they must end with 0, having written that together. */
+/*
+ * Two scripts, the first of which waits before the second begins; they must end with 0, having written that together.
+ */
 static void check_two(const char *first, const char *second, const char *expected)
 {
 	for (int i = 0; i < 2; i++) {
@@ -184,7 +186,10 @@ t_test(shell, shm_made_by_python_is_seen_by_shm_open)
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
 }
 
-/* By passthrough, as Java's CREATE_NEW wants it; and where that cannot be, not at all rather than to pages that nobody shares. */
+/*
+ * By passthrough, as Java's CREATE_NEW wants it; and where that cannot be, not at all rather than to pages that nobody
+ * shares.
+ */
 t_test(shell, shm_exclusive_handle_maps_what_others_map)
 {
 	int fd = open(t_path(M, "shm/%s", t_name("s")), O_RDWR | O_CREAT | O_EXCL, 0600);

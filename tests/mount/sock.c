@@ -1,4 +1,7 @@
-/* /sock through a mount: shells and programs, with each other and with native peers; unit/sock*.c have the single calls. */
+/*
+ * /sock through a mount: shells and programs, with each other and with native peers; unit/sock*.c have the single
+ * calls.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,4 +1,7 @@
-/* Two file users of one stream: what one writes goes to a read that waits, or through the kernel's socket. Nobody can tell which. */
+/*
+ * Two file users of one stream: what one writes goes to a read that waits, or through the kernel's socket. Nobody can
+ * tell which.
+ */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 /*
- * What one user has, or does, must not hold up another: children that act as somebody else, who may stop them, and long texts.
+ * What one user has, or does, must not hold up another: children that act as somebody else, who may stop them, and long
+ * texts.
  */
 #include <dirent.h>
 #include <errno.h>

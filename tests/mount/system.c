@@ -69,7 +69,10 @@ t_test(system, sighup_ends_nothing)
 
 /* --- the service manager --- */
 
-/* A socket as a manager has it, which this test's daemon finds in its environment; -1: ipcfs was built without libsystemd. */
+/*
+ * A socket as a manager has it, which this test's daemon finds in its environment; -1: ipcfs was built without
+ * libsystemd.
+ */
 static int manager_socket(void)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};

@@ -1,6 +1,6 @@
 /*
- * Several users on one mount: each gets what the kernel would give him on the native object, and no more. As root, who can
- * be anybody.
+ * Several users on one mount: each gets what the kernel would give him on the native object, and no more. As root, who
+ * can be anybody.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -231,7 +231,10 @@ t_test_bare(users, private_objects_are_their_owners_alone)
 	}
 }
 
-/* As open(2): O_CREAT checks no mode that it has just given. FIFOs and memory are opened by the kernel, after they were made. */
+/*
+ * As open(2): O_CREAT checks no mode that it has just given. FIFOs and memory are opened by the kernel, after they were
+ * made.
+ */
 t_test_bare(users, open_that_creates_may_do_what_the_mode_denies)
 {
 	static const char *const served[] = {"mq", "sock", "sem", "bcast"};

@@ -1,4 +1,7 @@
-/* Readiness and waiting: poll, select and epoll from both sides; who is woken, in which order; mount/storm.c has the masses. */
+/*
+ * Readiness and waiting: poll, select and epoll from both sides; who is woken, in which order; mount/storm.c has the
+ * masses.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /*
- * Wherever an operation can wait: there it is killed, interrupted, and runs out of its time, and its name is removed. What
- * mount/interrupt.c does in depth for queues, this does for every place there is.
+ * Wherever an operation can wait: there it is killed, interrupted, and runs out of its time, and its name is removed.
+ * What mount/interrupt.c does in depth for queues, this does for every place there is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,8 +90,8 @@ static struct way sock_accept(void)
 }
 
 /*
- * Nobody has accepted the connection: the other side is silent, and takes as much as the kernel keeps for it. Without the
- * name nobody ever will.
+ * Nobody has accepted the connection: the other side is silent, and takes as much as the kernel keeps for it. Without
+ * the name nobody ever will.
  */
 static struct way sock_read(void)
 {

@@ -1,4 +1,7 @@
-/* Answers that come from elsewhere: operations that wait for one, and calls on names that are made again when it is there. */
+/*
+ * Answers that come from elsewhere: operations that wait for one, and calls on names that are made again when it is
+ * there.
+ */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -116,7 +116,9 @@ static int names_of(const struct ipc_kind *kind)
 	return n;
 }
 
-/* --- older kernels -------------------------------------------------------------------------------------------------- */
+/*
+ * --- older kernels --------------------------------------------------------------------------------------------------
+ */
 
 TestSuite(old_kernel, .timeout = 20);
 
@@ -228,7 +230,9 @@ Test(old_kernel, what_is_newer_has_an_older_way)
 	stop();
 }
 
-/* --- no space left -------------------------------------------------------------------------------------------------- */
+/*
+ * --- no space left --------------------------------------------------------------------------------------------------
+ */
 
 /* Small file systems of our own over /dev/shm, and over /run for root's runtime directory. */
 static void small_world(void)

@@ -1,4 +1,7 @@
-/* The journal of owed messages: what the next daemon makes of a slot, whatever the last one was about when it was killed. */
+/*
+ * The journal of owed messages: what the next daemon makes of a slot, whatever the last one was about when it was
+ * killed.
+ */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

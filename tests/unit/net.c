@@ -21,8 +21,8 @@ static void net_setup(void)
 TestSuite(net, .init = net_setup, .fini = teardown, .timeout = 30);
 
 /*
- * "both.test" has two addresses, of which the first is 127.0.0.2; "none.test" has none; of "slow.test" nothing is known before
- * the semaphore is posted.
+ * "both.test" has two addresses, of which the first is 127.0.0.2; "none.test" has none; of "slow.test" nothing is known
+ * before the semaphore is posted.
  */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *req, struct addrinfo **pai)
 {
@@ -715,7 +715,10 @@ Test(net, undelivered_datagram_is_read_again)
 	close(fd);
 }
 
-/* "both.test" has two addresses, and a socket for each; a client that is connected takes an answer from the one it wrote to. */
+/*
+ * "both.test" has two addresses, and a socket for each; a client that is connected takes an answer from the one it
+ * wrote to.
+ */
 Test(net, an_answer_leaves_by_the_socket_that_the_datagram_came_by)
 {
 	int port = free_port(SOCK_DGRAM), fd = socket(AF_INET, SOCK_DGRAM, 0);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-/* --- texts ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- texts ----------------------------------------------------------------------------------------------------------
+ */
 
 static int text_of(int (*write)(FILE *), char **text)
 {
@@ -92,7 +94,9 @@ Test(scarce, texts)
 	scarce_run(read_texts, NULL);
 }
 
-/* --- looking beyond the mount, other users, the instance ------------------------------------------------------------ */
+/*
+ * --- looking beyond the mount, other users, the instance ------------------------------------------------------------
+ */
 
 static bool looked;
 

@@ -11,7 +11,9 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* --- memory --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- memory ---------------------------------------------------------------------------------------------------------
+ */
 
 /*
  * These take the C library's place in the whole program, so that what it allocates on the library's behalf (a stream, a
@@ -98,7 +100,9 @@ int pthread_create(pthread_t *newthread, const pthread_attr_t *attr, void *(*sta
 	return thread_create(newthread, attr, start_routine, arg);
 }
 
-/* --- descriptors ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- descriptors ----------------------------------------------------------------------------------------------------
+ */
 
 static int descriptors_open(void)
 {
@@ -135,7 +139,9 @@ static void descriptors_unlimit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* --- a run ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- a run ----------------------------------------------------------------------------------------------------------
+ */
 
 /* More than any scenario has open at once, and more than any one call opens. */
 enum { ROOM_MAX = 24, ROOM_OF_A_CALL_MAX = 5 };

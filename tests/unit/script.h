@@ -1,5 +1,6 @@
 /*
- * The scripted kind: a channel whose answers a test gives in advance, so that the core can be tested without any kernel object.
+ * The scripted kind: a channel whose answers a test gives in advance, so that the core can be tested without any kernel
+ *object.
  *
  *	script_setup();
  *	h = u_open("c", O_RDONLY);
@@ -16,8 +17,8 @@
 void script_setup(void);
 
 /*
- * The next answer to an operation of that type. READ: its data, or a count and its text. WRITE: how many bytes are taken, which
- * may be a part of them, the rest then waits. Or -errno. Without an answer it is -EAGAIN.
+ * The next answer to an operation of that type. READ: its data, or a count and its text. WRITE: how many bytes are
+ * taken, which may be a part of them, the rest then waits. Or -errno. Without an answer it is -EAGAIN.
  */
 void script_says(enum ipc_op_type, ssize_t result, const char *text);
 /* As a kind does at an event: soon, who waits is tried again. */

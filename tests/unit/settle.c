@@ -1,4 +1,6 @@
-/* When a message that was handed over is settled, and when it is given back: lib/core/settle.c, over the scripted kind. */
+/*
+ * When a message that was handed over is settled, and when it is given back: lib/core/settle.c, over the scripted kind.
+ */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

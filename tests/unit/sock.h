@@ -1,4 +1,7 @@
-/* What the tests of /sock and /net (UNIT_KIND) share: an instance without a mount, operations on its handles, and native peers. */
+/*
+ * What the tests of /sock and /net (UNIT_KIND) share: an instance without a mount, operations on its handles, and
+ * native peers.
+ */
 #ifndef UNIT_SOCK_H
 #define UNIT_SOCK_H
 
@@ -264,7 +267,9 @@ static inline void address_looked(struct ipc_look *look)
 	ipc_container(look, struct address_look, look)->done = true;
 }
 
-/* What looking NAME@addr up does: a helper binds the socket, here in a directory where in a mount it asks for an inode. */
+/*
+ * What looking NAME@addr up does: a helper binds the socket, here in a directory where in a mount it asks for an inode.
+ */
 static inline void address_bind(const char *name, char *out, size_t size)
 {
 	struct address_look a = {.look = {.cred = me(), .done = address_looked}};

@@ -1,7 +1,7 @@
 /*
- * /bcast: broadcast. Every reader gets every message, in one order for all. The channel keeps the last messages once for
- * all readers, and a reader is a number: that of the message it reads next. So nobody waits for a reader, and one that is
- * too slow finds its next message gone.
+ * /bcast: broadcast. Every reader gets every message, in one order for all. The channel keeps the last messages once
+ * for all readers, and a reader is a number: that of the message it reads next. So nobody waits for a reader, and one
+ * that is too slow finds its next message gone.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /*
- * What goes back: messages that were taken for a read which could not be delivered. Each returns as it was, with its own bytes,
- * priority and place.
+ * What goes back: messages that were taken for a read which could not be delivered. Each returns as it was, with its
+ * own bytes, priority and place.
  */
 #include "back.h"
 
@@ -36,7 +36,10 @@ void mq_back_fini(struct mq_chan *q)
 	free(q->notes);
 }
 
-/* --- notes ------------------------------------------------------------------------------------------------------------ */
+/*
+ * --- notes
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 void mq_back_begin(struct mq_chan *q)
 {
@@ -68,7 +71,9 @@ void mq_back_note(struct mq_chan *q, const struct mq_note *note)
 	q->notes[q->noted++] = *note;
 }
 
-/* --- order ----------------------------------------------------------------------------------------------------------- */
+/*
+ * --- order -----------------------------------------------------------------------------------------------------------
+ */
 
 /* Numbers begin with the time, so that the next daemon's are later. */
 static void seq_init(struct mq_chan *q)
@@ -89,7 +94,9 @@ uint64_t mq_seq_before(struct mq_chan *q)
 	return --q->first_seq;
 }
 
-/* --- writes whose lines went to a reader directly ------------------------------------------------------------------- */
+/*
+ * --- writes whose lines went to a reader directly -------------------------------------------------------------------
+ */
 
 /* Whoever is told that his line is written must find it with the reader, or in the queue, if we die now. */
 static void back_answer(struct ipc_task *task)
@@ -109,7 +116,10 @@ void mq_back_answer_later(struct mq_chan *q)
 		ipc_task_post(q->chan.ipc->loop, &q->answer);
 }
 
-/* --- giving back ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- giving back
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* There is no journal to be had, or the queue has lost its name: behind the others of its priority, if it has room. */
 static int back_send(int fd, const char *data, const struct mq_note *note)

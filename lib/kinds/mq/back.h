@@ -1,6 +1,6 @@
 /*
- * Giving back what was taken from a queue and could not be delivered, and answering those whose messages skipped the queue only
- * when the reader has them.
+ * Giving back what was taken from a queue and could not be delivered, and answering those whose messages skipped the
+ * queue only when the reader has them.
  */
 #ifndef IPC_MQ_BACK_H
 #define IPC_MQ_BACK_H
@@ -16,8 +16,8 @@ int mq_back_reserve(struct mq_chan *);
 void mq_back_note(struct mq_chan *, const struct mq_note *);
 
 /*
- * The noted messages, which stand framed at `at`, go back: to the end of the queue where they cannot be remembered. False: nor
- * does the queue take them, and nothing has happened.
+ * The noted messages, which stand framed at `at`, go back: to the end of the queue where they cannot be remembered.
+ * False: nor does the queue take them, and nothing has happened.
  */
 bool mq_back_give(struct ipc_op *, const char *at);
 /* So does this one, or it is lost, and MNT/errors says so. */

@@ -73,8 +73,8 @@ void mq_dead_bury(struct mq_debt *d)
 }
 
 /*
- * Opens NAME.dead, made as NAME is if there is none. Another user's would give him our messages. Returns 0, or -errno with a
- * line in why.
+ * Opens NAME.dead, made as NAME is if there is none. Another user's would give him our messages. Returns 0, or -errno
+ * with a line in why.
  */
 static int dead_open(struct mq_owed *o, char *why, size_t why_size)
 {

@@ -30,9 +30,10 @@ static void mq_note(struct ipc_handle *h, size_t size, size_t framed, unsigned p
 }
 
 /*
- * A batch that is being read, and has found the queue empty. What others write through this mount meanwhile would be sent
- * and received by us, one system call each; some of it goes from writer to reader directly, as if both had been done. Only
- * some: of each round the queue gets as much as it holds, so that native receivers have their share, and mq_notify(3) its call.
+ * A batch that is being read, and has found the queue empty. What others write through this mount meanwhile would be
+ * sent and received by us, one system call each; some of it goes from writer to reader directly, as if both had been
+ * done. Only some: of each round the queue gets as much as it holds, so that native receivers have their share, and
+ * mq_notify(3) its call.
  */
 struct mq_sink {
 	struct ipc_handle *reader;
@@ -162,8 +163,8 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 }
 
 /*
- * Lets those who wait for room fill the queue, and the batch behind `len`. Those whose messages skip the queue are answered behind
- * the reader. Returns the batch's new length; *moved: whether any came.
+ * Lets those who wait for room fill the queue, and the batch behind `len`. Those whose messages skip the queue are
+ * answered behind the reader. Returns the batch's new length; *moved: whether any came.
  */
 static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, int delim, bool *moved)
 {
@@ -202,7 +203,10 @@ ssize_t mq_read(struct ipc_op *op)
 	if (ipc_message_had_all(h))
 		return 0;
 	buf = ipc_scratch(h->ipc, worst + op->size);
-	/* The rest of one that is longer than the read must have its place before it is taken: put back, it would come last. */
+	/*
+	 * The rest of one that is longer than the read must have its place before it is taken: put back, it would come
+	 * last.
+	 */
 	if (!buf || (op->size < worst && !ipc_keep_reserve(h, worst)))
 		return -ENOMEM;
 	op->data = buf;
@@ -213,7 +217,10 @@ ssize_t mq_read(struct ipc_op *op)
 
 		if (n >= 0)
 			len += (size_t)n;
-		/* Natively a receive that makes room takes a waiting sender's message in: none is left behind an empty queue. */
+		/*
+		 * Natively a receive that makes room takes a waiting sender's message in: none is left behind an empty
+		 * queue.
+		 */
 		else if (n == -EAGAIN && (batch || !len))
 			len = mq_refill(op, buf, len, worst, delim, &moved);
 		if (n >= 0 && !several)

@@ -53,8 +53,8 @@ struct mq_slot *mq_journal_slot(const struct mq_journal *j, int slot)
 }
 
 /*
- * The space is taken from the file system now: where there is none, a store would be a SIGBUS. And the pages are touched now:
- * the kernel's copy of a message must not have to wait for one, where a kill would end it halfway.
+ * The space is taken from the file system now: where there is none, a store would be a SIGBUS. And the pages are
+ * touched now: the kernel's copy of a message must not have to wait for one, where a kill would end it halfway.
  */
 static int journal_grow(struct mq_journal *j, size_t size)
 {

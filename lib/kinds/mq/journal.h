@@ -1,13 +1,13 @@
 /*
- * The messages of one queue that are neither in it nor done with, where a crash leaves them to be found: a mapped file in
- * the instance's runtime directory (core/rundir.h), with a slot for each. mq_receive(3) puts a message into its slot itself, so
- * that none is ever in our memory only.
+ * The messages of one queue that are neither in it nor done with, where a crash leaves them to be found: a mapped file
+ *in the instance's runtime directory (core/rundir.h), with a slot for each. mq_receive(3) puts a message into its slot
+ *itself, so that none is ever in our memory only.
  *
  * What the next daemon makes of a slot, whenever this one was killed:
  *	FREE		nothing.
- *	RECEIVING	a receive was under way. The kernel writes the priority first and the body next, and no signal ends the
- *			process in between; so the message is there if the priority is. Its length only we would have written:
- *			the slot was filled with a byte that no text has, and the message goes to the last other one.
+ *	RECEIVING	a receive was under way. The kernel writes the priority first and the body next, and no signal
+ *ends the process in between; so the message is there if the priority is. Its length only we would have written: the
+ *slot was filled with a byte that no text has, and the message goes to the last other one.
  *	OWED		it was handed over, or about to be: given back.
  *	BACK		it waits for a reader, before what the queue itself has of its priority.
  *	PUSHED		it is in the queue again; the slot keeps its place, and how often it was delivered.
@@ -53,12 +53,14 @@ void mq_journal_free(struct mq_journal *);
 int mq_journal_reserve(struct mq_journal *, char *why, size_t why_size);
 void mq_journal_release(struct mq_journal *, int i);
 struct mq_slot *mq_journal_slot(const struct mq_journal *, int slot);
-/* Takes the next message into a reserved slot, which is RECEIVING then, len and prio set; -errno, and still reserved. */
+/*
+ * Takes the next message into a reserved slot, which is RECEIVING then, len and prio set; -errno, and still reserved.
+ */
 ssize_t mq_journal_receive(struct mq_journal *, int i, mqd_t queue);
 
 /*
- * Calls fn for each journal of a directory that a crash left: 0: it has taken all, and the file goes. Returns whether all went.
- * slots: those in use, with their state, in no order. One that had just been received is OWED, with seq 0.
+ * Calls fn for each journal of a directory that a crash left: 0: it has taken all, and the file goes. Returns whether
+ * all went. slots: those in use, with their state, in no order. One that had just been received is OWED, with seq 0.
  */
 bool mq_journal_recover(int dir,
 			int (*fn)(void *arg, const struct mq_queue_id *, struct mq_slot *const slots[], size_t count),

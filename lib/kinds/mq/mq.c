@@ -1,6 +1,7 @@
 /*
- * /mq: POSIX message queues. One write is one mq_send(3), one read one mq_receive(3), unless lines or nul say otherwise. This
- * file has the names and the opens, io.c the data, ctl.c NAME@ctl, names.c what the kernel knows of queues by name.
+ * /mq: POSIX message queues. One write is one mq_send(3), one read one mq_receive(3), unless lines or nul say
+ * otherwise. This file has the names and the opens, io.c the data, ctl.c NAME@ctl, names.c what the kernel knows of
+ * queues by name.
  */
 #include "mq.h"
 

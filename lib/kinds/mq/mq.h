@@ -55,7 +55,9 @@ static inline struct mq_chan *mq_chan(struct ipc_chan *chan)
 	return ipc_container(chan, struct mq_chan, chan);
 }
 
-/* The order of messages that were taken, for when they come back. before: earlier than all that were taken here so far. */
+/*
+ * The order of messages that were taken, for when they come back. before: earlier than all that were taken here so far.
+ */
 uint64_t mq_seq_next(struct mq_chan *);
 uint64_t mq_seq_before(struct mq_chan *);
 
@@ -65,8 +67,8 @@ int mq_make(const struct ipc_cred *, const char *name, mode_t mode, int64_t maxm
 	    size_t why_size);
 
 /*
- * A descriptor of the same queue for O_WRONLY or O_RDWR, which a reader's is not; its name may mean another one by now. The caller
- * closes it. Or -errno.
+ * A descriptor of the same queue for O_WRONLY or O_RDWR, which a reader's is not; its name may mean another one by now.
+ * The caller closes it. Or -errno.
  */
 int mq_reopen(mqd_t, int access);
 

@@ -18,8 +18,9 @@ int mq_names_queue(const char *name, int flags, mode_t mode, struct mq_attr *att
 /* Some descriptor of the queue, whichever way its mode lets us in; -errno. */
 int mq_names_any(const char *name);
 /*
- * Makes a queue; maxmsg and msgsize 0 are the kernel's defaults, with fewer messages where the user's account has no room for so
- * many. Returns the descriptor or -errno; when a limit of the kernel was met, why says which, its value and how to raise it.
+ * Makes a queue; maxmsg and msgsize 0 are the kernel's defaults, with fewer messages where the user's account has no
+ * room for so many. Returns the descriptor or -errno; when a limit of the kernel was met, why says which, its value and
+ * how to raise it.
  */
 int mq_names_create(const char *name, mode_t mode, int64_t maxmsg, int64_t msgsize, char *why, size_t why_size);
 

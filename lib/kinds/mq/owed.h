@@ -1,9 +1,9 @@
 /*
- * The messages of a queue that we hold: owed by readers with ack, or given back and waiting for the next one: by them, by a reader
- * without ack whom his message did not reach, or by one of NAME@fifo who left it unread. The kernel has no place for what comes
- * back but behind the others of its priority. So it waits here, in the journal, and a read takes it before what the queue itself
- * has of that priority. Native receivers get it, too: as soon as no reader of ours waits and the queue has
- * room, the queue is emptied into the journal and filled again in the right order.
+ * The messages of a queue that we hold: owed by readers with ack, or given back and waiting for the next one: by them,
+ * by a reader without ack whom his message did not reach, or by one of NAME@fifo who left it unread. The kernel has no
+ * place for what comes back but behind the others of its priority. So it waits here, in the journal, and a read takes
+ * it before what the queue itself has of that priority. Native receivers get it, too: as soon as no reader of ours
+ * waits and the queue has room, the queue is emptied into the journal and filled again in the right order.
  */
 #ifndef IPC_MQ_OWED_H
 #define IPC_MQ_OWED_H
@@ -78,8 +78,8 @@ int mq_owed_return(struct mq_owed *, const struct mq_message *);
 /* Whether a read must look here first. */
 bool mq_owed_is_due(const struct mq_owed *);
 /*
- * The next message for op's reader: its length or -errno. *out is the reader's, to be handed over by ipc_settle_took() or, where
- * he reads without ack, dropped.
+ * The next message for op's reader: its length or -errno. *out is the reader's, to be handed over by ipc_settle_took()
+ * or, where he reads without ack, dropped.
  */
 ssize_t mq_owed_next(struct ipc_op *, struct mq_owed *, struct mq_debt **out);
 struct mq_slot *mq_owed_slot(const struct mq_debt *);
@@ -95,7 +95,10 @@ void mq_owed_free(struct ipc_chan *);
 /* The channel stays while something of it is here; to be called after each change. */
 void mq_owed_keep_chan(struct mq_owed *);
 
-/* For recover.c. enter: into the journal, where its state is to be set; NULL with errno. wake: something has been given back. */
+/*
+ * For recover.c. enter: into the journal, where its state is to be set; NULL with errno. wake: something has been given
+ * back.
+ */
 struct mq_owed *mq_owed_new(struct ipc_chan *, const struct mq_queue_id *, char *why, size_t why_size);
 struct mq_debt *mq_owed_enter(struct mq_owed *, const struct mq_message *);
 void mq_owed_wake(struct mq_owed *);

@@ -34,7 +34,9 @@ void mq_pushed_drop_all(struct mq_owed *o)
 	o->pushed_count = 0;
 }
 
-/* A message has come out of the queue: if it is one that we pushed, it goes on counting its deliveries, in its place. */
+/*
+ * A message has come out of the queue: if it is one that we pushed, it goes on counting its deliveries, in its place.
+ */
 void mq_pushed_match(struct mq_debt *d)
 {
 	struct mq_slot *slot = mq_owed_slot(d);
@@ -73,7 +75,10 @@ void mq_push_task(struct ipc_task *task)
 	mq_push(ipc_container(task, struct mq_owed, task));
 }
 
-/* As ourselves: the reader who gave it back need not be allowed to send. 0 or -errno; -ESTALE: the name means another queue. */
+/*
+ * As ourselves: the reader who gave it back need not be allowed to send. 0 or -errno; -ESTALE: the name means another
+ * queue.
+ */
 static int push_open(struct mq_owed *o)
 {
 	struct stat st;

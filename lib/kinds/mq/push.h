@@ -10,7 +10,10 @@ void mq_push_task(struct ipc_task *);
 /* It waits no more. */
 void mq_push_end(struct mq_owed *);
 
-/* What is in the queue again goes on counting its deliveries, and keeps its place. match: a message that has come out of the queue may be such a one. */
+/*
+ * What is in the queue again goes on counting its deliveries, and keeps its place. match: a message that has come out
+ * of the queue may be such a one.
+ */
 void mq_pushed_add(struct mq_debt *);
 void mq_pushed_match(struct mq_debt *);
 void mq_pushed_drop_all(struct mq_owed *);

@@ -1,6 +1,6 @@
 /*
- * Listening at a name: bound at the first open of NAME@listen, shared by all, and for TCP accepting one connection for each.
- * A port below 1024 is bound with the caller's right to it.
+ * Listening at a name: bound at the first open of NAME@listen, shared by all, and for TCP accepting one connection for
+ * each. A port below 1024 is bound with the caller's right to it.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 /*
- * /net: internet sockets, as tcp/HOST/PORT and udp/HOST/PORT. Every such name can be opened, and none needs to be made; the
- * channel table has those that are open. This file has the names, resolve.c the way to addresses, dial.c connections,
- * listen.c @listen, io.c the data, ctl.c NAME@ctl.
+ * /net: internet sockets, as tcp/HOST/PORT and udp/HOST/PORT. Every such name can be opened, and none needs to be made;
+ * the channel table has those that are open. This file has the names, resolve.c the way to addresses, dial.c
+ * connections, listen.c @listen, io.c the data, ctl.c NAME@ctl.
  */
 #include "net.h"
 #include "core/abroad.h"

@@ -1,4 +1,6 @@
-/* What the files of the kind net share: names, channels and handles, and who resolves, connects, listens and transfers. */
+/*
+ * What the files of the kind net share: names, channels and handles, and who resolves, connects, listens and transfers.
+ */
 #ifndef IPC_NET_H
 #define IPC_NET_H
 
@@ -26,7 +28,10 @@ struct net_address {
 
 enum { NET_ADDRESS_TEXT = 128, NET_SOCKETS_MAX = 8 };
 
-/* How long a port stays bound behind the last who listened there: the next turn of a loop in a shell must not find it closed. */
+/*
+ * How long a port stays bound behind the last who listened there: the next turn of a loop in a shell must not find it
+ * closed.
+ */
 #define NET_LINGER INT64_C(5000000000)
 
 struct net_query;
@@ -91,9 +96,9 @@ bool net_is_any(const struct net_name *); /* the host is '*' */
 void net_release(struct net_chan *);
 
 /*
- * resolve.c. Asks for the addresses of a name, for binding if `passive`. done() is called once, perhaps from within: err is
- * 0 with addresses, to be given to freeaddrinfo(3), or -errno, with its cause in MNT/errors. Returns NULL where done() has been
- * called, else a query; when it is cancelled done() is not called any more.
+ * resolve.c. Asks for the addresses of a name, for binding if `passive`. done() is called once, perhaps from within:
+ * err is 0 with addresses, to be given to freeaddrinfo(3), or -errno, with its cause in MNT/errors. Returns NULL where
+ * done() has been called, else a query; when it is cancelled done() is not called any more.
  */
 struct net_query *net_resolve(struct ipc *, const struct ipc_cred *, const struct net_name *, bool passive,
 			      void (*done)(void *arg, int err, struct addrinfo *), void *arg);

@@ -1,6 +1,7 @@
 /*
- * From a host's and a service's name to addresses. Numbers are answered at once; all else may take a name server's time, and
- * is a helper's work. getaddrinfo(3) cannot be interrupted: who gives up leaves his helper to it, the daemon at its end too.
+ * From a host's and a service's name to addresses. Numbers are answered at once; all else may take a name server's
+ * time, and is a helper's work. getaddrinfo(3) cannot be interrupted: who gives up leaves his helper to it, the daemon
+ * at its end too.
  */
 #include <errno.h>
 #include <stdlib.h>

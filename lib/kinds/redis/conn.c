@@ -28,8 +28,8 @@ static void conn_attempt(struct redis_conn *);
 /* --- hiredis on the loop --- */
 
 /*
- * A command is written at the end of the turn, together with those that come behind it; only what the socket has no room for
- * makes us wait for it.
+ * A command is written at the end of the turn, together with those that come behind it; only what the socket has no
+ * room for makes us wait for it.
  */
 static void conn_listen(struct redis_conn *c, uint32_t events, void (*ready)(struct ipc_watch *, uint32_t))
 {

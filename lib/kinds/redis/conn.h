@@ -1,6 +1,6 @@
 /*
- * One connection to one Redis: made, and made again with growing pauses while it cannot be had. hiredis's asynchronous API on our loop;
- * names of hosts are resolved by a helper.
+ * One connection to one Redis: made, and made again with growing pauses while it cannot be had. hiredis's asynchronous
+ * API on our loop; names of hosts are resolved by a helper.
  */
 #ifndef IPC_REDIS_CONN_H
 #define IPC_REDIS_CONN_H
@@ -18,7 +18,10 @@ struct redis_place {
 	char host[REDIS_HOST_MAX + 1];
 	unsigned port;
 };
-/* "HOST", "HOST:PORT", "[V6]:PORT", "V6" or "/PATH", up to a space or the end: what is behind it, or NULL where it is no such thing. */
+/*
+ * "HOST", "HOST:PORT", "[V6]:PORT", "V6" or "/PATH", up to a space or the end: what is behind it, or NULL where it is
+ * no such thing.
+ */
 const char *redis_place_parse(const char *text, unsigned default_port, struct redis_place *);
 bool redis_place_is(const struct redis_place *, const struct redis_place *);
 /* "HOST:PORT" in a static buffer. */
@@ -31,8 +34,9 @@ struct redis_conn {
 	bool is_cluster; /* it says that it is of one */
 	bool plain;	 /* to who takes no password of ours (a sentinel): greet only by connecting */
 	/*
-	 * up: the server lets us in. down: the connection was lost, or could not be made (was_up false); it will be tried again by itself. err, and words:
-	 * -EACCES, -EOPNOTSUPP: it does not want us; else it is away. again: before each attempt, may change place; or NULL.
+	 * up: the server lets us in. down: the connection was lost, or could not be made (was_up false); it will be
+	 * tried again by itself. err, and words: -EACCES, -EOPNOTSUPP: it does not want us; else it is away. again:
+	 * before each attempt, may change place; or NULL.
 	 */
 	void (*up)(struct redis_conn *);
 	void (*down)(struct redis_conn *, bool was_up, int err, const char *why);
@@ -57,7 +61,10 @@ void redis_conn_stop(struct redis_conn *);
 /* Reads and writes without the loop for at most so long: at the end. False: there is nothing to wait for. */
 bool redis_conn_turn(struct redis_conn *, int ms);
 
-/* resolve.c. A host's name to a number: done() runs once, later, unless it is cancelled; why: words where there is none. NULL: no helper. */
+/*
+ * resolve.c. A host's name to a number: done() runs once, later, unless it is cancelled; why: words where there is
+ * none. NULL: no helper.
+ */
 struct redis_query *redis_resolve(struct ipc *, const char *host,
 				  void (*done)(void *arg, const char *number, const char *why), void *arg);
 void redis_resolve_cancel(struct redis_query *);

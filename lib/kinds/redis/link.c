@@ -288,7 +288,8 @@ size_t redis_channel_forgets(struct redis_channel *ch, char *text, size_t size)
 }
 
 /*
- * What the server keeps for us goes with the next call, or with this one. It has a channel of its own, as ours may be about to end.
+ * What the server keeps for us goes with the next call, or with this one. It has a channel of its own, as ours may be
+ * about to end.
  */
 static void channel_forget(struct redis_channel *ch)
 {

@@ -1,12 +1,15 @@
 /*
- * The Redis that an instance's kinds live in: calls of scripts, wake-ups, leases. One link for all kinds of an instance.
+ * The Redis that an instance's kinds live in: calls of scripts, wake-ups, leases. One link for all kinds of an
+ * instance.
  *
- * A call is one script on one channel, atomic on the server. It is queued while there is no connection, and repeated after a
- * lost one until it is answered; what has effects is repeated under the same number, which the script knows (prelude.lua), so that
- * it happens once. Calls on one channel reach the server in the order in which they were started.
+ * A call is one script on one channel, atomic on the server. It is queued while there is no connection, and repeated
+ * after a lost one until it is answered; what has effects is repeated under the same number, which the script knows
+ * (prelude.lua), so that it happens once. Calls on one channel reach the server in the order in which they were
+ * started.
  *
- * Scripts are the *.lua files of lib/kinds/redis and lib/kinds/redis_KIND, compiled in behind prelude.lua and before postlude.lua;
- * DIR/NAME.lua is redis_script_NAME, declared by REDIS_SCRIPT(NAME). prelude.lua says what a script finds, and what it returns.
+ * Scripts are the *.lua files of lib/kinds/redis and lib/kinds/redis_KIND, compiled in behind prelude.lua and before
+ * postlude.lua; DIR/NAME.lua is redis_script_NAME, declared by REDIS_SCRIPT(NAME). prelude.lua says what a script
+ * finds, and what it returns.
  */
 #ifndef IPC_REDIS_LINK_H
 #define IPC_REDIS_LINK_H
@@ -42,8 +45,8 @@ bool redis_link_is_up(const struct redis_link *);
 int64_t redis_link_heard_since(const struct redis_link *);
 
 /*
- * A channel of Redis: what its keys begin with, and what we remember of the calls on it. Embedded by whoever makes calls.
- * init: 0 or -ENOMEM. fini: no call of it may be under way.
+ * A channel of Redis: what its keys begin with, and what we remember of the calls on it. Embedded by whoever makes
+ * calls. init: 0 or -ENOMEM. fini: no call of it may be under way.
  */
 struct redis_channel {
 	struct redis_link *link;
@@ -63,8 +66,8 @@ struct redis_channel {
 int redis_channel_init(struct redis_channel *, struct redis_link *, const char *kind, const char *name);
 void redis_channel_fini(struct redis_channel *);
 /*
- * Renews this daemon's lease on the channel every 8 s, while on; scripts take it first by lease(). lost(): it had run out (or the
- * channel is gone) before it was renewed: what this daemon held there may be somebody else's by now.
+ * Renews this daemon's lease on the channel every 8 s, while on; scripts take it first by lease(). lost(): it had run
+ * out (or the channel is gone) before it was renewed: what this daemon held there may be somebody else's by now.
  */
 enum { REDIS_LEASE_MS = 30000 };
 void redis_channel_lease(struct redis_channel *, bool on, void (*lost)(struct redis_channel *));
@@ -78,16 +81,17 @@ struct redis_arg redis_text(const char *);
 struct redis_arg redis_number(int64_t);
 
 /*
- * Calls. The owner embeds the call and keeps it until done() has run, which happens once, from the loop, never from within start;
- * done() may free or reuse it. Arguments are copied. 0, or -ENOMEM and done() will not run.
+ * Calls. The owner embeds the call and keeps it until done() has run, which happens once, from the loop, never from
+ *within start; done() may free or reuse it. Arguments are copied. 0, or -ENOMEM and done() will not run.
  *
- * done(): err 0: reply is the script's answer, valid until done() returns. Else -errno, reply is NULL, and redis_link_why() has words:
- *	-EACCES		the server does not let us in, or not do this	-EROFS		it is a replica
- *	-ENOSPC		it is out of memory (maxmemory)			-EIO		a key of another type, or a script's fault
- *	-EOPNOTSUPP	it is too old					-EHOSTDOWN	no answer within call->patience
- *	-ENOTCONN	the link was closed: whether it happened is not known
- * Where the server is only away, loading, or fails over, the call waits: for ever, or for `patience` nanoseconds if that is not 0.
- * once: it has effects. It is numbered, and its answer kept by the server until we have it.
+ * done(): err 0: reply is the script's answer, valid until done() returns. Else -errno, reply is NULL, and
+ *redis_link_why() has words: -EACCES		the server does not let us in, or not do this	-EROFS		it is a
+ *replica
+ *	-ENOSPC		it is out of memory (maxmemory)			-EIO		a key of another type, or a
+ *script's fault -EOPNOTSUPP	it is too old					-EHOSTDOWN	no answer within
+ *call->patience -ENOTCONN	the link was closed: whether it happened is not known Where the server is only away,
+ *loading, or fails over, the call waits: for ever, or for `patience` nanoseconds if that is not 0. once: it has
+ *effects. It is numbered, and its answer kept by the server until we have it.
  */
 struct redis_call {
 	struct ipc_list link;
@@ -114,12 +118,15 @@ int redis_call_start(struct redis_channel *, struct redis_call *, const struct r
 		     void (*done)(struct redis_call *, int err, const struct redisReply *));
 /* True: it was never sent, done() will not run, and its memory is the owner's again. False: nothing has changed. */
 bool redis_call_withdraw(struct redis_call *);
-/* done() will not run, and the call's memory is the owner's again. True: it was never sent. Else it may happen, or have happened. */
+/*
+ * done() will not run, and the call's memory is the owner's again. True: it was never sent. Else it may happen, or have
+ * happened.
+ */
 bool redis_call_drop(struct redis_call *);
 
 /*
- * Wake-ups, from wake() and changed() of prelude.lua: what is a word of the script's choice, "n" from changed(). name NULL: wake-ups
- * may have been missed: look at everything. Embedded by the kind, which fills kind and woken.
+ * Wake-ups, from wake() and changed() of prelude.lua: what is a word of the script's choice, "n" from changed(). name
+ * NULL: wake-ups may have been missed: look at everything. Embedded by the kind, which fills kind and woken.
  */
 struct redis_listener {
 	struct ipc_list link;

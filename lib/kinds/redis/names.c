@@ -111,7 +111,10 @@ static ino_t id_ino(const char *id)
 	return ipc_kind_ino((ino_t)strtoull(id, NULL, 16));
 }
 
-/* {field, value, ...} from the element `from` on: what is remembered of the name now. Returns the object's number; 0: there is none. */
+/*
+ * {field, value, ...} from the element `from` on: what is remembered of the name now. Returns the object's number; 0:
+ * there is none.
+ */
 static ino_t attr_read(const struct redis_question *q, const redisReply *reply, size_t from)
 {
 	const struct redis_kind *k = q->kind;

@@ -1,7 +1,7 @@
 /*
- * What a name is, for every kind that lives in a Redis: its object's attributes in the hash key'm', by which it exists. They are
- * remembered in the channel table until some daemon changes them (changed() of prelude.lua); what is not remembered is asked for
- * (core/ask.h). A kind's own attributes there are numbers, for which it gives the names.
+ * What a name is, for every kind that lives in a Redis: its object's attributes in the hash key'm', by which it exists.
+ * They are remembered in the channel table until some daemon changes them (changed() of prelude.lua); what is not
+ * remembered is asked for (core/ask.h). A kind's own attributes there are numbers, for which it gives the names.
  */
 #ifndef IPC_REDIS_NAMES_H
 #define IPC_REDIS_NAMES_H
@@ -24,7 +24,10 @@ struct redis_kind {
 	const char *const *fields; /* the names of its own attributes, NULL behind the last */
 	const char *keys;	   /* the suffixes of its own keys, a letter each; m, l and r are everybody's */
 	uint64_t changes;	   /* of names, heard so far */
-	/* A wake-up of a channel that somebody has open here. what: the script's word, "n": the name changed; NULL: look at it. */
+	/*
+	 * A wake-up of a channel that somebody has open here. what: the script's word, "n": the name changed; NULL:
+	 * look at it.
+	 */
 	void (*woken)(struct redis_chan *, const char *what);
 };
 
@@ -49,7 +52,10 @@ static inline struct redis_kind *redis_kind(struct ipc *ipc, const struct ipc_ki
 	return *ipc_kind_data(ipc, kind);
 }
 
-/* start: k is zeroed but for fields, keys and woken, and the kind's table's; 0 or -errno. stop: accepts what failed to start; frees nothing. */
+/*
+ * start: k is zeroed but for fields, keys and woken, and the kind's table's; 0 or -errno. stop: accepts what failed to
+ * start; frees nothing.
+ */
 int redis_kind_start(struct ipc *, const struct ipc_kind *, struct redis_kind *k);
 void redis_kind_stop(struct redis_kind *);
 
@@ -65,8 +71,8 @@ int redis_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, 
 /* For its open(): the channel that ref means, which is ready for calls then; 0 or -errno (-ESTALE, IPC_ASKED). */
 int redis_chan_open(struct ipc *, const struct ipc_ref *, ino_t, struct redis_chan **);
 /*
- * For texts: the answer of a script on the name's object that changes nothing. 0, IPC_ASKED or -errno; done() is called with the answer where
- * it is 0. At most 8 args.
+ * For texts: the answer of a script on the name's object that changes nothing. 0, IPC_ASKED or -errno; done() is called
+ * with the answer where it is 0. At most 8 args.
  */
 int redis_ask(struct ipc *, const struct ipc_ref *, const struct redis_script *, const struct redis_arg *args,
 	      unsigned count, void (*done)(void *arg, const struct redisReply *), void *arg);

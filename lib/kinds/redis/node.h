@@ -82,8 +82,9 @@ int redis_error_number(const redisReply *);
 bool redis_error_passes(const redisReply *);
 bool redis_error_is(const redisReply *, const char *word);
 
-/* cluster.c. redirected: whether the error says which node to ask, and the call has gone there. ask: of a node that says it is of a cluster. next: a slot of a node that no lower slot has, behind that one (-1: from the
- * beginning); -1: there is none. seek: where to look for the first node. */
+/* cluster.c. redirected: whether the error says which node to ask, and the call has gone there. ask: of a node that
+ * says it is of a cluster. next: a slot of a node that no lower slot has, behind that one (-1: from the beginning); -1:
+ * there is none. seek: where to look for the first node. */
 bool redis_cluster_redirected(struct redis_node *, struct redis_call *, const redisReply *);
 void redis_cluster_ask(struct redis_node *);
 int redis_cluster_next(const struct redis_link *, int slot);

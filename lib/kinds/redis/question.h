@@ -1,6 +1,6 @@
 /*
- * Questions about names in a Redis (core/ask.h): a call, and what its answer came to. Shared by names.c, list.c and whoever shows
- * what the server knows.
+ * Questions about names in a Redis (core/ask.h): a call, and what its answer came to. Shared by names.c, list.c and
+ * whoever shows what the server knows.
  */
 #ifndef IPC_REDIS_QUESTION_H
 #define IPC_REDIS_QUESTION_H

@@ -1,6 +1,6 @@
 /*
- * Who waits for something to take from a channel in a Redis. The scripts tell a daemon once that there is something; so it asks again for
- * those who wait, and each answer that finds nothing has it told again.
+ * Who waits for something to take from a channel in a Redis. The scripts tell a daemon once that there is something; so
+ * it asks again for those who wait, and each answer that finds nothing has it told again.
  */
 #ifndef IPC_REDIS_WAIT_H
 #define IPC_REDIS_WAIT_H

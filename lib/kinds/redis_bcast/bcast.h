@@ -1,6 +1,6 @@
 /*
- * /bcast in a Redis: prelude.lua says how a broadcast lies there. A reader is the number of the message it reads next, as locally. What one
- * reader fetches all of this mount can read.
+ * /bcast in a Redis: prelude.lua says how a broadcast lies there. A reader is the number of the message it reads next,
+ * as locally. What one reader fetches all of this mount can read.
  */
 #ifndef IPC_REDIS_BCAST_H
 #define IPC_REDIS_BCAST_H

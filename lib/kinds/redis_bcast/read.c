@@ -157,7 +157,10 @@ static int fell_behind(struct rbcast_handle *b, int64_t first)
 			  missed, rbcast_chan(b->h.chan)->redis.field[RBCAST_BUFFER]);
 }
 
-/* The same, once what is not to be read has been passed: without a delimiter an empty message would look like the end of the file. */
+/*
+ * The same, once what is not to be read has been passed: without a delimiter an empty message would look like the end
+ * of the file.
+ */
 static struct rbcast_chunk *reader_next(struct rbcast_handle *b)
 {
 	bool passes = ipc_frame_delim(&b->h, -1) < 0;

@@ -1,4 +1,7 @@
-/* Messages that were delivered too often, on their way to NAME.dead: made there first, then settled, so that none is lost. */
+/*
+ * Messages that were delivered too often, on their way to NAME.dead: made there first, then settled, so that none is
+ * lost.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <hiredis/hiredis.h>

@@ -1,6 +1,6 @@
 /*
- * /mq in a Redis. prelude.lua says how a queue lies there. Here is what each open file is at: a call that takes messages for its reader, calls
- * that send its writer's, and for which of them it waits to be woken.
+ * /mq in a Redis. prelude.lua says how a queue lies there. Here is what each open file is at: a call that takes
+ * messages for its reader, calls that send its writer's, and for which of them it waits to be woken.
  */
 #ifndef IPC_REDIS_MQ_H
 #define IPC_REDIS_MQ_H

@@ -26,7 +26,10 @@ static void settle_done(struct redis_call *call, int err, const struct redisRepl
 	ipc_chan_drop(chan);
 }
 
-/* One call for the first of them. False: out of memory; what is owed is settled with the next, or goes back when our lease is over. */
+/*
+ * One call for the first of them. False: out of memory; what is owed is settled with the next, or goes back when our
+ * lease is over.
+ */
 static bool settle_some(struct rmq_chan *q)
 {
 	struct settle_call *s = calloc(1, sizeof(*s));

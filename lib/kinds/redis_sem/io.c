@@ -49,7 +49,10 @@ static bool call_start(struct rsem_call *c, const struct redis_script *script, c
 	return true;
 }
 
-/* What an answer is to who asked: 0, -EIDRM where the semaphore is gone, or the server's refusal, which MNT/errors then has. */
+/*
+ * What an answer is to who asked: 0, -EIDRM where the semaphore is gone, or the server's refusal, which MNT/errors then
+ * has.
+ */
 static int call_result(const struct rsem_call *c, int err, const redisReply *reply)
 {
 	if (err == 0)
@@ -80,7 +83,10 @@ static void give_done(struct redis_call *call, int err, const redisReply *reply)
 	call_end(c);
 }
 
-/* Without memory a held one goes back when our lease ends with the daemon; one that nobody holds is lost, and MNT/errors says so. */
+/*
+ * Without memory a held one goes back when our lease ends with the daemon; one that nobody holds is lost, and
+ * MNT/errors says so.
+ */
 static void permit_give(struct ipc_chan *chan, const char *holder)
 {
 	struct rsem_call *c = call_new(chan, NULL);

@@ -1,6 +1,6 @@
 /*
- * /sem in a Redis. A write posts, a read waits for a permit and takes it, @hold has one for as long as it is open, and as its machine is heard
- * of. @value is a new semaphore's, as locally.
+ * /sem in a Redis. A write posts, a read waits for a permit and takes it, @hold has one for as long as it is open, and
+ * as its machine is heard of. @value is a new semaphore's, as locally.
  */
 #include "sem.h"
 

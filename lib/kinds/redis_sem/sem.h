@@ -1,4 +1,6 @@
-/* /sem in a Redis: prelude.lua says how a semaphore lies there. sem.c has the names and the texts, io.c who opens them. */
+/*
+ * /sem in a Redis: prelude.lua says how a semaphore lies there. sem.c has the names and the texts, io.c who opens them.
+ */
 #ifndef IPC_REDIS_SEM_H
 #define IPC_REDIS_SEM_H
 

@@ -17,7 +17,10 @@
 #error "Waiting for a semaphore needs to know its insides, and these are glibc's with 64 bits."
 #endif
 
-/* glibc's struct new_sem (sysdeps/nptl/internaltypes.h), the same since 2.21: it is the format of the files in /dev/shm. */
+/*
+ * glibc's struct new_sem (sysdeps/nptl/internaltypes.h), the same since 2.21: it is the format of the files in
+ * /dev/shm.
+ */
 struct sem_words {
 	uint64_t data; /* the value, and from bit 32 on how many wait */
 	int32_t shared;
@@ -171,7 +174,9 @@ void sem_file_leave(sem_t *sem)
 	touch(access_leave, sem, 0, NULL);
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- files ---------------------------------------------------------------------------------------------------------
+ */
 
 static int file_outfit(int fd, void *arg)
 {

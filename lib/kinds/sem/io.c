@@ -215,13 +215,18 @@ unsigned sem_poll(struct ipc_handle *h)
 	value = sem_file_value(sem_map_sem(s->map));
 	if (value < 0)
 		return events | POLLERR | POLLIN | POLLRDNORM;
-	/* For another value than this one: to who waits for edges a further permit is news, and the one that is there is none. */
+	/*
+	 * For another value than this one: to who waits for edges a further permit is news, and the one that is there
+	 * is none.
+	 */
 	if (!ipc_list_empty(&h->poll_link) && sem_map_await(s->map, (unsigned)value) < 0)
 		return events | POLLERR;
 	return value ? events | POLLIN | POLLRDNORM : events;
 }
 
-/* --- posting ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- posting -------------------------------------------------------------------------------------------------------
+ */
 
 static int post(struct ipc_handle *h, unsigned count)
 {

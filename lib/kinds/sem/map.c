@@ -94,7 +94,10 @@ static void map_ready(struct ipc_futex *futex)
 	map->refs++;
 	/* Who still finds nothing makes us wait again. */
 	ipc_waitq_run(wq, IPC_IN);
-	/* Nobody waits, so posting need not concern us; we hear of it only now because taking it back costs a system call. */
+	/*
+	 * Nobody waits, so posting need not concern us; we hear of it only now because taking it back costs a system
+	 * call.
+	 */
 	if (!ipc_futex_is_armed(futex) && ipc_list_empty(&wq->ops[IPC_IN]) && ipc_list_empty(&wq->pollers))
 		map_leave(map);
 	else

@@ -1,10 +1,10 @@
 /*
- * /sem: POSIX named semaphores. A write posts, a read waits for a permit and takes it, @hold has one for as long as it is
- * open. This file has the names; file.c the files in /dev/shm, io.c who opens them, map.c waiting, and
- * held.c what a crash must not lose.
+ * /sem: POSIX named semaphores. A write posts, a read waits for a permit and takes it, @hold has one for as long as it
+ * is open. This file has the names; file.c the files in /dev/shm, io.c who opens them, map.c waiting, and held.c what a
+ * crash must not lose.
  *
- * @value is a new semaphore's. On one that exists it means nothing, as in sem_open(3): a value moves, and what it was in the
- * beginning is written nowhere that could contradict.
+ * @value is a new semaphore's. On one that exists it means nothing, as in sem_open(3): a value moves, and what it was
+ * in the beginning is written nowhere that could contradict.
  */
 #include "core/abroad.h"
 #include "sem.h"

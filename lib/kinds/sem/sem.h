@@ -58,8 +58,8 @@ int sem_map_get(struct ipc_handle *, const struct ipc_ref *, int fd, ino_t ino, 
 void sem_map_put(struct sem_map *);
 sem_t *sem_map_sem(const struct sem_map *);
 /*
- * Wakes the channel's waitq at a post, or once the value is not `value` any more. Harmless when that is under way. Returns 0 or
- * -errno.
+ * Wakes the channel's waitq at a post, or once the value is not `value` any more. Harmless when that is under way.
+ * Returns 0 or -errno.
  */
 int sem_map_await(struct sem_map *, unsigned value);
 

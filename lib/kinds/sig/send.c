@@ -1,6 +1,6 @@
 /*
- * Sending as somebody else. By kill(2)'s rule the sender's real user counts, and a thread that took it on could be signalled by
- * him; so a child does it, which he may stop. A helper thread waits for that child.
+ * Sending as somebody else. By kill(2)'s rule the sender's real user counts, and a thread that took it on could be
+ * signalled by him; so a child does it, which he may stop. A helper thread waits for that child.
  */
 #include <errno.h>
 #include <fcntl.h>

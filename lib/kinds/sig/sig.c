@@ -1,7 +1,7 @@
 /*
- * /sig: signals. The name is a process, the open file a pidfd, so that a process that has the number later is never hit.
- * A write sends; a read waits for the process to end. Who may send is kill(2)'s rule, which modes cannot express: so
- * everybody may open, and the kernel judges each signal by who opened the file.
+ * /sig: signals. The name is a process, the open file a pidfd, so that a process that has the number later is never
+ * hit. A write sends; a read waits for the process to end. Who may send is kill(2)'s rule, which modes cannot express:
+ * so everybody may open, and the kernel judges each signal by who opened the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -227,8 +227,8 @@ static int send_explain(struct ipc_handle *h, int r)
 }
 
 /*
- * The right to send is the opener's: else he could let a program of more rights write to the file for him. -EINPROGRESS: a helper
- * is at it, for acting as somebody else takes a child, which he may stop.
+ * The right to send is the opener's: else he could let a program of more rights write to the file for him.
+ * -EINPROGRESS: a helper is at it, for acting as somebody else takes a child, which he may stop.
  */
 static int sig_send(struct ipc_op *op, const struct sig_words *words)
 {

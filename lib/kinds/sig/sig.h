@@ -31,8 +31,8 @@ struct sig_handle {
 };
 
 /*
- * Sends, as who opened the file: 0 with the answer in s->result; or -EINPROGRESS, and s->h.waitq is woken when there is an answer,
- * or when it is to be tried again; or -errno. info: of a signal that is queued with a value, or NULL.
+ * Sends, as who opened the file: 0 with the answer in s->result; or -EINPROGRESS, and s->h.waitq is woken when there is
+ * an answer, or when it is to be tried again; or -errno. info: of a signal that is queued with a value, or NULL.
  */
 int sig_send_start(struct sig_handle *, const siginfo_t *info, int signal);
 /* The handle is closed. What is under way goes on. */

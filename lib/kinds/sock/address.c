@@ -1,11 +1,11 @@
 /*
- * NAME@addr: the socket of a channel that is ours, as an inode of the mount itself, so that it is reached by whoever reaches the
- * mount. It is bound when it is looked up first.
+ * NAME@addr: the socket of a channel that is ours, as an inode of the mount itself, so that it is reached by whoever
+ * reaches the mount. It is bound when it is looked up first.
  *
- * A bound socket keeps the mount busy through which it was bound, and to bind is to ask ourselves for an inode. So a child does it,
- * in a mount namespace of its own that is gone at once: what is kept then is a mount that nobody sees. And it binds in a directory
- * that is nobody else's, because whoever looks NAME@addr up meanwhile holds the lock of the kind's; that look-up is then answered
- * with the same inode.
+ * A bound socket keeps the mount busy through which it was bound, and to bind is to ask ourselves for an inode. So a
+ * child does it, in a mount namespace of its own that is gone at once: what is kept then is a mount that nobody sees.
+ * And it binds in a directory that is nobody else's, because whoever looks NAME@addr up meanwhile holds the lock of the
+ * kind's; that look-up is then answered with the same inode.
  */
 #include <errno.h>
 #include <sched.h>

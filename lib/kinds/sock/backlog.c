@@ -1,4 +1,7 @@
-/* What file users of a channel that is ours send each other: no address is needed for it, and none is there until it is wanted. */
+/*
+ * What file users of a channel that is ours send each other: no address is needed for it, and none is there until it is
+ * wanted.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -90,8 +93,8 @@ int sock_pending_take(struct sock_chan *c, struct sock_handle *s)
 }
 
 /*
- * Whoever was never accepted gets ECONNRESET, as from a listening socket that is closed. Of a pair, the kernel says so where the
- * end that is closed has something unread.
+ * Whoever was never accepted gets ECONNRESET, as from a listening socket that is closed. Of a pair, the kernel says so
+ * where the end that is closed has something unread.
  */
 void sock_pending_close(struct sock_chan *c)
 {

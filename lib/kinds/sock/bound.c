@@ -1,4 +1,7 @@
-/* Sockets that servers have bound in the mount: they are the servers', and what is known of them is what the kernel tells. */
+/*
+ * Sockets that servers have bound in the mount: they are the servers', and what is known of them is what the kernel
+ * tells.
+ */
 #include <errno.h>
 
 #include "sock.h"

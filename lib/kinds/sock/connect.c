@@ -171,7 +171,10 @@ int sock_connect(struct ipc_op *op)
 		return s->late ? 0 : sock_connect_late(s);
 	case SOCK_DIALS:
 		r = s->late ? 0 : sock_connect_late(s);
-		/* What a helper does takes time: an open that must not wait succeeds, and reads and writes tell how it went. */
+		/*
+		 * What a helper does takes time: an open that must not wait succeeds, and reads and writes tell how it
+		 * went.
+		 */
 		return r == -EAGAIN && op->nonblock ? 0 : r;
 	default:
 		return 0;

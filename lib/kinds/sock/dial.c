@@ -1,8 +1,8 @@
 /*
- * Connecting to sockets that others made. Finding a path can block, and if it leads into our own mount it needs the loop's
- * thread, so a helper does it. Who asks is who connects: a daemon that is root takes the caller's identity for the call, so
- * that the permissions and what the server learns of its peer are the caller's; one that is not root cannot, and lends its
- * own identity to nobody.
+ * Connecting to sockets that others made. Finding a path can block, and if it leads into our own mount it needs the
+ * loop's thread, so a helper does it. Who asks is who connects: a daemon that is root takes the caller's identity for
+ * the call, so that the permissions and what the server learns of its peer are the caller's; one that is not root
+ * cannot, and lends its own identity to nobody.
  */
 #include <errno.h>
 #include <fcntl.h>

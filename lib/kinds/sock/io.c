@@ -102,8 +102,8 @@ static bool sock_give_back(struct sock_chan *c, const char *data, size_t size)
 }
 
 /*
- * What could not be delivered is read again from where it was: by this handle, whose connection nobody else reads, or by
- * any reader of the channel if it is a datagram that came whole.
+ * What could not be delivered is read again from where it was: by this handle, whose connection nobody else reads, or
+ * by any reader of the channel if it is a datagram that came whole.
  */
 bool sock_put_back(struct ipc_op *op, const char *packet, size_t len)
 {

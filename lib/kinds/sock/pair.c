@@ -7,8 +7,8 @@
 enum { SIDES = 2 };
 
 /*
- * The kernel's socket between the two stays what it is for room, order, the end and poll: only a read that waits, which has found
- * it empty, is given what the other side writes, at once. So what is in the kernel is counted.
+ * The kernel's socket between the two stays what it is for room, order, the end and poll: only a read that waits, which
+ * has found it empty, is given what the other side writes, at once. So what is in the kernel is counted.
  */
 struct sock_pair {
 	unsigned holders;		   /* the handles, and the backlog as long as nobody has accepted */

@@ -1,7 +1,7 @@
 /*
- * NAME@connect=/run/x.sock: a name with an address of the file system in it. To the kernel its parts are directories and a
- * file, and it asks for each without saying which is the last. So what is a directory in reality is one here, and all
- * else is a face of NAME, to be opened or made.
+ * NAME@connect=/run/x.sock: a name with an address of the file system in it. To the kernel its parts are directories
+ * and a file, and it asks for each without saying which is the last. So what is a directory in reality is one here, and
+ * all else is a face of NAME, to be opened or made.
  *
  * A helper looks, because reality can block. It goes step by step and stops before our own mount: a link that leads
  * into it could make this lookup wait for itself, in the kernel, where nothing ends it.

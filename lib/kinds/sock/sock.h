@@ -14,8 +14,8 @@ struct sock_binding;
 struct sock_pair;
 
 /*
- * A name in /sock. st_mode S_IFSOCK: a server bound it through the mount, and the socket is the server's. Else a file user
- * made it: the socket is ours and has an address, unless it only stands for a socket elsewhere (target).
+ * A name in /sock. st_mode S_IFSOCK: a server bound it through the mount, and the socket is the server's. Else a file
+ * user made it: the socket is ours and has an address, unless it only stands for a socket elsewhere (target).
  */
 struct sock_chan {
 	struct ipc_chan chan;
@@ -73,14 +73,17 @@ void sock_close_listener(struct sock_chan *);
 const char *sock_type_name(int type);
 
 /*
- * address.c. await: look ends when the channel's address is bound; 0 or -errno. use: fd has the address now, and is the channel's;
- * or -errno. end: the channel goes, or has lost its name.
+ * address.c. await: look ends when the channel's address is bound; 0 or -errno. use: fd has the address now, and is the
+ * channel's; or -errno. end: the channel goes, or has lost its name.
  */
 int sock_address_await(struct ipc *, struct sock_chan *, struct ipc_look *);
 int sock_address_use(struct sock_chan *, int fd);
 void sock_address_end(struct sock_chan *);
 
-/* backlog.c. Connections between two file users never leave us: a pair of sockets, one end of which waits here to be accepted. */
+/*
+ * backlog.c. Connections between two file users never leave us: a pair of sockets, one end of which waits here to be
+ * accepted.
+ */
 /* The descriptor of the end that s has then, or -errno; -EAGAIN: too many wait. */
 int sock_pending_add(struct sock_chan *, struct sock_handle *s);
 /* The same of the other end; -EAGAIN: nobody waits. */
@@ -90,8 +93,9 @@ void sock_pending_close(struct sock_chan *);
 int sock_make_datagrams(struct sock_chan *);
 
 /*
- * pair.c. The two ends of a connection between file users know each other, so that what one writes can go to a read of the
- * other's that waits, without a way through the kernel's socket. NULL when out of memory; freed by the last who leaves.
+ * pair.c. The two ends of a connection between file users know each other, so that what one writes can go to a read of
+ * the other's that waits, without a way through the kernel's socket. NULL when out of memory; freed by the last who
+ * leaves.
  */
 struct sock_pair *sock_pair_new(void);
 void sock_pair_join(struct sock_pair *, struct sock_handle *, int side);
@@ -125,14 +129,15 @@ int sock_make(int type, bool answers);
 void sock_outfit(int fd, int type);
 
 /*
- * path.c: NAME@connect=/PATH, a name with directories in it. stat: 0, or -errno (-EINPROGRESS: ask sock_look()), or 1: it
- * is a plain name, or one of c, which may be NULL.
+ * path.c: NAME@connect=/PATH, a name with directories in it. stat: 0, or -errno (-EINPROGRESS: ask sock_look()), or 1:
+ * it is a plain name, or one of c, which may be NULL.
  */
 int sock_path_stat(struct ipc *, const struct ipc_ref *, const struct sock_chan *c, struct stat *);
 int sock_look(const struct ipc_look *);
 
 /*
- * text.c. make: c becomes one, on the account of who made it. open: the handle's; flags as open(2)'s. read, write: at op->offset.
+ * text.c. make: c becomes one, on the account of who made it. open: the handle's; flags as open(2)'s. read, write: at
+ * op->offset.
  */
 int sock_text_make(struct sock_chan *c, const struct ipc_cred *);
 void sock_text_free(struct sock_chan *c);

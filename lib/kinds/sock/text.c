@@ -1,8 +1,8 @@
 /*
- * Texts among the sockets. A server that keeps others away from its socket puts a lock or pid file beside it, with O_EXCL and
- * for reading and writing (PostgreSQL's .s.PGSQL.5432.lock), or calls it .lock or .pid: such an open makes no socket, but a
- * small file, which is kept in memory and goes with its name. It has a size, and can be read again, written anywhere,
- * truncated and locked.
+ * Texts among the sockets. A server that keeps others away from its socket puts a lock or pid file beside it, with
+ * O_EXCL and for reading and writing (PostgreSQL's .s.PGSQL.5432.lock), or calls it .lock or .pid: such an open makes
+ * no socket, but a small file, which is kept in memory and goes with its name. It has a size, and can be read again,
+ * written anywhere, truncated and locked.
  */
 #include <errno.h>
 #include <fcntl.h>
