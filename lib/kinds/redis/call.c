@@ -127,12 +127,9 @@ bool redis_call_withdraw(struct redis_call *call)
 	return true;
 }
 
-bool redis_call_drop(struct redis_call *call)
+void redis_call_drop(struct redis_call *call)
 {
-	bool unsent = !call->flight && !call->repeats;
-
 	call_leave(call);
-	return unsent;
 }
 
 void redis_call_finish(struct redis_call *call, int err, const redisReply *reply)

@@ -40,10 +40,13 @@ static void renew_all(struct ipc_timer *timer)
 		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
 }
 
-void redis_channel_lease(struct redis_channel *ch, bool on, void (*lost)(struct redis_channel *))
+void redis_channel_hold(struct redis_channel *ch, int more, void (*lost)(struct redis_channel *))
 {
 	struct redis_link *rl = ch->link;
+	bool on;
 
+	ch->held += (unsigned)more;
+	on = ch->held > 0;
 	ch->lost = lost;
 	if (on && ipc_list_empty(&ch->leased))
 		ipc_list_append(&rl->leased, &ch->leased);

@@ -165,11 +165,6 @@ const char *redis_link_id(const struct redis_link *rl)
 	return rl->id;
 }
 
-struct ipc *redis_link_ipc(const struct redis_link *rl)
-{
-	return rl->ipc;
-}
-
 const char *redis_link_why(const struct redis_link *rl)
 {
 	return rl->why;

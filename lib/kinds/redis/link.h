@@ -37,7 +37,6 @@ struct redis_link *redis_link_open(struct ipc *);
 void redis_link_close(struct redis_link *);
 /* This daemon, as scripts know it (ARGV[1]): text, a new one at each start. */
 const char *redis_link_id(const struct redis_link *);
-struct ipc *redis_link_ipc(const struct redis_link *);
 /* The server's or our own words for the last error; for use in done(). */
 const char *redis_link_why(const struct redis_link *);
 /* Whether calls are answered at the moment; and since when wake-ups arrive (ipc_now(); 0: they do not). */
@@ -59,6 +58,7 @@ struct redis_channel {
 	uint64_t *forget; /* numbers of answered calls: the server may forget their answers */
 	unsigned forgets, forget_room;
 	struct ipc_timer quiet;
+	unsigned held;		    /* things of this daemon's there: while any, it has a lease */
 	struct redis_call *renewal; /* under way; NULL */
 	bool was_leased;	    /* the server has a lease of ours */
 	void (*lost)(struct redis_channel *);
@@ -66,11 +66,12 @@ struct redis_channel {
 int redis_channel_init(struct redis_channel *, struct redis_link *, const char *kind, const char *name);
 void redis_channel_fini(struct redis_channel *);
 /*
- * Renews this daemon's lease on the channel every 8 s, while on; scripts take it first by lease(). lost(): it had run
- * out (or the channel is gone) before it was renewed: what this daemon held there may be somebody else's by now.
+ * So many things more that this daemon holds in the channel, or less. While there are any its lease on it is renewed
+ * every 8 s; scripts take it first by lease(). lost(): it had run out (or the channel is gone) before it was renewed:
+ * what this daemon held there may be somebody else's by now.
  */
 enum { REDIS_LEASE_MS = 30000 };
-void redis_channel_lease(struct redis_channel *, bool on, void (*lost)(struct redis_channel *));
+void redis_channel_hold(struct redis_channel *, int more, void (*lost)(struct redis_channel *));
 
 struct redis_arg {
 	const char *data;
@@ -118,11 +119,8 @@ int redis_call_start(struct redis_channel *, struct redis_call *, const struct r
 		     void (*done)(struct redis_call *, int err, const struct redisReply *));
 /* True: it was never sent, done() will not run, and its memory is the owner's again. False: nothing has changed. */
 bool redis_call_withdraw(struct redis_call *);
-/*
- * done() will not run, and the call's memory is the owner's again. True: it was never sent. Else it may happen, or have
- * happened.
- */
-bool redis_call_drop(struct redis_call *);
+/* done() will not run, and the call's memory is the owner's again. It may happen all the same, or have happened. */
+void redis_call_drop(struct redis_call *);
 
 /*
  * Wake-ups, from wake() and changed() of prelude.lua: what is a word of the script's choice, "n" from changed(). name

@@ -62,11 +62,19 @@ static bool name_is_fresh(const struct redis_kind *k, const struct redis_chan *r
 	return rc->known && heard && rc->asked > heard;
 }
 
-int redis_kind_start(struct ipc *ipc, const struct ipc_kind *kind, struct redis_kind *k)
+int redis_kind_start(struct ipc *ipc, const struct ipc_kind *kind, const char *const *fields, const char *keys,
+		     void (*woken)(struct redis_chan *, const char *what))
 {
+	struct redis_kind *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
 	*ipc_kind_data(ipc, kind) = k;
 	k->ipc = ipc;
 	k->kind = kind;
+	k->fields = fields;
+	k->keys = keys;
+	k->woken = woken;
 	k->link = redis_link_open(ipc);
 	if (!k->link)
 		return -errno;
@@ -76,13 +84,15 @@ int redis_kind_start(struct ipc *ipc, const struct ipc_kind *kind, struct redis_
 	return 0;
 }
 
-void redis_kind_stop(struct redis_kind *k)
+void redis_kind_stop(struct ipc *ipc, const struct ipc_kind *kind)
 {
-	if (!k || !k->link)
-		return;
-	redis_listen_end(&k->listener);
-	redis_link_close(k->link);
-	k->link = NULL;
+	struct redis_kind *k = redis_kind(ipc, kind);
+
+	if (k && k->link) {
+		redis_listen_end(&k->listener);
+		redis_link_close(k->link);
+	}
+	free(k);
 }
 
 /* --- attributes --- */

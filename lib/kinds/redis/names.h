@@ -15,7 +15,7 @@ enum { REDIS_FIELDS_MAX = 4 };
 
 struct redis_chan;
 
-/* A kind's own struct for *ipc_kind_data() begins with this. */
+/* A kind's, in *ipc_kind_data(). */
 struct redis_kind {
 	struct ipc *ipc;
 	const struct ipc_kind *kind;
@@ -24,6 +24,7 @@ struct redis_kind {
 	const char *const *fields; /* the names of its own attributes, NULL behind the last */
 	const char *keys;	   /* the suffixes of its own keys, a letter each; m, l and r are everybody's */
 	uint64_t changes;	   /* of names, heard so far */
+	uint32_t holders;	   /* the last number of an open file: handle.h */
 	/*
 	 * A wake-up of a channel that somebody has open here. what: the script's word, "n": the name changed; NULL:
 	 * look at it.
@@ -52,12 +53,10 @@ static inline struct redis_kind *redis_kind(struct ipc *ipc, const struct ipc_ki
 	return *ipc_kind_data(ipc, kind);
 }
 
-/*
- * start: k is zeroed but for fields, keys and woken, and the kind's table's; 0 or -errno. stop: accepts what failed to
- * start; frees nothing.
- */
-int redis_kind_start(struct ipc *, const struct ipc_kind *, struct redis_kind *k);
-void redis_kind_stop(struct redis_kind *);
+/* start: fields, keys and woken as in the struct; 0 or -errno. stop: accepts what failed to start. */
+int redis_kind_start(struct ipc *, const struct ipc_kind *, const char *const *fields, const char *keys,
+		     void (*woken)(struct redis_chan *, const char *what));
+void redis_kind_stop(struct ipc *, const struct ipc_kind *);
 
 /* For a kind's table, as they are. */
 int redis_stat(struct ipc *, const struct ipc_ref *, struct stat *);

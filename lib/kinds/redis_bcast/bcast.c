@@ -28,22 +28,13 @@ static void rbcast_woken(struct redis_chan *rc, const char *what)
 static int rbcast_start(struct ipc *ipc)
 {
 	static const char *const fields[] = {"buffer", NULL};
-	struct redis_kind *k = calloc(1, sizeof(*k));
 
-	if (!k)
-		return -ENOMEM;
-	k->fields = fields;
-	k->keys = "sw";
-	k->woken = rbcast_woken;
-	return redis_kind_start(ipc, &ipc_redis_bcast, k);
+	return redis_kind_start(ipc, &ipc_redis_bcast, fields, "sw", rbcast_woken);
 }
 
 static void rbcast_stop(struct ipc *ipc)
 {
-	struct redis_kind *k = redis_kind(ipc, &ipc_redis_bcast);
-
-	redis_kind_stop(k);
-	free(k);
+	redis_kind_stop(ipc, &ipc_redis_bcast);
 }
 
 static int rbcast_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
@@ -67,12 +58,6 @@ static void rbcast_chan_free(struct ipc_chan *chan)
 	redis_waiters_fini(&rbcast_chan(chan)->waiters);
 	rbcast_read_fini(rbcast_chan(chan));
 	redis_chan_free(chan);
-}
-
-int rbcast_refuse(struct ipc_handle *h, int err)
-{
-	return ipc_refuse(h->ipc, &h->cred, -err, ipc_handle_path(h), "%s",
-			  redis_link_why(rbcast_chan(h->chan)->redis.channel.link));
 }
 
 /* --- state --- */
@@ -165,7 +150,7 @@ static unsigned rbcast_poll(struct ipc_handle *h)
 {
 	struct rbcast_handle *b = rbcast_handle(h);
 	struct rbcast_chan *c = rbcast_chan(h->chan);
-	struct ipc_ref ref = {.kind = h->kind, .ino = ipc_ref_ino(h->ipc, h->kind, h->chan->st.st_ino)};
+	struct ipc_ref ref = redis_handle_ref(h);
 	unsigned events = h->writable ? POLLOUT | POLLWRNORM : 0u;
 	struct rbcast_state s;
 	int r;
@@ -177,7 +162,6 @@ static unsigned rbcast_poll(struct ipc_handle *h)
 		return events | POLLIN | POLLRDNORM;
 	if (c->waiters.dry)
 		return events;
-	snprintf(ref.base, sizeof(ref.base), "%s", h->chan->name);
 	r = state_ask(h->ipc, &ref, b->next, &s);
 	if (r == IPC_ASKED)
 		return IPC_POLL_ASKED;

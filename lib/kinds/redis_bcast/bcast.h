@@ -9,7 +9,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/op.h"
-#include "kinds/redis/names.h"
+#include "kinds/redis/handle.h"
 #include "kinds/redis/wait.h"
 
 enum { RBCAST_BUFFER }; /* redis_chan.field */
@@ -51,9 +51,6 @@ static inline struct rbcast_handle *rbcast_handle(struct ipc_handle *h)
 {
 	return ipc_container(h, struct rbcast_handle, h);
 }
-
-/* bcast.c. An answer's error as the caller gets it, with a line for MNT/errors. */
-int rbcast_refuse(struct ipc_handle *, int err);
 
 /* read.c */
 ssize_t rbcast_read(struct ipc_op *);

@@ -80,7 +80,7 @@ static struct rbcast_chunk *reader_chunk(struct rbcast_handle *b)
 
 /* --- fetching --- */
 
-static void fetch_failed(struct rbcast_chan *c, int err)
+static void fetch_failed(struct rbcast_chan *c, int err, const redisReply *reply)
 {
 	struct ipc_list *pos, *next;
 
@@ -88,7 +88,7 @@ static void fetch_failed(struct rbcast_chan *c, int err)
 		struct rbcast_handle *b = rbcast_handle(ipc_container(pos, struct ipc_handle, link));
 
 		if (b->h.readable && redis_waiter_wants(&b->waiter))
-			b->read_error = err == -EIDRM ? err : rbcast_refuse(&b->h, err);
+			b->read_error = redis_handle_result(&b->h, err, reply);
 	}
 }
 
@@ -96,13 +96,11 @@ static void fetch_done(struct redis_call *call, int err, const redisReply *reply
 {
 	struct rbcast_fetch *f = ipc_container(call, struct rbcast_fetch, call);
 	struct rbcast_chan *c = rbcast_chan(f->chan);
-	bool current = f->wakes == c->waiters.wakes;
+	bool current = f->wakes == c->waiters.wakes, failed = redis_handle_result(NULL, err, reply) < 0;
 
 	c->fetching = NULL;
-	if (err == 0 && redis_reply_is_gone(reply))
-		err = -EIDRM;
-	if (err) {
-		fetch_failed(c, err);
+	if (failed) {
+		fetch_failed(c, err, reply);
 	} else {
 		c->first = redis_reply_number(redis_reply_at(reply, 0), c->first);
 		c->next = redis_reply_number(redis_reply_at(reply, 1), c->next);
@@ -111,7 +109,7 @@ static void fetch_done(struct redis_call *call, int err, const redisReply *reply
 	}
 	redis_wake_all(&c->waiters);
 	/* Who finds nothing in it is to be woken, unless that has been already. */
-	c->waiters.dry = !err && reply->elements == LEAD && current;
+	c->waiters.dry = !failed && reply->elements == LEAD && current;
 	free(f);
 	ipc_chan_drop(&c->redis.chan);
 }

@@ -34,8 +34,7 @@ static void send_done(struct redis_call *call, int err, const redisReply *reply)
 	struct rbcast_send *s = ipc_container(call, struct rbcast_send, call);
 	struct rbcast_handle *b = s->writer;
 
-	if (err == 0 && redis_reply_is_gone(reply))
-		err = -EIDRM;
+	err = redis_handle_result(b ? &b->h : NULL, err, reply);
 	if (err == 0) {
 		s->chan->in_messages += s->count;
 		s->chan->in_bytes += s->bytes;
@@ -46,7 +45,7 @@ static void send_done(struct redis_call *call, int err, const redisReply *reply)
 	} else if (b) {
 		b->credit += err ? 0 : s->count;
 		if (err)
-			b->write_error = err == -EIDRM ? err : rbcast_refuse(&b->h, err);
+			b->write_error = err;
 	}
 	send_end(s);
 	if (b && ipc_list_empty(&b->sends))

@@ -11,42 +11,19 @@
 
 REDIS_SCRIPT(mq_back);
 
-struct back_call {
-	struct redis_call call;
-	struct ipc_chan *chan;
-};
-
-static void back_done(struct redis_call *call, int err, const redisReply *reply)
+static void back_done(struct redis_chan *rc)
 {
-	struct back_call *b = ipc_container(call, struct back_call, call);
-	struct ipc_chan *chan = b->chan;
-
-	(void)err;
-	(void)reply;
-	rmq_wake_next(rmq_chan(chan), IPC_IN);
-	free(b);
-	ipc_chan_drop(chan);
+	rmq_wake_next(ipc_container(rc, struct rmq_chan, redis), IPC_IN);
 }
 
 /* Messages, each behind its tag, go back where they were. Returns whether they are on their way. */
 static bool back_send(struct rmq_chan *q, const struct redis_arg *messages, unsigned count)
 {
-	struct back_call *b = calloc(1, sizeof(*b));
-
-	if (!b)
-		return false;
-	b->chan = &q->redis.chan;
-	b->call.once = true;
-	if (redis_call_start(&q->redis.channel, &b->call, &redis_script_mq_back, messages, count, back_done) < 0) {
-		free(b);
-		return false;
-	}
-	ipc_chan_hold(b->chan);
-	return true;
+	return redis_tell(&q->redis, &redis_script_mq_back, messages, count, true, back_done);
 }
 
 /* An owed message that no handle has been given is its call's: settled as if it had been. */
-static void owed_return(struct rmq_chan *q, const redisReply *message, const char *holder)
+static void owed_return(struct rmq_chan *q, const redisReply *message, struct redis_holder holder)
 {
 	struct rmq_debt *d = calloc(1, sizeof(*d));
 	uint32_t deliveries;
@@ -55,7 +32,7 @@ static void owed_return(struct rmq_chan *q, const redisReply *message, const cha
 		return; /* it goes back with our lease */
 	memcpy(&deliveries, message->str, RMQ_COUNT);
 	memcpy(d->tag, message->str + RMQ_COUNT, RMQ_TAG);
-	memcpy(d->holder, holder, sizeof(d->holder));
+	d->holder = holder;
 	d->chan = &q->redis.chan;
 	d->debt.deliveries = ntohl(deliveries) - 1;
 	ipc_list_init(&d->debt.link);
@@ -63,7 +40,8 @@ static void owed_return(struct rmq_chan *q, const redisReply *message, const cha
 	rmq_given_back(&d->debt);
 }
 
-void rmq_return(struct rmq_chan *q, const redisReply *reply, size_t from, size_t to, const char *holder, bool owes)
+void rmq_return(struct rmq_chan *q, const redisReply *reply, size_t from, size_t to, struct redis_holder holder,
+		bool owes)
 {
 	struct redis_arg *args;
 

@@ -148,7 +148,7 @@ bool rmq_bury(struct rmq_handle *r, const redisReply *e)
 	b->debt->chan = chan;
 	b->debt->debt.deliveries = deliveries - 1;
 	memcpy(b->debt->tag, e->str + RMQ_COUNT, RMQ_TAG);
-	memcpy(b->debt->holder, r->holder, sizeof(r->holder));
+	b->debt->holder = r->holder;
 	ipc_list_init(&b->debt->debt.link);
 	rmq_hold(rmq_chan(chan), 1);
 	ipc_chan_hold(chan);

@@ -113,14 +113,7 @@ static void lease_lost(struct redis_channel *ch)
 
 void rmq_hold(struct rmq_chan *q, int more)
 {
-	q->held += (unsigned)more;
-	redis_channel_lease(&q->redis.channel, q->held > 0, lease_lost);
-}
-
-int rmq_refuse(struct ipc_handle *h, int err)
-{
-	return ipc_refuse(h->ipc, &h->cred, -err, ipc_handle_path(h), "%s",
-			  redis_link_why(rmq_chan(h->chan)->redis.channel.link));
+	redis_channel_hold(&q->redis.channel, more, lease_lost);
 }
 
 /* --- the kind, and names --- */
@@ -128,22 +121,13 @@ int rmq_refuse(struct ipc_handle *h, int err)
 static int rmq_start(struct ipc *ipc)
 {
 	static const char *const fields[] = {"maxmsg", "msgsize", NULL};
-	struct rmq_kind *k = calloc(1, sizeof(*k));
 
-	if (!k)
-		return -ENOMEM;
-	k->redis.fields = fields;
-	k->redis.keys = "qodfwg";
-	k->redis.woken = rmq_woken;
-	return redis_kind_start(ipc, &ipc_redis_mq, &k->redis);
+	return redis_kind_start(ipc, &ipc_redis_mq, fields, "qodfwg", rmq_woken);
 }
 
 static void rmq_stop(struct ipc *ipc)
 {
-	struct redis_kind *k = redis_kind(ipc, &ipc_redis_mq);
-
-	redis_kind_stop(k);
-	free(k);
+	redis_kind_stop(ipc, &ipc_redis_mq);
 }
 
 static bool rmq_framed(const struct ipc *ipc)
@@ -229,7 +213,7 @@ static unsigned rmq_poll(struct ipc_handle *h)
 {
 	struct rmq_handle *r = rmq_handle(h);
 	struct rmq_chan *q = rmq_chan(h->chan);
-	struct ipc_ref ref = {.kind = h->kind, .ino = ipc_ref_ino(h->ipc, h->kind, h->chan->st.st_ino)};
+	struct ipc_ref ref = redis_handle_ref(h);
 	unsigned events = 0;
 	struct rmq_state s;
 	int asked = 0;
@@ -241,7 +225,6 @@ static unsigned rmq_poll(struct ipc_handle *h)
 		events |= POLLOUT | POLLWRNORM;
 	if ((!h->readable || events & POLLIN || q->known_empty) && (!h->writable || events & POLLOUT || q->known_full))
 		goto out;
-	snprintf(ref.base, sizeof(ref.base), "%s", h->chan->name);
 	asked = state_ask(h->ipc, &ref, true, &s);
 	if (asked == IPC_ASKED)
 		return IPC_POLL_ASKED;
@@ -291,7 +274,6 @@ static int rmq_check_facets(struct ipc_handle *h, const struct ipc_ref *ref, con
 static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
 	struct rmq_handle *r = rmq_handle(h);
-	struct rmq_kind *k = ipc_container(redis_kind(h->ipc, h->kind), struct rmq_kind, redis);
 	struct redis_chan *rc;
 	struct rmq_chan *q;
 	int err = redis_chan_open(h->ipc, ref, ino, &rc);
@@ -315,7 +297,7 @@ static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 		h->facets.n = 1;
 	}
 	h->flushes = (h->writable && ipc_frame_delim(h, -1) >= 0) || h->owing ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
-	snprintf(r->holder, sizeof(r->holder), "%08" PRIx32, ++k->holders);
+	r->holder = redis_holder_new(redis_kind(h->ipc, h->kind));
 	ipc_list_init(&r->waiting[IPC_IN]);
 	ipc_list_init(&r->waiting[IPC_OUT]);
 	ipc_list_init(&r->sends);

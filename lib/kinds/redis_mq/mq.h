@@ -8,15 +8,10 @@
 #include "core/handle.h"
 #include "core/op.h"
 #include "core/settle.h"
-#include "kinds/redis/names.h"
+#include "kinds/redis/handle.h"
 
 enum { RMQ_MAXMSG, RMQ_MSGSIZE }; /* redis_chan.field */
-enum { RMQ_TAG = 10, RMQ_COUNT = 4, RMQ_HOLDER = 8 };
-
-struct rmq_kind {
-	struct redis_kind redis;
-	uint32_t holders; /* the last number of an open file */
-};
+enum { RMQ_TAG = 10, RMQ_COUNT = 4 };
 
 struct rmq_chan {
 	struct redis_chan redis;
@@ -29,7 +24,6 @@ struct rmq_chan {
 	unsigned settling_count;
 	struct ipc_task settle;
 	unsigned wakes[2]; /* so far */
-	unsigned held;	   /* messages that are owed by our readers, and writers in line: while any, a lease is held */
 };
 
 /* Messages that a call has brought. */
@@ -45,7 +39,7 @@ struct rmq_handle {
 	struct ipc_handle h;
 	struct ipc_waitq waitq;
 	struct ipc_list waiting[2];
-	char holder[RMQ_HOLDER + 1];
+	struct redis_holder holder;
 
 	/* read.c */
 	struct rmq_take *take; /* under way; NULL */
@@ -78,16 +72,14 @@ struct rmq_debt {
 	struct ipc_list link; /* of the channel's settling */
 	struct ipc_chan *chan;
 	char tag[RMQ_TAG];
-	char holder[RMQ_HOLDER + 1];
+	struct redis_holder holder;
 	bool back; /* it is given back */
 };
 
-/* mq.c. Wakes who waits longest; hold: one more thing, or one less, for which a lease is needed. */
+/* mq.c. Wakes who waits longest; hold: so many messages more that are owed by our readers, or writers in line. */
 void rmq_wait(struct rmq_handle *, int side);
 void rmq_wake_next(struct rmq_chan *, int side);
 void rmq_hold(struct rmq_chan *, int more);
-/* What an error of the server is to the caller; with a line for MNT/errors. */
-int rmq_refuse(struct ipc_handle *, int err);
 
 /* read.c */
 ssize_t rmq_read(struct ipc_op *);
@@ -98,7 +90,7 @@ void rmq_read_close(struct rmq_handle *);
 bool rmq_bury(struct rmq_handle *, const struct redisReply *);
 
 /* back.c. return: elements of an answer, that holder's where they are owed. */
-void rmq_return(struct rmq_chan *, const struct redisReply *, size_t from, size_t to, const char *holder, bool owes);
+void rmq_return(struct rmq_chan *, const struct redisReply *, size_t from, size_t to, struct redis_holder, bool owes);
 void rmq_give_back(struct ipc_handle *, const char *data, size_t len, unsigned prio);
 
 /* write.c */

@@ -22,7 +22,7 @@ struct rmq_take {
 	struct redis_call call;
 	struct ipc_chan *chan;
 	struct rmq_handle *reader; /* NULL: it has been closed */
-	char holder[RMQ_HOLDER + 1];
+	struct redis_holder holder;
 	bool owes;
 	unsigned wakes; /* of the channel, when it was sent */
 };
@@ -86,10 +86,9 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 		r->take = NULL;
 		r->empty_wakes = t->wakes;
 	}
-	if (err == 0 && redis_reply_is_gone(reply))
-		err = -EIDRM;
+	err = redis_handle_result(r ? &r->h : NULL, err, reply);
 	if (r && err)
-		r->read_error = err == -EIDRM ? -EIDRM : rmq_refuse(&r->h, err);
+		r->read_error = err;
 	else if (r && reply->elements == 1)
 		r->empty = true;
 	else if (!err && reply->elements > 1)
@@ -133,10 +132,10 @@ static int take_start(struct ipc_op *op)
 	t->owes = r->h.owing != NULL;
 	t->call.once = true;
 	t->wakes = q->wakes[IPC_IN];
-	memcpy(t->holder, r->holder, sizeof(t->holder));
+	t->holder = r->holder;
 	args[0] = redis_number(count);
 	args[1] = redis_number(bytes);
-	args[2] = redis_text(t->owes ? r->holder : "");
+	args[2] = redis_text(t->owes ? r->holder.text : "");
 	args[3] = redis_text(waits ? "1" : "0");
 	args[4] = redis_text(ipc_list_empty(&q->waiting[IPC_IN]) ? "0" : "1");
 	if (redis_call_start(&q->redis.channel, &t->call, &redis_script_mq_take, args, 5, take_done) < 0) {
@@ -192,7 +191,7 @@ static ssize_t hand_over(struct ipc_op *op, const redisReply *e, char *to, int d
 		d->chan = r->h.chan;
 		d->debt.deliveries = deliveries;
 		memcpy(d->tag, tag, RMQ_TAG);
-		memcpy(d->holder, r->holder, sizeof(d->holder));
+		d->holder = r->holder;
 		rmq_hold(rmq_chan(r->h.chan), 1);
 		ipc_settle_took(op, &d->debt);
 	} else {

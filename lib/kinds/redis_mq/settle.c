@@ -10,36 +10,19 @@ REDIS_SCRIPT(mq_settle);
 /* So many in a call. */
 enum { SETTLE_MAX = 500 };
 
-struct settle_call {
-	struct redis_call call;
-	struct ipc_chan *chan;
-};
-
-static void settle_done(struct redis_call *call, int err, const struct redisReply *reply)
-{
-	struct settle_call *s = ipc_container(call, struct settle_call, call);
-	struct ipc_chan *chan = s->chan;
-
-	(void)err;
-	(void)reply;
-	free(s);
-	ipc_chan_drop(chan);
-}
-
 /*
  * One call for the first of them. False: out of memory; what is owed is settled with the next, or goes back when our
  * lease is over.
  */
 static bool settle_some(struct rmq_chan *q)
 {
-	struct settle_call *s = calloc(1, sizeof(*s));
 	unsigned n = q->settling_count < SETTLE_MAX ? q->settling_count : SETTLE_MAX, count = 0;
 	struct redis_arg *args = calloc(3 * (size_t)n, sizeof(*args));
 	char(*numbers)[12] = malloc(n * sizeof(*numbers));
 	bool sent = false;
 	struct ipc_list *pos, *next;
 
-	if (s && args && numbers) {
+	if (args && numbers) {
 		ipc_list_each(pos, next, &q->settling) {
 			struct rmq_debt *d = ipc_container(pos, struct rmq_debt, link);
 
@@ -49,21 +32,14 @@ static bool settle_some(struct rmq_chan *q)
 			if (d->back)
 				snprintf(numbers[count], sizeof(numbers[count]), "%u", d->debt.deliveries);
 			args[3 * count] = (struct redis_arg){d->tag, RMQ_TAG};
-			args[3 * count + 1] = redis_text(d->holder);
+			args[3 * count + 1] = redis_text(d->holder.text);
 			args[3 * count + 2] = redis_text(numbers[count]);
 			count++;
 		}
-		s->chan = &q->redis.chan;
-		sent = redis_call_start(&q->redis.channel, &s->call, &redis_script_mq_settle, args, 3 * n,
-					settle_done) == 0;
+		sent = redis_tell(&q->redis, &redis_script_mq_settle, args, 3 * n, false, NULL);
 	}
-	if (sent)
-		ipc_chan_hold(s->chan);
-	else
-		free(s);
-	for (count = 0; sent && count < n; count++) {
+	for (count = 0; sent && count < n; count++)
 		free(ipc_container(ipc_list_pop(&q->settling), struct rmq_debt, link));
-	}
 	if (sent)
 		q->settling_count -= n;
 	free(args);

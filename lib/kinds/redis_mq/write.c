@@ -30,32 +30,15 @@ struct rmq_send {
 
 static void ticket_of(const struct rmq_handle *w, const struct rmq_chan *q, char ticket[static TICKET_MAX])
 {
-	snprintf(ticket, TICKET_MAX, "%s:%s", redis_link_id(q->redis.channel.link), w->holder);
+	snprintf(ticket, TICKET_MAX, "%s:%s", redis_link_id(q->redis.channel.link), w->holder.text);
 }
 
 /* --- the line of those who wait for room --- */
-
-struct leave_call {
-	struct redis_call call;
-	struct ipc_chan *chan;
-};
-
-static void leave_done(struct redis_call *call, int err, const redisReply *reply)
-{
-	struct leave_call *l = ipc_container(call, struct leave_call, call);
-	struct ipc_chan *chan = l->chan;
-
-	(void)err;
-	(void)reply;
-	free(l);
-	ipc_chan_drop(chan);
-}
 
 /* The writer waits no more, and those behind him need not wait for him. Without memory they do so for the lease. */
 static void line_leave(struct rmq_handle *w)
 {
 	struct rmq_chan *q = rmq_chan(w->h.chan);
-	struct leave_call *l;
 	char ticket[TICKET_MAX];
 	struct redis_arg arg;
 
@@ -64,16 +47,9 @@ static void line_leave(struct rmq_handle *w)
 	w->full = w->woken = false;
 	rmq_hold(q, -1);
 	ipc_list_remove(&w->waiting[IPC_OUT]);
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return;
 	ticket_of(w, q, ticket);
 	arg = redis_text(ticket);
-	l->chan = w->h.chan;
-	if (redis_call_start(&q->redis.channel, &l->call, &redis_script_mq_leave, &arg, 1, leave_done) < 0)
-		free(l);
-	else
-		ipc_chan_hold(l->chan);
+	redis_tell(&q->redis, &redis_script_mq_leave, &arg, 1, false, NULL);
 }
 
 /* --- calls --- */
@@ -113,12 +89,11 @@ static void send_done(struct redis_call *call, int err, const redisReply *reply)
 	struct ipc_chan *chan = s->chan;
 
 	ipc_list_remove(&s->link);
-	if (err == 0 && redis_reply_is_gone(reply))
-		err = -EIDRM;
+	err = redis_handle_result(w ? &w->h : NULL, err, reply);
 	if (err == 0)
 		send_sent(s, redis_reply_number(redis_reply_at(reply, 0), 0));
 	else if (w)
-		w->write_error = err == -EIDRM ? err : rmq_refuse(&w->h, err);
+		w->write_error = err;
 	if (w && ipc_list_empty(&w->sends))
 		ipc_waitq_wake(&w->waitq);
 	free(s);

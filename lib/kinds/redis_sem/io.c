@@ -21,7 +21,7 @@ struct rsem_call {
 	struct redis_call call;
 	struct ipc_chan *chan;
 	struct rsem_handle *handle; /* NULL: it has been closed */
-	char holder[RSEM_HOLDER + 1];
+	struct redis_holder holder; /* "": the permit is taken for nobody */
 	unsigned wakes;
 };
 
@@ -49,18 +49,9 @@ static bool call_start(struct rsem_call *c, const struct redis_script *script, c
 	return true;
 }
 
-/*
- * What an answer is to who asked: 0, -EIDRM where the semaphore is gone, or the server's refusal, which MNT/errors then
- * has.
- */
 static int call_result(const struct rsem_call *c, int err, const redisReply *reply)
 {
-	if (err == 0)
-		return redis_reply_is_gone(reply) ? -EIDRM : 0;
-	if (!c->handle)
-		return err;
-	return ipc_refuse(c->handle->h.ipc, &c->handle->h.cred, -err, ipc_chan_path(c->chan), "%s",
-			  redis_link_why(c->call.channel->link));
+	return redis_handle_result(c->handle ? &c->handle->h : NULL, err, reply);
 }
 
 static void call_end(struct rsem_call *c)
@@ -73,14 +64,9 @@ static void call_end(struct rsem_call *c)
 
 /* --- giving back --- */
 
-static void give_done(struct redis_call *call, int err, const redisReply *reply)
+static void give_done(struct redis_chan *rc)
 {
-	struct rsem_call *c = ipc_container(call, struct rsem_call, call);
-
-	(void)err;
-	(void)reply;
-	redis_wake_one(&rsem_chan(c->chan)->waiters);
-	call_end(c);
+	redis_wake_one(&ipc_container(rc, struct rsem_chan, redis)->waiters);
 }
 
 /*
@@ -89,10 +75,9 @@ static void give_done(struct redis_call *call, int err, const redisReply *reply)
  */
 static void permit_give(struct ipc_chan *chan, const char *holder)
 {
-	struct rsem_call *c = call_new(chan, NULL);
 	struct redis_arg arg = redis_text(holder);
 
-	if (!c || !call_start(c, &redis_script_sem_give, &arg, 1, give_done))
+	if (!redis_tell(redis_chan(chan), &redis_script_sem_give, &arg, 1, true, give_done))
 		ipc_refuse(chan->ipc, &(struct ipc_cred){.uid = chan->st.st_uid}, ENOMEM, ipc_chan_path(chan),
 			   "a permit could not be given back for want of memory");
 }
@@ -128,8 +113,7 @@ static void lease_lost(struct redis_channel *ch)
 
 static void chan_hold(struct rsem_chan *c, int more)
 {
-	c->held += (unsigned)more;
-	redis_channel_lease(&c->redis.channel, c->held > 0, lease_lost);
+	redis_channel_hold(&c->redis.channel, more, lease_lost);
 }
 
 /* --- taking --- */
@@ -145,14 +129,14 @@ static void permit_arrived(struct rsem_call *c, const redisReply *reply)
 	struct rsem_handle *s = c->handle;
 	struct rsem_chan *chan = rsem_chan(c->chan);
 
-	if (c->holder[0]) {
+	if (c->holder.text[0]) {
 		if (redis_reply_number(redis_reply_at(reply, 3), 0))
 			all_lost(chan);
 		chan_hold(chan, 1);
 	}
 	if (!s || !redis_waiter_wants(&s->waiter)) {
-		permit_give(c->chan, c->holder);
-		if (c->holder[0])
+		permit_give(c->chan, c->holder.text);
+		if (c->holder.text[0])
 			chan_hold(chan, -1);
 		return;
 	}
@@ -192,8 +176,8 @@ static int take_start(struct ipc_op *op)
 	if (!c)
 		return -ENOMEM;
 	if (is_holder(s))
-		memcpy(c->holder, s->holder, sizeof(c->holder));
-	args[0] = redis_text(c->holder);
+		c->holder = s->holder;
+	args[0] = redis_text(c->holder.text);
 	args[1] = redis_text(op->nonblock ? "0" : "1");
 	if (!call_start(c, &redis_script_sem_take, args, 2, take_done))
 		return -ENOMEM;
@@ -285,7 +269,7 @@ static void held_done(struct redis_call *call, int err, const redisReply *reply)
 static int held_check(struct ipc_op *op)
 {
 	struct rsem_handle *s = rsem_handle(op->handle);
-	struct redis_arg arg = redis_text(s->holder);
+	struct redis_arg arg = redis_text(s->holder.text);
 	struct rsem_call *c;
 	int r;
 
@@ -435,7 +419,6 @@ bool rsem_withdraw(struct ipc_op *op)
 int rsem_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
 	struct rsem_handle *s = rsem_handle(h);
-	struct rsem_kind *k = ipc_container(redis_kind(h->ipc, h->kind), struct rsem_kind, redis);
 	struct redis_chan *rc;
 	int r = redis_chan_open(h->ipc, ref, ino, &rc);
 
@@ -444,7 +427,7 @@ int rsem_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 		return r;
 	redis_waiters_init(&ipc_container(rc, struct rsem_chan, redis)->waiters, h->ipc);
 	redis_waiter_init(&s->waiter, h);
-	snprintf(s->holder, sizeof(s->holder), "%08" PRIx32, ++k->holders);
+	s->holder = redis_holder_new(redis_kind(h->ipc, h->kind));
 	/* Only a holder's open waits. */
 	h->open_side = h->facets.set & IPC_F_HOLD ? IPC_IN : IPC_OUT;
 	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
@@ -474,7 +457,7 @@ void rsem_close(struct ipc_handle *h)
 	if (s->holds)
 		h->chan->holders--;
 	if (s->holds || s->arrived) {
-		permit_give(h->chan, is_holder(s) ? s->holder : "");
+		permit_give(h->chan, is_holder(s) ? s->holder.text : "");
 		if (is_holder(s))
 			chan_hold(c, -1);
 	}

@@ -34,22 +34,13 @@ static void rsem_woken(struct redis_chan *rc, const char *what)
 static int rsem_start(struct ipc *ipc)
 {
 	static const char *const fields[] = {"value", NULL};
-	struct rsem_kind *k = calloc(1, sizeof(*k));
 
-	if (!k)
-		return -ENOMEM;
-	k->redis.fields = fields;
-	k->redis.keys = "hw";
-	k->redis.woken = rsem_woken;
-	return redis_kind_start(ipc, &ipc_redis_sem, &k->redis);
+	return redis_kind_start(ipc, &ipc_redis_sem, fields, "hw", rsem_woken);
 }
 
 static void rsem_stop(struct ipc *ipc)
 {
-	struct redis_kind *k = redis_kind(ipc, &ipc_redis_sem);
-
-	redis_kind_stop(k);
-	free(k);
+	redis_kind_stop(ipc, &ipc_redis_sem);
 }
 
 static int rsem_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
@@ -89,7 +80,7 @@ static struct rsem_handle *handle_of(struct ipc_chan *chan, const char *holder)
 	ipc_list_each(pos, next, &chan->handles) {
 		struct rsem_handle *s = rsem_handle(ipc_container(pos, struct ipc_handle, link));
 
-		if (strcmp(s->holder, holder) == 0)
+		if (strcmp(s->holder.text, holder) == 0)
 			return s;
 	}
 	return NULL;
@@ -159,7 +150,7 @@ static unsigned rsem_poll(struct ipc_handle *h)
 {
 	struct rsem_handle *s = rsem_handle(h);
 	struct redis_waiters *w = &rsem_chan(h->chan)->waiters;
-	struct ipc_ref ref = {.kind = h->kind, .ino = ipc_ref_ino(h->ipc, h->kind, h->chan->st.st_ino)};
+	struct ipc_ref ref = redis_handle_ref(h);
 	unsigned events = h->writable ? POLLOUT | POLLWRNORM : 0u;
 	struct rsem_state state = {0};
 	int r;
@@ -173,7 +164,6 @@ static unsigned rsem_poll(struct ipc_handle *h)
 	redis_wait(w, &s->waiter);
 	if (w->dry)
 		return events;
-	snprintf(ref.base, sizeof(ref.base), "%s", h->chan->name);
 	r = state_ask(h->ipc, &ref, true, &state);
 	if (r == IPC_ASKED)
 		return IPC_POLL_ASKED;

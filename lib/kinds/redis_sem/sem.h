@@ -8,20 +8,12 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/op.h"
-#include "kinds/redis/names.h"
+#include "kinds/redis/handle.h"
 #include "kinds/redis/wait.h"
-
-enum { RSEM_HOLDER = 8 };
-
-struct rsem_kind {
-	struct redis_kind redis;
-	uint32_t holders; /* the last number of an open file */
-};
 
 struct rsem_chan {
 	struct redis_chan redis;
 	struct redis_waiters waiters;
-	unsigned held; /* permits, by our handles: while any, a lease is held */
 };
 
 struct rsem_call;
@@ -29,7 +21,7 @@ struct rsem_call;
 struct rsem_handle {
 	struct ipc_handle h;
 	struct redis_waiter waiter;
-	char holder[RSEM_HOLDER + 1];
+	struct redis_holder holder;
 	struct rsem_call *asked, *posting; /* calls under way for who takes or reads, and who writes; NULL */
 	unsigned asked_wakes;		   /* of the channel, when the last was sent: */
 	bool empty;			   /* it found no permit */
