@@ -4,11 +4,12 @@
 
 #define LOOK_NS INT64_C(5000000000)
 
-void redis_waiters_init(struct redis_waiters *w, struct ipc *ipc)
+void redis_waiters_init(struct redis_waiters *w, struct ipc *ipc, int side)
 {
 	if (w->ipc)
 		return;
 	w->ipc = ipc;
+	w->side = side;
 	ipc_list_init(&w->list);
 }
 
@@ -22,44 +23,50 @@ void redis_waiter_init(struct redis_waiter *waiter, struct ipc_handle *h)
 {
 	waiter->h = h;
 	ipc_list_init(&waiter->link);
-	ipc_waitq_init(&waiter->waitq, h->ipc, -1);
-	h->waitq = &waiter->waitq;
 }
 
-void redis_waiter_fini(struct redis_waiter *waiter)
+void redis_wait_end(struct redis_waiter *waiter)
 {
 	ipc_list_remove(&waiter->link);
-	ipc_waitq_close(&waiter->waitq, -EBADF);
+}
+
+static void look_again(struct ipc_timer *timer);
+
+static void look_later(struct redis_waiters *w)
+{
+	if (!w->look.slot)
+		ipc_timer_start(w->ipc->loop, &w->look, ipc_now() + LOOK_NS, look_again);
 }
 
 static void look_again(struct ipc_timer *timer)
 {
 	struct redis_waiters *w = ipc_container(timer, struct redis_waiters, look);
 
-	redis_wake_all(w);
+	redis_wake_one(w);
+	if (!ipc_list_empty(&w->list))
+		look_later(w);
 }
 
 void redis_wait(struct redis_waiters *w, struct redis_waiter *waiter)
 {
 	if (ipc_list_empty(&waiter->link))
 		ipc_list_append(&w->list, &waiter->link);
-	if (!w->look.slot)
-		ipc_timer_start(w->ipc->loop, &w->look, ipc_now() + LOOK_NS, look_again);
+	look_later(w);
 }
 
-static bool has_operation(const struct redis_waiter *waiter)
+static bool has_operation(const struct ipc_handle *h, int side)
 {
-	return !ipc_list_empty(&waiter->waitq.ops[IPC_IN]);
+	return !ipc_list_empty(&h->waitq->ops[side]);
 }
 
-static bool is_polled(const struct redis_waiter *waiter)
+static bool is_polled(const struct ipc_handle *h)
 {
-	return !ipc_list_empty(&waiter->h->poll_link);
+	return !ipc_list_empty(&h->poll_link);
 }
 
-bool redis_waiter_wants(const struct redis_waiter *waiter)
+bool redis_reader_wants(const struct ipc_handle *h)
 {
-	return has_operation(waiter) || is_polled(waiter);
+	return has_operation(h, IPC_IN) || is_polled(h);
 }
 
 static void wake(struct redis_waiters *w, bool all)
@@ -71,12 +78,13 @@ static void wake(struct redis_waiters *w, bool all)
 	w->dry = false;
 	ipc_list_each(pos, next, &w->list) {
 		struct redis_waiter *waiter = ipc_container(pos, struct redis_waiter, link);
+		bool waits = has_operation(waiter->h, w->side);
 
-		if (!all && woken && has_operation(waiter) && !is_polled(waiter))
+		if (!all && woken && waits && !is_polled(waiter->h))
 			continue;
-		woken |= has_operation(waiter);
+		woken |= waits;
 		ipc_list_remove(&waiter->link);
-		ipc_waitq_wake(&waiter->waitq);
+		ipc_waitq_wake(waiter->h->waitq);
 	}
 }
 

@@ -203,8 +203,10 @@ static int rbcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 		r = open_position(h, ref, ipc_container(rc, struct rbcast_chan, redis), &position);
 	if (r < 0)
 		return r;
-	redis_waiters_init(&ipc_container(rc, struct rbcast_chan, redis)->waiters, h->ipc);
+	redis_waiters_init(&ipc_container(rc, struct rbcast_chan, redis)->waiters, h->ipc, IPC_IN);
 	redis_waiter_init(&b->waiter, h);
+	ipc_waitq_init(&b->waitq, h->ipc, -1);
+	h->waitq = &b->waitq;
 	ipc_list_init(&b->sends);
 	b->next = position;
 	if (h->facets.set & IPC_F_ONE) {
@@ -223,7 +225,8 @@ static void rbcast_close(struct ipc_handle *h)
 		return;
 	rbcast_read_close(b);
 	rbcast_write_close(b);
-	redis_waiter_fini(&b->waiter);
+	redis_wait_end(&b->waiter);
+	ipc_waitq_close(&b->waitq, -EBADF);
 }
 
 static const struct ipc_kind_names rbcast_names = {

@@ -33,6 +33,7 @@ struct rbcast_chan {
 
 struct rbcast_handle {
 	struct ipc_handle h;
+	struct ipc_waitq waitq; /* h waits here */
 	struct redis_waiter waiter;
 	struct rbcast_chunk *chunk; /* NULL: none that has what it reads next */
 	int64_t next, dropped;	    /* the number of the message it reads next; how many it missed */

@@ -87,7 +87,7 @@ static void fetch_failed(struct rbcast_chan *c, int err, const redisReply *reply
 	ipc_list_each(pos, next, &c->redis.chan.handles) {
 		struct rbcast_handle *b = rbcast_handle(ipc_container(pos, struct ipc_handle, link));
 
-		if (b->h.readable && redis_waiter_wants(&b->waiter))
+		if (b->h.readable && redis_reader_wants(&b->h))
 			b->read_error = redis_handle_result(&b->h, err, reply);
 	}
 }

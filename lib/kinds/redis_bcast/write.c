@@ -40,7 +40,7 @@ static void send_done(struct redis_call *call, int err, const redisReply *reply)
 		s->chan->in_bytes += s->bytes;
 	}
 	/* Whoever wrote it may have been interrupted; then nobody is to take it for his own. */
-	if (b && ipc_list_empty(&b->waiter.waitq.ops[IPC_OUT])) {
+	if (b && ipc_list_empty(&b->waitq.ops[IPC_OUT])) {
 		b->credit = 0;
 	} else if (b) {
 		b->credit += err ? 0 : s->count;
@@ -49,7 +49,7 @@ static void send_done(struct redis_call *call, int err, const redisReply *reply)
 	}
 	send_end(s);
 	if (b && ipc_list_empty(&b->sends))
-		ipc_waitq_wake(&b->waiter.waitq);
+		ipc_waitq_wake(&b->waitq);
 }
 
 static int send_start(struct rbcast_handle *b, struct redis_arg *args, const struct ipc_piece *pieces, unsigned count)

@@ -13,7 +13,7 @@ REDIS_SCRIPT(mq_back);
 
 static void back_done(struct redis_chan *rc)
 {
-	rmq_wake_next(ipc_container(rc, struct rmq_chan, redis), IPC_IN);
+	redis_wake_one(&ipc_container(rc, struct rmq_chan, redis)->waiters[IPC_IN]);
 }
 
 /* Messages, each behind its tag, go back where they were. Returns whether they are on their way. */

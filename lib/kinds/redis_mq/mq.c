@@ -16,85 +16,30 @@
 REDIS_SCRIPT(mq_look);
 
 enum { MAXMSG_DEFAULT = 10000, MSGSIZE_DEFAULT = 64 << 10 };
-/* Wake-ups may be missed where a server fails over: who waits looks by himself so often. */
-#define LOOK_NS INT64_C(5000000000)
 
 /* --- waiting --- */
 
-static void look_again(struct ipc_timer *timer);
-
 void rmq_wait(struct rmq_handle *r, int side)
 {
-	struct rmq_chan *q = rmq_chan(r->h.chan);
-
-	if (ipc_list_empty(&r->waiting[side]))
-		ipc_list_append(&q->waiting[side], &r->waiting[side]);
-	if (!q->look.slot)
-		ipc_timer_start(r->h.ipc->loop, &q->look, ipc_now() + LOOK_NS, look_again);
-}
-
-static void handle_wake(struct rmq_handle *r, int side)
-{
-	ipc_list_remove(&r->waiting[side]);
-	if (side == IPC_IN)
-		r->empty = false;
-	else
-		r->woken = true;
-	ipc_waitq_wake(&r->waitq);
-}
-
-/* All who poll, and the first of those who wait: he wakes the next if there is more. */
-void rmq_wake_next(struct rmq_chan *q, int side)
-{
-	struct ipc_list *pos, *next;
-	bool woken = false;
-
-	q->wakes[side]++;
-	if (side == IPC_IN)
-		q->known_empty = false;
-	else
-		q->known_full = false;
-	ipc_list_each(pos, next, &q->waiting[side]) {
-		struct rmq_handle *r = ipc_container(pos, struct rmq_handle, waiting[side]);
-		bool waits = !ipc_list_empty(&r->waitq.ops[side]);
-
-		if (woken && waits && ipc_list_empty(&r->h.poll_link))
-			continue;
-		woken |= waits;
-		handle_wake(r, side);
-	}
+	redis_wait(&rmq_chan(r->h.chan)->waiters[side], &r->waiter[side]);
 }
 
 static void wake_all(struct rmq_chan *q)
 {
-	struct ipc_list *pos, *next;
-
-	q->known_empty = q->known_full = false;
-	for (int side = IPC_IN; side <= IPC_OUT; side++) {
-		q->wakes[side]++;
-		ipc_list_each(pos, next, &q->waiting[side])
-			handle_wake(ipc_container(pos, struct rmq_handle, waiting[side]), side);
-	}
-}
-
-static void look_again(struct ipc_timer *timer)
-{
-	struct rmq_chan *q = ipc_container(timer, struct rmq_chan, look);
-
-	rmq_wake_next(q, IPC_IN);
-	rmq_wake_next(q, IPC_OUT);
-	if (!ipc_list_empty(&q->waiting[IPC_IN]) || !ipc_list_empty(&q->waiting[IPC_OUT]))
-		ipc_timer_start(q->redis.chan.ipc->loop, &q->look, ipc_now() + LOOK_NS, look_again);
+	redis_wake_all(&q->waiters[IPC_IN]);
+	redis_wake_all(&q->waiters[IPC_OUT]);
 }
 
 static void rmq_woken(struct redis_chan *rc, const char *what)
 {
 	struct rmq_chan *q = ipc_container(rc, struct rmq_chan, redis);
 
+	if (!q->waiters[IPC_IN].ipc)
+		return;
 	if (what && what[0] == 'r')
-		rmq_wake_next(q, IPC_IN);
+		redis_wake_one(&q->waiters[IPC_IN]);
 	else if (what && what[0] == 'w')
-		rmq_wake_next(q, IPC_OUT);
+		redis_wake_one(&q->waiters[IPC_OUT]);
 	else
 		wake_all(q);
 }
@@ -214,6 +159,7 @@ static unsigned rmq_poll(struct ipc_handle *h)
 	struct rmq_handle *r = rmq_handle(h);
 	struct rmq_chan *q = rmq_chan(h->chan);
 	struct ipc_ref ref = redis_handle_ref(h);
+	bool *empty = &q->waiters[IPC_IN].dry, *full = &q->waiters[IPC_OUT].dry;
 	unsigned events = 0;
 	struct rmq_state s;
 	int asked = 0;
@@ -221,20 +167,20 @@ static unsigned rmq_poll(struct ipc_handle *h)
 	if (h->readable && (ipc_message_had_all(h) || r->arrived.next < r->arrived.count || r->read_error ||
 			    (h->facets.set & IPC_F_DRAIN)))
 		events |= POLLIN | POLLRDNORM;
-	if (h->writable && !r->full && !q->known_full && !q->maybe_full)
+	if (h->writable && !r->full && !*full && !q->maybe_full)
 		events |= POLLOUT | POLLWRNORM;
-	if ((!h->readable || events & POLLIN || q->known_empty) && (!h->writable || events & POLLOUT || q->known_full))
+	if ((!h->readable || events & POLLIN || *empty) && (!h->writable || events & POLLOUT || *full))
 		goto out;
 	asked = state_ask(h->ipc, &ref, true, &s);
 	if (asked == IPC_ASKED)
 		return IPC_POLL_ASKED;
 	if (asked < 0)
 		return h->chan->listed ? events : events | POLLERR;
-	q->known_empty = s.messages == 0;
-	q->known_full = q->maybe_full = s.messages + s.owed + s.line >= s.maxmsg;
+	*empty = s.messages == 0;
+	*full = q->maybe_full = s.messages + s.owed + s.line >= s.maxmsg;
 	if (h->readable && s.messages)
 		events |= POLLIN | POLLRDNORM;
-	if (h->writable && !q->known_full)
+	if (h->writable && !*full)
 		events |= POLLOUT | POLLWRNORM;
 out:
 	if (h->readable && !(events & POLLIN))
@@ -284,11 +230,11 @@ static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	if (err < 0)
 		return err;
 	q = ipc_container(rc, struct rmq_chan, redis);
-	if (!q->ready) {
-		ipc_list_init(&q->waiting[IPC_IN]);
-		ipc_list_init(&q->waiting[IPC_OUT]);
+	if (!q->waiters[IPC_IN].ipc)
 		rmq_settle_init(q);
-		q->ready = true;
+	for (int side = IPC_IN; side <= IPC_OUT; side++) {
+		redis_waiters_init(&q->waiters[side], h->ipc, side);
+		redis_waiter_init(&r->waiter[side], h);
 	}
 	if (h->ipc->opt.mq_lines && !(h->facets.set & (IPC_F_LINES | IPC_F_NUL)))
 		h->facets.set |= IPC_F_LINES;
@@ -298,8 +244,6 @@ static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	}
 	h->flushes = (h->writable && ipc_frame_delim(h, -1) >= 0) || h->owing ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	r->holder = redis_holder_new(redis_kind(h->ipc, h->kind));
-	ipc_list_init(&r->waiting[IPC_IN]);
-	ipc_list_init(&r->waiting[IPC_OUT]);
 	ipc_list_init(&r->sends);
 	ipc_waitq_init(&r->waitq, h->ipc, -1);
 	h->waitq = &r->waitq;
@@ -312,8 +256,8 @@ static void rmq_close(struct ipc_handle *h)
 
 	if (!h->chan)
 		return;
-	ipc_list_remove(&r->waiting[IPC_IN]);
-	ipc_list_remove(&r->waiting[IPC_OUT]);
+	redis_wait_end(&r->waiter[IPC_IN]);
+	redis_wait_end(&r->waiter[IPC_OUT]);
 	rmq_read_close(r);
 	rmq_write_close(r);
 	rmq_settle_now(rmq_chan(h->chan));
@@ -324,10 +268,10 @@ static void rmq_chan_free(struct ipc_chan *chan)
 {
 	struct rmq_chan *q = rmq_chan(chan);
 
-	if (q->ready) {
-		ipc_timer_stop(chan->ipc->loop, &q->look);
+	if (q->waiters[IPC_IN].ipc)
 		rmq_settle_fini(q);
-	}
+	redis_waiters_fini(&q->waiters[IPC_IN]);
+	redis_waiters_fini(&q->waiters[IPC_OUT]);
 	redis_chan_free(chan);
 }
 

@@ -9,21 +9,18 @@
 #include "core/op.h"
 #include "core/settle.h"
 #include "kinds/redis/handle.h"
+#include "kinds/redis/wait.h"
 
 enum { RMQ_MAXMSG, RMQ_MSGSIZE }; /* redis_chan.field */
 enum { RMQ_TAG = 10, RMQ_COUNT = 4 };
 
 struct rmq_chan {
 	struct redis_chan redis;
-	struct ipc_list waiting[2]; /* handles that wait to be woken, by side, in order */
-	bool ready;
-	bool known_empty, known_full; /* the server will tell when that changes */
-	bool maybe_full;	      /* a message had no room */
-	struct ipc_timer look;	      /* a wake-up may have been missed */
-	struct ipc_list settling;     /* of struct rmq_debt: to go with the next call */
+	struct redis_waiters waiters[2]; /* by side: for messages, for room */
+	bool maybe_full;		 /* a message had no room */
+	struct ipc_list settling;	 /* of struct rmq_debt: to go with the next call */
 	unsigned settling_count;
 	struct ipc_task settle;
-	unsigned wakes[2]; /* so far */
 };
 
 /* Messages that a call has brought. */
@@ -38,21 +35,21 @@ struct rmq_take;
 struct rmq_handle {
 	struct ipc_handle h;
 	struct ipc_waitq waitq;
-	struct ipc_list waiting[2];
+	struct redis_waiter waiter[2];
 	struct redis_holder holder;
 
 	/* read.c */
 	struct rmq_take *take; /* under way; NULL */
 	struct rmq_arrived arrived;
 	int read_error;	      /* to be told to the next read */
-	bool empty;	      /* was so, and we are to be told, */
-	unsigned empty_wakes; /* unless we have been since: the channel's wakes then */
+	bool empty;	      /* the queue was so, and we are to be told when it is not */
+	unsigned empty_wakes; /* the channel's wakes when that was asked: with more it may be so no longer */
 
 	/* write.c */
 	struct ipc_list sends; /* under way */
 	size_t credit;	       /* messages of the write that are in the queue and not yet counted as written */
 	bool full;	       /* did not all fit: the place in the line is taken */
-	bool woken;	       /* there may be room for those at its head */
+	bool woken;	       /* there may be room for those at its head, and it is tried again */
 	unsigned full_wakes;   /* the channel's wakes when it was sent */
 	int write_error;
 };
@@ -76,9 +73,10 @@ struct rmq_debt {
 	bool back; /* it is given back */
 };
 
-/* mq.c. Wakes who waits longest; hold: so many messages more that are owed by our readers, or writers in line. */
+/*
+ * mq.c. wait: on that side, to be woken. hold: so many messages more that are owed by our readers, or writers in line.
+ */
 void rmq_wait(struct rmq_handle *, int side);
-void rmq_wake_next(struct rmq_chan *, int side);
 void rmq_hold(struct rmq_chan *, int more);
 
 /* read.c */

@@ -35,11 +35,6 @@ static void arrived_clear(struct rmq_arrived *a)
 	*a = (struct rmq_arrived){0};
 }
 
-static bool reader_wants(const struct rmq_handle *r)
-{
-	return !ipc_list_empty(&r->waitq.ops[IPC_IN]) || !ipc_list_empty(&r->h.poll_link);
-}
-
 /* Those that were delivered too often are not for this reader. */
 static void arrived_bury(struct rmq_handle *r)
 {
@@ -62,7 +57,7 @@ static void take_arrived(struct rmq_take *t, const redisReply *reply)
 {
 	struct rmq_chan *q = rmq_chan(t->chan);
 	struct rmq_handle *r = t->reader;
-	redisReply *copy = r && reader_wants(r) ? redis_reply_copy(reply) : NULL;
+	redisReply *copy = r && redis_reader_wants(&r->h) ? redis_reply_copy(reply) : NULL;
 
 	if (!copy) {
 		rmq_return(q, reply, 1, reply->elements, t->holder, t->owes);
@@ -94,7 +89,7 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 	else if (!err && reply->elements > 1)
 		take_arrived(t, reply);
 	if (left > 0)
-		rmq_wake_next(q, IPC_IN);
+		redis_wake_one(&q->waiters[IPC_IN]);
 	if (r)
 		ipc_waitq_wake(&r->waitq);
 	free(t);
@@ -131,13 +126,13 @@ static int take_start(struct ipc_op *op)
 	t->reader = r;
 	t->owes = r->h.owing != NULL;
 	t->call.once = true;
-	t->wakes = q->wakes[IPC_IN];
+	t->wakes = q->waiters[IPC_IN].wakes;
 	t->holder = r->holder;
 	args[0] = redis_number(count);
 	args[1] = redis_number(bytes);
 	args[2] = redis_text(t->owes ? r->holder.text : "");
 	args[3] = redis_text(waits ? "1" : "0");
-	args[4] = redis_text(ipc_list_empty(&q->waiting[IPC_IN]) ? "0" : "1");
+	args[4] = redis_text(ipc_list_empty(&q->waiters[IPC_IN].list) ? "0" : "1");
 	if (redis_call_start(&q->redis.channel, &t->call, &redis_script_mq_take, args, 5, take_done) < 0) {
 		free(t);
 		return -ENOMEM;
@@ -251,7 +246,7 @@ ssize_t rmq_read(struct ipc_op *op)
 	r->read_error = 0;
 	if (r_error)
 		return r_error;
-	if (!r->empty || r->empty_wakes != rmq_chan(r->h.chan)->wakes[IPC_IN])
+	if (!r->empty || r->empty_wakes != rmq_chan(r->h.chan)->waiters[IPC_IN].wakes)
 		return op->ending ? -EAGAIN : take_start(op);
 	/* Only who waits is told when there is something: the others ask each time. */
 	if (op->nonblock || (r->h.facets.set & IPC_F_DRAIN))

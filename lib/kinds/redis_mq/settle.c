@@ -69,7 +69,7 @@ static void settle_end(struct ipc_debt *debt, bool back)
 	ipc_task_post(d->chan->ipc->loop, &q->settle);
 	rmq_hold(q, -1);
 	if (back)
-		rmq_wake_next(q, IPC_IN);
+		redis_wake_one(&q->waiters[IPC_IN]);
 }
 
 void rmq_settled(struct ipc_debt *debt)

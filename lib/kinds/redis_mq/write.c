@@ -46,7 +46,7 @@ static void line_leave(struct rmq_handle *w)
 		return;
 	w->full = w->woken = false;
 	rmq_hold(q, -1);
-	ipc_list_remove(&w->waiting[IPC_OUT]);
+	redis_wait_end(&w->waiter[IPC_OUT]);
 	ticket_of(w, q, ticket);
 	arg = redis_text(ticket);
 	redis_tell(&q->redis, &redis_script_mq_leave, &arg, 1, false, NULL);
@@ -78,7 +78,7 @@ static void send_sent(struct rmq_send *s, int64_t count)
 		/* All in, and out of the line. */
 		w->full = w->woken = false;
 		rmq_hold(rmq_chan(s->chan), -1);
-		rmq_wake_next(rmq_chan(s->chan), IPC_OUT);
+		redis_wake_one(&rmq_chan(s->chan)->waiters[IPC_OUT]);
 	}
 }
 
@@ -122,7 +122,7 @@ static int send_start(struct rmq_handle *w, struct redis_arg *args, const struct
 	s->chan = w->h.chan;
 	s->writer = w;
 	s->count = count;
-	s->wakes = q->wakes[IPC_OUT];
+	s->wakes = q->waiters[IPC_OUT].wakes;
 	s->call.once = true;
 	s->call.replicated = true;
 	if (redis_call_start(&q->redis.channel, &s->call, &redis_script_mq_send, args, FIXED_ARGS + count, send_done) <
@@ -213,7 +213,7 @@ static ssize_t write_go_on(struct ipc_op *op)
 		w->write_error = 0;
 		return err;
 	}
-	if (w->full && w->full_wakes != rmq_chan(w->h.chan)->wakes[IPC_OUT])
+	if (w->full && w->full_wakes != rmq_chan(w->h.chan)->waiters[IPC_OUT].wakes)
 		w->woken = true;
 	if (!w->full || w->woken)
 		return op->ending ? -EAGAIN : send_next(op);

@@ -91,7 +91,7 @@ static void holder_lost(struct rsem_handle *s)
 		   "the permit with the number %" PRId64
 		   " was lost: the Redis had not heard of this mount for %d s, and gave it to others",
 		   s->token, REDIS_LEASE_MS / 1000);
-	ipc_waitq_wake(&s->waiter.waitq);
+	ipc_waitq_wake(&s->waitq);
 }
 
 static void all_lost(struct rsem_chan *c)
@@ -134,7 +134,7 @@ static void permit_arrived(struct rsem_call *c, const redisReply *reply)
 			all_lost(chan);
 		chan_hold(chan, 1);
 	}
-	if (!s || !redis_waiter_wants(&s->waiter)) {
+	if (!s || !redis_reader_wants(&s->h)) {
 		permit_give(c->chan, c->holder.text);
 		if (c->holder.text[0])
 			chan_hold(chan, -1);
@@ -163,7 +163,7 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 	if (found)
 		permit_arrived(c, reply);
 	if (s)
-		ipc_waitq_wake(&s->waiter.waitq);
+		ipc_waitq_wake(&s->waitq);
 	call_end(c);
 }
 
@@ -260,7 +260,7 @@ static void held_done(struct redis_call *call, int err, const redisReply *reply)
 		if (r == 0 && !s->lost && redis_reply_number(redis_reply_at(reply, 0), 0) != s->token)
 			holder_lost(s);
 		s->checked = r == 0 && !s->lost;
-		ipc_waitq_wake(&s->waiter.waitq);
+		ipc_waitq_wake(&s->waitq);
 	}
 	call_end(c);
 }
@@ -342,10 +342,10 @@ static void post_done(struct redis_call *call, int err, const redisReply *reply)
 	/* Whoever wrote it may have been interrupted; then nobody is to take it for his own. */
 	if (s)
 		s->posting = NULL;
-	if (s && !ipc_list_empty(&s->waiter.waitq.ops[IPC_OUT])) {
+	if (s && !ipc_list_empty(&s->waitq.ops[IPC_OUT])) {
 		s->posted = r == 0;
 		s->error[IPC_OUT] = r;
-		ipc_waitq_wake(&s->waiter.waitq);
+		ipc_waitq_wake(&s->waitq);
 	}
 	call_end(c);
 }
@@ -425,8 +425,10 @@ int rsem_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	(void)flags;
 	if (r < 0)
 		return r;
-	redis_waiters_init(&ipc_container(rc, struct rsem_chan, redis)->waiters, h->ipc);
+	redis_waiters_init(&ipc_container(rc, struct rsem_chan, redis)->waiters, h->ipc, IPC_IN);
 	redis_waiter_init(&s->waiter, h);
+	ipc_waitq_init(&s->waitq, h->ipc, -1);
+	h->waitq = &s->waitq;
 	s->holder = redis_holder_new(redis_kind(h->ipc, h->kind));
 	/* Only a holder's open waits. */
 	h->open_side = h->facets.set & IPC_F_HOLD ? IPC_IN : IPC_OUT;
@@ -461,5 +463,6 @@ void rsem_close(struct ipc_handle *h)
 		if (is_holder(s))
 			chan_hold(c, -1);
 	}
-	redis_waiter_fini(&s->waiter);
+	redis_wait_end(&s->waiter);
+	ipc_waitq_close(&s->waitq, -EBADF);
 }

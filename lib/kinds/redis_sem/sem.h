@@ -20,6 +20,7 @@ struct rsem_call;
 
 struct rsem_handle {
 	struct ipc_handle h;
+	struct ipc_waitq waitq; /* h waits here */
 	struct redis_waiter waiter;
 	struct redis_holder holder;
 	struct rsem_call *asked, *posting; /* calls under way for who takes or reads, and who writes; NULL */
