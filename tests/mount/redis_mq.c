@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -222,4 +223,29 @@ t_test_bare(redis_mq, what_a_dead_daemon_owed_comes_back_after_its_lease)
 	cr_assert_eq(t_wait_exit(heir, 60000, &got), 0);
 	cr_assert_str_eq(got, "0\t1\t2\n0\t1\t3\n0\t2\t1\n");
 	t_await(t_ctl(a, "mq/q", "owed") == 0);
+}
+
+static void interrupt(int sig)
+{
+	(void)sig;
+}
+
+/* The server has it all the same, and whoever was interrupted writes something else. */
+t_test_bare(redis_mq, a_write_whose_answer_comes_too_late_is_not_taken_for_the_next)
+{
+	const struct itimerval soon = {.it_value = {.tv_usec = 100000}};
+	struct sigaction act = {.sa_handler = interrupt};
+	int fd;
+
+	make();
+	t_check("touch $A/mq/q", "");
+	fd = t_open(t_path(a, "mq/q"), O_WRONLY);
+	sigaction(SIGALRM, &act, NULL);
+	kill(server.pid, SIGSTOP);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	t_check_errno(write(fd, "one", 3), EINTR);
+	kill(server.pid, SIGCONT);
+	t_await(strtol(redis_say(&server, "ZCARD 'ipcfs:{mq/q}:q'"), NULL, 10) == 1);
+	cr_assert_eq(write(fd, "two", 3), 3);
+	t_check("cat $A/mq/q@lines,n=2", "one\ntwo\n");
 }

@@ -207,7 +207,7 @@ static int rbcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 	redis_waiter_init(&b->waiter, h);
 	ipc_waitq_init(&b->waitq, h->ipc, -1);
 	h->waitq = &b->waitq;
-	ipc_list_init(&b->sends);
+	rbcast_write_open(b);
 	b->next = position;
 	if (h->facets.set & IPC_F_ONE) {
 		h->facets.set |= IPC_F_N;
@@ -224,7 +224,7 @@ static void rbcast_close(struct ipc_handle *h)
 	if (!h->chan)
 		return;
 	rbcast_read_close(b);
-	rbcast_write_close(b);
+	redis_sends_close(&b->sends);
 	redis_wait_end(&b->waiter);
 	ipc_waitq_close(&b->waitq, -EBADF);
 }

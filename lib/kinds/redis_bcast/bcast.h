@@ -10,6 +10,7 @@
 #include "core/instance.h"
 #include "core/op.h"
 #include "kinds/redis/handle.h"
+#include "kinds/redis/sends.h"
 #include "kinds/redis/wait.h"
 
 enum { RBCAST_BUFFER }; /* redis_chan.field */
@@ -39,9 +40,8 @@ struct rbcast_handle {
 	int64_t next, dropped;	    /* the number of the message it reads next; how many it missed */
 	bool looked;		    /* the server was asked for the read that finds nothing at the moment */
 	bool told;		    /* that it missed some, and has been given none since */
-	int read_error, write_error;
-	struct ipc_list sends; /* calls under way */
-	size_t credit;	       /* messages of the write that have been sent and not yet been counted as written */
+	int read_error;
+	struct redis_sends sends;
 };
 
 static inline struct rbcast_chan *rbcast_chan(struct ipc_chan *chan)
@@ -64,6 +64,6 @@ bool rbcast_is_ready(struct rbcast_handle *);
 ssize_t rbcast_write(struct ipc_op *);
 int rbcast_flush(struct ipc_op *);
 bool rbcast_withdraw(struct ipc_op *);
-void rbcast_write_close(struct rbcast_handle *);
+void rbcast_write_open(struct rbcast_handle *);
 
 #endif

@@ -244,7 +244,7 @@ static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	}
 	h->flushes = (h->writable && ipc_frame_delim(h, -1) >= 0) || h->owing ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	r->holder = redis_holder_new(redis_kind(h->ipc, h->kind));
-	ipc_list_init(&r->sends);
+	rmq_write_open(r);
 	ipc_waitq_init(&r->waitq, h->ipc, -1);
 	h->waitq = &r->waitq;
 	return 0;

@@ -9,6 +9,7 @@
 #include "core/op.h"
 #include "core/settle.h"
 #include "kinds/redis/handle.h"
+#include "kinds/redis/sends.h"
 #include "kinds/redis/wait.h"
 
 enum { RMQ_MAXMSG, RMQ_MSGSIZE }; /* redis_chan.field */
@@ -46,12 +47,10 @@ struct rmq_handle {
 	unsigned empty_wakes; /* the channel's wakes when that was asked: with more it may be so no longer */
 
 	/* write.c */
-	struct ipc_list sends; /* under way */
-	size_t credit;	       /* messages of the write that are in the queue and not yet counted as written */
-	bool full;	       /* did not all fit: the place in the line is taken */
-	bool woken;	       /* there may be room for those at its head, and it is tried again */
-	unsigned full_wakes;   /* the channel's wakes when it was sent */
-	int write_error;
+	struct redis_sends sends;
+	bool full;	     /* did not all fit: the place in the line is taken */
+	bool woken;	     /* there may be room for those at its head, and it is tried again */
+	unsigned full_wakes; /* the channel's wakes when it was sent */
 };
 
 static inline struct rmq_handle *rmq_handle(struct ipc_handle *h)
@@ -95,6 +94,7 @@ void rmq_give_back(struct ipc_handle *, const char *data, size_t len, unsigned p
 ssize_t rmq_write(struct ipc_op *);
 int rmq_flush(struct ipc_op *);
 bool rmq_withdraw(struct ipc_op *);
+void rmq_write_open(struct rmq_handle *);
 void rmq_write_close(struct rmq_handle *);
 
 /* settle.c */

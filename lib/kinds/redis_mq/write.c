@@ -13,20 +13,7 @@
 REDIS_SCRIPT(mq_send);
 REDIS_SCRIPT(mq_leave);
 
-/* What one call carries at most, and how much of one write is under way at once. */
-enum { CALL_MESSAGES = 1000, CALL_BYTES = 64 << 10, AHEAD_MESSAGES = 8 * CALL_MESSAGES, AHEAD_BYTES = 8 * CALL_BYTES };
-enum { TICKET_MAX = 40, FIXED_ARGS = 3 };
-
-/* A call that sends messages. */
-struct rmq_send {
-	struct redis_call call;
-	struct ipc_list link;
-	struct ipc_chan *chan;
-	struct rmq_handle *writer; /* NULL: it has been closed */
-	unsigned count;
-	unsigned wakes; /* of the channel, when it was sent */
-	size_t bytes;
-};
+enum { TICKET_MAX = 40 };
 
 static void ticket_of(const struct rmq_handle *w, const struct rmq_chan *q, char ticket[static TICKET_MAX])
 {
@@ -54,169 +41,97 @@ static void line_leave(struct rmq_handle *w)
 
 /* --- calls --- */
 
-static void send_sent(struct rmq_send *s, int64_t count)
+static int count_sent(struct ipc_handle *h, const char *data, size_t n)
 {
-	struct rmq_handle *w = s->writer;
+	(void)data;
+	(void)n;
+	return redis_sends_count(&rmq_handle(h)->sends);
+}
 
-	s->chan->in_messages += (uint64_t)count;
-	if (count == s->count)
-		s->chan->in_bytes += s->bytes;
-	if (!w)
-		return;
-	w->credit += (size_t)count;
-	if (count < s->count) {
-		rmq_chan(s->chan)->maybe_full = true;
-		if (s->chan->ipc->events && !s->chan->full)
-			ipc_event_of_chan(s->chan, IPC_EVENT_FULL, &w->h.cred, NULL);
-		s->chan->full = true;
-		if (!w->full)
-			rmq_hold(rmq_chan(s->chan), 1);
-		w->full = true;
-		w->woken = false;
-		w->full_wakes = s->wakes;
-	} else if (w->full && w->woken) {
+/* His ticket, whether these follow others of the same write, and their priority. */
+static unsigned send_lead(struct redis_send *s, struct redis_arg *args, bool follows)
+{
+	struct rmq_handle *w = rmq_handle(s->sends->h);
+	struct rmq_chan *q = rmq_chan(s->chan);
+	unsigned prio = 32767u - (w->h.facets.set & IPC_F_PRIO ? w->h.facets.prio : 0);
+	static char ticket[TICKET_MAX], prio_bytes[2];
+
+	s->wakes = q->waiters[IPC_OUT].wakes;
+	ticket_of(w, q, ticket);
+	prio_bytes[0] = (char)(prio >> 8);
+	prio_bytes[1] = (char)prio;
+	args[0] = redis_text(ticket);
+	args[1] = redis_text(follows ? "1" : "0");
+	args[2] = (struct redis_arg){prio_bytes, sizeof(prio_bytes)};
+	return 3;
+}
+
+/* Not all had room: he has a place in the line. Who waits no more leaves it. */
+static void send_stands_in_line(struct rmq_handle *w, unsigned wakes, bool wanted)
+{
+	struct ipc_chan *chan = w->h.chan;
+
+	rmq_chan(chan)->maybe_full = true;
+	if (chan->ipc->events && !chan->full)
+		ipc_event_of_chan(chan, IPC_EVENT_FULL, &w->h.cred, NULL);
+	chan->full = true;
+	if (!w->full)
+		rmq_hold(rmq_chan(chan), 1);
+	w->full = true;
+	w->woken = false;
+	w->full_wakes = wakes;
+	if (!wanted)
+		line_leave(w);
+}
+
+static unsigned send_sent(struct redis_send *s, const struct redisReply *reply, bool wanted)
+{
+	struct rmq_handle *w = s->sends ? rmq_handle(s->sends->h) : NULL;
+	unsigned count = (unsigned)redis_reply_number(redis_reply_at(reply, 0), 0);
+
+	if (w && count < s->count) {
+		send_stands_in_line(w, s->wakes, wanted);
+	} else if (w && w->full && w->woken) {
 		/* All in, and out of the line. */
 		w->full = w->woken = false;
 		rmq_hold(rmq_chan(s->chan), -1);
 		redis_wake_one(&rmq_chan(s->chan)->waiters[IPC_OUT]);
 	}
+	return count;
 }
 
-static void send_done(struct redis_call *call, int err, const redisReply *reply)
-{
-	struct rmq_send *s = ipc_container(call, struct rmq_send, call);
-	struct rmq_handle *w = s->writer;
-	struct ipc_chan *chan = s->chan;
-
-	ipc_list_remove(&s->link);
-	err = redis_handle_result(w ? &w->h : NULL, err, reply);
-	if (err == 0)
-		send_sent(s, redis_reply_number(redis_reply_at(reply, 0), 0));
-	else if (w)
-		w->write_error = err;
-	if (w && ipc_list_empty(&w->sends))
-		ipc_waitq_wake(&w->waitq);
-	free(s);
-	ipc_chan_drop(chan);
-}
-
-static int send_start(struct rmq_handle *w, struct redis_arg *args, const struct ipc_piece *pieces, unsigned count,
-		      bool follows)
-{
-	struct rmq_chan *q = rmq_chan(w->h.chan);
-	unsigned prio = 32767u - (w->h.facets.set & IPC_F_PRIO ? w->h.facets.prio : 0);
-	const char prio_bytes[2] = {(char)(prio >> 8), (char)prio};
-	struct rmq_send *s = calloc(1, sizeof(*s));
-	char ticket[TICKET_MAX];
-
-	if (!s)
-		return -ENOMEM;
-	ticket_of(w, q, ticket);
-	args[0] = redis_text(ticket);
-	args[1] = redis_text(follows ? "1" : "0");
-	args[2] = (struct redis_arg){prio_bytes, sizeof(prio_bytes)};
-	for (unsigned i = 0; i < count; i++) {
-		args[FIXED_ARGS + i] = (struct redis_arg){pieces[i].data, pieces[i].len};
-		s->bytes += pieces[i].len;
-	}
-	s->chan = w->h.chan;
-	s->writer = w;
-	s->count = count;
-	s->wakes = q->waiters[IPC_OUT].wakes;
-	s->call.once = true;
-	s->call.replicated = true;
-	if (redis_call_start(&q->redis.channel, &s->call, &redis_script_mq_send, args, FIXED_ARGS + count, send_done) <
-	    0) {
-		free(s);
-		return -ENOMEM;
-	}
-	ipc_list_append(&w->sends, &s->link);
-	ipc_chan_hold(s->chan);
-	return 0;
-}
-
-/* The pieces in as many calls as they take. 0, or -errno if none was started. */
-static int send_pieces(struct rmq_handle *w, const struct ipc_piece *pieces, int count)
-{
-	struct redis_arg *args = malloc((FIXED_ARGS + CALL_MESSAGES) * sizeof(*args));
-	int at = 0, r = args ? 0 : -ENOMEM;
-
-	while (r == 0 && at < count) {
-		size_t bytes = 0;
-		int n = 0;
-
-		while (at + n < count && n < CALL_MESSAGES && (!n || bytes + pieces[at + n].len <= CALL_BYTES))
-			bytes += pieces[at + n++].len;
-		r = send_start(w, args, pieces + at, (unsigned)n, at > 0);
-		at += n;
-	}
-	free(args);
-	return ipc_list_empty(&w->sends) ? r : 0;
-}
+static const struct redis_sending sending = {
+	.script = &redis_script_mq_send,
+	.lead = send_lead,
+	.sent = send_sent,
+	.count = count_sent,
+};
 
 /* --- operations --- */
 
-static size_t message_max(const struct rmq_handle *w)
+static size_t message_max(const struct ipc_handle *h)
 {
-	int64_t max = rmq_chan(w->h.chan)->redis.field[RMQ_MSGSIZE];
+	int64_t max = redis_chan(h->chan)->field[RMQ_MSGSIZE];
 
 	return max < IPC_MESSAGE_MAX ? (size_t)max : IPC_MESSAGE_MAX;
 }
 
-/* A message that is in the queue already; the others have to be sent first. */
-static int count_sent(struct ipc_handle *h, const char *data, size_t n)
-{
-	struct rmq_handle *w = rmq_handle(h);
-
-	(void)data;
-	(void)n;
-	if (!w->credit)
-		return -EAGAIN;
-	w->credit--;
-	return 0;
-}
-
-static int send_next(struct ipc_op *op)
-{
-	struct rmq_handle *w = rmq_handle(op->handle);
-	int delim = ipc_frame_delim(&w->h, -1), n = 1;
-	struct ipc_piece one = {op->data, op->size}, *pieces = &one;
-	char *joined = NULL;
-	int r;
-
-	if (delim >= 0) {
-		pieces = malloc(AHEAD_MESSAGES * sizeof(*pieces));
-		if (!pieces)
-			return -ENOMEM;
-		n = ipc_frame_peek(op, (char)delim, message_max(w), pieces, AHEAD_MESSAGES, AHEAD_BYTES, &joined);
-	}
-	r = n < 0 ? n : send_pieces(w, pieces, n);
-	free(joined);
-	if (pieces != &one)
-		free(pieces);
-	return r < 0 ? r : -EINPROGRESS;
-}
-
 /* What is to be done when the operation has no more credit. */
-static ssize_t write_go_on(struct ipc_op *op)
+static ssize_t write_go_on(struct ipc_op *op, ssize_t r)
 {
 	struct rmq_handle *w = rmq_handle(op->handle);
-	int err = w->write_error;
 
-	if (!ipc_list_empty(&w->sends))
-		return -EINPROGRESS;
-	if (err) {
+	if (r != -EAGAIN)
+		return r;
+	r = redis_sends_state(op, &w->sends);
+	if (r != 0 && r != -EINPROGRESS)
 		line_leave(w);
-		/* What went before is reported first. */
-		if (op->done)
-			return (ssize_t)op->done;
-		w->write_error = 0;
-		return err;
-	}
+	if (r != 0)
+		return r;
 	if (w->full && w->full_wakes != rmq_chan(w->h.chan)->waiters[IPC_OUT].wakes)
 		w->woken = true;
 	if (!w->full || w->woken)
-		return op->ending ? -EAGAIN : send_next(op);
+		return op->ending ? -EAGAIN : redis_sends_more(op, &w->sends, message_max(op->handle));
 	if (op->nonblock || op->ending)
 		line_leave(w);
 	else
@@ -226,58 +141,40 @@ static ssize_t write_go_on(struct ipc_op *op)
 
 ssize_t rmq_write(struct ipc_op *op)
 {
-	struct rmq_handle *w = rmq_handle(op->handle);
-	int delim = ipc_frame_delim(&w->h, -1);
-	size_t max = message_max(w);
-	ssize_t r;
+	struct ipc_handle *h = op->handle;
+	size_t max = message_max(h);
 
-	if (delim >= 0) {
-		r = ipc_frame_write(op, (char)delim, max, count_sent);
-	} else if (op->size > max) {
-		return ipc_refuse(w->h.ipc, &op->cred, EMSGSIZE, ipc_handle_path(&w->h),
+	if (ipc_frame_delim(h, -1) < 0 && op->size > max)
+		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
 				  "a message of %zu bytes; this queue takes %zu (its msgsize%s)", op->size, max,
 				  max == IPC_MESSAGE_MAX ? ", as far as one write can carry it" : "");
-	} else {
-		r = count_sent(&w->h, op->data, op->size);
-		r = r < 0 ? r : (ssize_t)op->size;
-	}
-	return r == -EAGAIN ? write_go_on(op) : r;
+	return write_go_on(op, redis_sends_write(op, &rmq_handle(h)->sends, max));
 }
 
 int rmq_flush(struct ipc_op *op)
 {
-	int r = ipc_frame_flush(op, count_sent);
-
-	return r == -EAGAIN ? (int)write_go_on(op) : r;
+	return (int)write_go_on(op, redis_sends_flush(op, &rmq_handle(op->handle)->sends));
 }
 
 bool rmq_withdraw(struct ipc_op *op)
 {
 	struct rmq_handle *w = rmq_handle(op->handle);
-	struct ipc_list *pos, *next;
+	bool over;
 
-	if (op->type == IPC_READ)
+	if (ipc_op_side(op) == IPC_IN)
 		return true; /* what comes for it goes back */
-	ipc_list_each(pos, next, &w->sends) {
-		struct rmq_send *s = ipc_container(pos, struct rmq_send, link);
-
-		if (!redis_call_withdraw(&s->call))
-			continue;
-		ipc_list_remove(&s->link);
-		ipc_chan_drop(s->chan);
-		free(s);
-	}
+	over = redis_sends_withdraw(&w->sends);
 	line_leave(w);
-	return ipc_list_empty(&w->sends);
+	return over;
+}
+
+void rmq_write_open(struct rmq_handle *w)
+{
+	redis_sends_init(&w->sends, &w->h, &sending);
 }
 
 void rmq_write_close(struct rmq_handle *w)
 {
 	line_leave(w);
-	while (!ipc_list_empty(&w->sends)) {
-		struct rmq_send *s = ipc_container(w->sends.next, struct rmq_send, link);
-
-		ipc_list_remove(&s->link);
-		s->writer = NULL;
-	}
+	redis_sends_close(&w->sends);
 }
