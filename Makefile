@@ -318,13 +318,16 @@ SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c fs/*/*.c tests/*.c tests/*/*.c exampl
 HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h fs/*/*.h tests/*.h tests/*/*.h examples/*.h)
 SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh examples/*.sh fs/completion/*.bash .ci/run)
 
-.PHONY: lint lint-format lint-tidy lint-cppcheck lint-scripts lint-manual
-lint: ## clang-format, clang-tidy, cppcheck, shellcheck and mandoc over everything
+.PHONY: lint lint-format lint-limits lint-tidy lint-cppcheck lint-scripts lint-manual
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck and mandoc over everything; and nothing longer than it may be
 	@$(SUBMAKE) deps-lint
-	@$(MAKE) --no-print-directory -k lint-format lint-tidy lint-cppcheck lint-scripts lint-manual
+	@$(MAKE) --no-print-directory -k lint-format lint-limits lint-tidy lint-cppcheck lint-scripts lint-manual
 lint-format:
 	@echo clang-format
 	@[ -z '$(SOURCES)$(HEADERS)' ] || clang-format --dry-run -Werror $(SOURCES) $(HEADERS)
+lint-limits:
+	@echo limits
+	@sh tests/limits.sh
 lint-tidy:
 	@echo clang-tidy
 	@printf '%s\n' $(SOURCES) | xargs -r -P$$(nproc) -I{} \

@@ -28,7 +28,7 @@ links() {
 
 { includes; links; } | sort -u | awk '
 	function layer(f) {
-		return f ~ /^lib\/base\// ? 1 : f ~ /^lib\/core\// ? 2 : f ~ /^lib\/kinds\// ? 4 : f ~ /^lib\/ipc.h$/ ? 3 : 5
+		return f ~ /^lib\/base\// ? 1 : f ~ /^lib\/core\// ? 2 : f ~ /^lib\/kinds\// ? 4 : f ~ /^lib\/[a-z_]*\.h$/ ? 3 : 5
 	}
 	# The kind whose folder, or one file, it is. What several kinds share is no kind, and kinds.c knows them all; nor is
 	# what those in a Redis share, which no other may use.

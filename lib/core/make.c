@@ -1,4 +1,4 @@
-/* What takes a child that becomes the caller: ipc_create() and ipc_list() in a helper's thread. */
+/* Where making an object takes a child that becomes the caller: ipc_create() in a helper's thread. */
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -39,37 +39,4 @@ int ipc_make(struct ipc *ipc, struct ipc_making *m)
 	m->result = -EINTR; /* should it be cancelled before it begins */
 	m->why[0] = '\0';
 	return ipc_pool_submit(ipc->pool, &m->job, making_work, making_done);
-}
-
-bool ipc_list_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind)
-{
-	return kind->names->find && ipc->uid == 0 && !ipc_cred_is_us(cred);
-}
-
-static void listing_work(struct ipc_job *job)
-{
-	struct ipc_listing *l = ipc_container(job, struct ipc_listing, job);
-
-	l->result = l->kind->names->find(l);
-}
-
-static void listing_done(struct ipc_job *job)
-{
-	struct ipc_listing *l = ipc_container(job, struct ipc_listing, job);
-
-	l->done(l);
-}
-
-int ipc_list_begin(struct ipc *ipc, struct ipc_listing *l)
-{
-	l->ipc = ipc;
-	l->names = NULL;
-	l->result = -EINTR; /* should it be cancelled before it begins */
-	return ipc_pool_submit(ipc->pool, &l->job, listing_work, listing_done);
-}
-
-int ipc_list_emit(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
-{
-	l->kind->names->give(l, l->result == 0 ? emit : NULL, arg);
-	return l->result;
 }

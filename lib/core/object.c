@@ -1,22 +1,16 @@
 /* The calls on an object by its name: those that the kind does, with what is asked before and told behind them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/place.h"
 #include "chan.h"
 #include "changed.h"
-#include "ctl.h"
 #include "event.h"
 #include "handle.h"
 #include "help.h"
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
-#include "tap.h"
 #include "cred.h"
 
 int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct stat *st)
@@ -76,7 +70,7 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	return r;
 }
 
-static int refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
+int ipc_ref_refuse_verb(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
 {
 	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "a facet is a way to open '%s', not a file to %s",
 			  ref->base, verb);
@@ -119,7 +113,7 @@ void ipc_ref_leave(const struct ipc_cred *cred, const struct ipc_ref *ref)
  * As in a sticky directory, which the kind's would be if that did not forbid more. The kernel's own objects the kernel
  * judges.
  */
-static int ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
+int ipc_ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 
@@ -128,106 +122,6 @@ static int ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const st
 		return 0;
 	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref),
 			  "user %u made it, and only he removes, renames or links it", (unsigned)chan->st.st_uid);
-}
-
-int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
-{
-	struct ipc_chan *chan;
-	struct stat st;
-	bool known;
-	int r;
-
-	if (ref->facet_at)
-		return refuse_facet(ipc, cred, ref, "remove");
-	r = ref_may_remove(ipc, cred, ref);
-	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
-	if (chan && !ipc_list_empty(&chan->links)) {
-		ipc_chan_unlink(ipc, ref->kind, ref->base);
-		ipc_names_changed(ipc, ref->kind);
-		return 0;
-	}
-	if (r == 0)
-		r = ipc_ref_enter(ipc, cred, ref);
-	if (r < 0)
-		return r;
-	known = ipc->events && ref->kind->names->stat(ipc, ref, &st) == 0;
-	r = ref->kind->names->unlink ? ref->kind->names->unlink(ipc, cred, ref) : ipc_named_unlink(ipc, ref);
-	ipc_ref_leave(cred, ref);
-	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
-	if (chan)
-		ipc_chan_removed(chan, cred);
-	if (r == 0)
-		ipc_names_changed(ipc, ref->kind);
-	if (r == 0 && ipc->events && (known || ref->kind->remote))
-		ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, ref, known ? &st : NULL, NULL);
-	return r;
-}
-
-/* Under its new name it is another one to who looks at names. */
-static void ref_tell_renamed(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from,
-			     const struct ipc_ref *to)
-{
-	const struct ipc_event_value old[IPC_EVENT_VALUES] = {{.key = "from", .text = from->base}};
-	const struct ipc_event_value new[IPC_EVENT_VALUES] = {{.key = "to", .text = to->base}};
-	struct stat st;
-	bool known = to->kind->names->stat(ipc, to, &st) == 0;
-
-	ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, from, known ? &st : NULL, new);
-	ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, known ? &st : NULL, old);
-}
-
-int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to,
-	       unsigned flags)
-{
-	int r;
-
-	if (from->facet_at || to->facet_at)
-		return refuse_facet(ipc, cred, from->facet_at ? from : to, "rename");
-	if (from->kind != to->kind)
-		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
-				  "the kind of a channel cannot change from %s to %s", from->kind->name,
-				  to->kind->name);
-	if (!from->kind->names->rename && !ipc_named_renames(from->kind))
-		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
-				  "the kernel has no call that renames what is in /%s", from->kind->name);
-	r = ref_may_remove(ipc, cred, from);
-	if (r == 0)
-		r = ref_may_remove(ipc, cred, to);
-	if (r == 0)
-		r = ipc_ref_enter(ipc, cred, from);
-	if (r < 0)
-		return r;
-	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
-				      : ipc_named_rename(ipc, from, to, flags);
-	ipc_ref_leave(cred, from);
-	if (r == 0)
-		ipc_names_changed(ipc, from->kind);
-	if (r == 0 && ipc->events)
-		ref_tell_renamed(ipc, cred, from, to);
-	return r;
-}
-
-int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to)
-{
-	struct ipc_chan *chan = ipc_chan_find(ipc, from->kind, from->base);
-
-	if (from->facet_at || to->facet_at)
-		return refuse_facet(ipc, cred, from->facet_at ? from : to, "link");
-	if (from->kind != to->kind || !ipc_named_renames(from->kind))
-		return ipc_refuse(
-			ipc, cred, EPERM, ipc_ref_path(to),
-			"what is in /%s has one name; links are for pipes, sockets and broadcasts, each in its "
-			"own directory",
-			from->kind->name);
-	if (!chan || !ipc_ref_means(from, chan->st.st_ino))
-		return -ENOENT;
-	/*
-	 * As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object.
-	 */
-	if (ref_may_remove(ipc, cred, from) < 0)
-		return -EPERM;
-	ipc_names_changed(ipc, from->kind);
-	return ipc_chan_link(chan, cred, to);
 }
 
 ino_t ipc_ref_other(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ref *other)
@@ -281,7 +175,8 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	int r;
 
 	if (ref->facets.set & IPC_F_CORE) /* `>` and `touch` on it mean nothing, and are no error */
-		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? refuse_facet(ipc, cred, ref, "change") : 0;
+		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? ipc_ref_refuse_verb(ipc, cred, ref, "change")
+								       : 0;
 	r = ref_is_current(ipc, ref, h);
 	if (r == 0 && !h && (set & IPC_SET_TIMES))
 		r = ref_contradicts(ipc, cred, ref);
@@ -296,53 +191,4 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (r == 0 && (set & IPC_SET_TIMES) && chan)
 		chan->changed = (struct timespec){0};
 	return r;
-}
-
-int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
-	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
-{
-	return kind->names->list ? kind->names->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
-}
-
-struct dir_lister {
-	struct ipc *ipc;
-	const struct ipc_kind *kind;
-	const char *dir;
-	size_t dir_len;
-	void (*emit)(void *, const char *, mode_t);
-	void *arg;
-	char last[IPC_NAME_MAX + 1];
-};
-
-/* The next part of a name below the directory; once, as the names that share it come one after another. */
-static void dir_emit(void *arg, const char *name, mode_t type)
-{
-	struct dir_lister *lister = arg;
-	char shown[2 * IPC_NAME_MAX + 1];
-	size_t len;
-
-	if (lister->dir_len) {
-		if (strncmp(name, lister->dir, lister->dir_len) != 0 || name[lister->dir_len] != '/')
-			return;
-		name += lister->dir_len + 1;
-	}
-	len = strcspn(name, "/");
-	if (!len || (strncmp(lister->last, name, len) == 0 && !lister->last[len]))
-		return;
-	snprintf(lister->last, sizeof(lister->last), "%.*s", (int)len, name);
-	if (name[len] || lister->dir_len || !strchr(name, '@')) {
-		lister->emit(lister->arg, lister->last, name[len] ? S_IFDIR : type);
-		return;
-	}
-	ipc_name_show(lister->ipc, lister->kind, name, shown, sizeof(shown));
-	lister->emit(lister->arg, shown, type);
-}
-
-int ipc_list_dir(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
-		 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
-{
-	struct dir_lister lister = {
-		.ipc = ipc, .kind = kind, .dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
-
-	return ipc_list(ipc, cred, kind, dir_emit, &lister);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "name.h"
+#include "facet.h"
 
 /*
  * marks: what may not stand there as it is. All three texts take \" and \\, and nothing else is left that they would

@@ -11,6 +11,10 @@
 int ipc_ref_may_act(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_ref_enter(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
+/* Whether he may take the name away: 0, or -EPERM with a line for MNT/errors. The kernel judges its own objects. */
+int ipc_ref_may_remove(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+/* -EINVAL: what he would do ("remove") is not done with NAME@FACET. */
+int ipc_ref_refuse_verb(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *verb);
 /* name of ref below the mount ("mq/jobs@lines"), for messages; in a static buffer. */
 const char *ipc_ref_path(const struct ipc_ref *);
 /* The object of that name, whatever it is now: no facets, and no caller from elsewhere. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/help.h"
-#include "core/name.h"
+#include "core/facet.h"
 
 static void explained(void *arg, uint32_t facet, const char *usage)
 {

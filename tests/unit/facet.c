@@ -1,6 +1,6 @@
 #include "base/escape.h"
 #include "base/number.h"
-#include "core/name.h"
+#include "core/facet.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,13 +51,13 @@ static void refused_with(int result, const char *part)
 	cr_assert(strstr(why, part), "'%s' does not hold '%s'", why, part);
 }
 
-Test(name, flag_sets_its_bit)
+Test(facet, flag_sets_its_bit)
 {
 	cr_assert_eq(parse_mq("lines"), 0);
 	cr_assert_eq(got.set, IPC_F_LINES);
 }
 
-Test(name, facets_are_separated_by_commas)
+Test(facet, facets_are_separated_by_commas)
 {
 	cr_assert_eq(parse_mq("lines,prio=9,n=3,drain"), 0);
 	cr_assert_eq(got.set, IPC_F_LINES | IPC_F_PRIO | IPC_F_N | IPC_F_DRAIN);
@@ -65,7 +65,7 @@ Test(name, facets_are_separated_by_commas)
 	cr_assert_eq(got.n, 3);
 }
 
-Test(name, every_facet_stores_in_its_own_field)
+Test(facet, every_facet_stores_in_its_own_field)
 {
 	const char *text = "prio=1,n=2,idle=3us,timeout=4us,maxmsg=5,msgsize=6,size=7,value=8,last=9,connect=x";
 
@@ -82,7 +82,7 @@ Test(name, every_facet_stores_in_its_own_field)
 	cr_assert_str_eq(text + got.connect, "x");
 }
 
-Test(name, every_flag_has_its_own_bit)
+Test(facet, every_flag_has_its_own_bit)
 {
 	static const struct {
 		const char *name;
@@ -100,13 +100,13 @@ Test(name, every_flag_has_its_own_bit)
 	}
 }
 
-Test(name, text_ends_at_its_length)
+Test(facet, text_ends_at_its_length)
 {
 	cr_assert_eq(parse_bytes("mq", MQ, "n=12345", 4), 0);
 	cr_assert_eq(got.n, 12);
 }
 
-Test(name, facets_not_given_are_zero)
+Test(facet, facets_not_given_are_zero)
 {
 	memset(&got, 0xff, sizeof(got));
 	cr_assert_eq(parse_mq("lines"), 0);
@@ -114,55 +114,55 @@ Test(name, facets_not_given_are_zero)
 	cr_assert_eq(got.timeout, 0);
 }
 
-Test(name, refusal_leaves_the_result_alone)
+Test(facet, refusal_leaves_the_result_alone)
 {
 	got.set = 77;
 	cr_assert_eq(parse_mq("lines,prio=x"), -EINVAL);
 	cr_assert_eq(got.set, 77);
 }
 
-Test(name, unknown_facet_is_named_with_what_the_kind_takes)
+Test(facet, unknown_facet_is_named_with_what_the_kind_takes)
 {
 	refused(parse_mq("lins"), "unknown facet 'lins': /mq takes lines, nul, prio=0..32767, drain, one, n=COUNT, "
 				  "idle=TIME, timeout=TIME, batch, meta, maxmsg=COUNT, msgsize=BYTES, ctl");
 }
 
-Test(name, facet_of_another_kind_is_told_from_an_unknown_one)
+Test(facet, facet_of_another_kind_is_told_from_an_unknown_one)
 {
 	refused_with(parse_mq("size=4"), "facet 'size' is of another kind: /mq takes lines, ");
 }
 
-Test(name, kind_without_facets_says_so)
+Test(facet, kind_without_facets_says_so)
 {
 	refused(parse_bytes("pipe", 0, "lines", 5), "facet 'lines' is of another kind: /pipe takes no facets");
 }
 
-Test(name, list_of_every_facet_fits)
+Test(facet, list_of_every_facet_fits)
 {
 	refused_with(parse_all("?"), ", addr, ctl");
 }
 
-Test(name, prefix_of_a_facet_is_unknown)
+Test(facet, prefix_of_a_facet_is_unknown)
 {
 	refused_with(parse_mq("line"), "unknown facet 'line'");
 }
 
-Test(name, facet_names_are_lower_case)
+Test(facet, facet_names_are_lower_case)
 {
 	refused_with(parse_mq("Lines"), "unknown facet 'Lines'");
 }
 
-Test(name, nul_byte_does_not_end_a_facet)
+Test(facet, nul_byte_does_not_end_a_facet)
 {
 	refused_with(parse_bytes("mq", MQ, "lines\0", 6), "unknown facet 'lines\\x00'");
 }
 
-Test(name, quoted_name_has_control_bytes_escaped)
+Test(facet, quoted_name_has_control_bytes_escaped)
 {
 	refused_with(parse_mq("a\nb"), "unknown facet 'a\\x0ab'");
 }
 
-Test(name, long_name_is_shortened_but_the_help_is_kept)
+Test(facet, long_name_is_shortened_but_the_help_is_kept)
 {
 	char text[200];
 
@@ -170,37 +170,37 @@ Test(name, long_name_is_shortened_but_the_help_is_kept)
 	refused_with(parse_bytes("mq", MQ, text, sizeof(text)), "zzz...': /mq takes lines,");
 }
 
-Test(name, empty_text_is_an_empty_facet)
+Test(facet, empty_text_is_an_empty_facet)
 {
 	refused_with(parse_mq(""), "an empty facet: /mq takes lines,");
 }
 
-Test(name, null_text_of_no_length_is_an_empty_facet)
+Test(facet, null_text_of_no_length_is_an_empty_facet)
 {
 	refused_with(parse_bytes("mq", MQ, NULL, 0), "an empty facet");
 }
 
-Test(name, leading_comma_is_an_empty_facet)
+Test(facet, leading_comma_is_an_empty_facet)
 {
 	refused_with(parse_mq(",lines"), "an empty facet");
 }
 
-Test(name, trailing_comma_is_an_empty_facet)
+Test(facet, trailing_comma_is_an_empty_facet)
 {
 	refused_with(parse_mq("lines,"), "an empty facet");
 }
 
-Test(name, doubled_comma_is_an_empty_facet)
+Test(facet, doubled_comma_is_an_empty_facet)
 {
 	refused_with(parse_mq("lines,,drain"), "an empty facet");
 }
 
-Test(name, value_without_a_name_is_an_empty_facet)
+Test(facet, value_without_a_name_is_an_empty_facet)
 {
 	refused_with(parse_mq("=5"), "an empty facet");
 }
 
-Test(name, text_of_255_bytes_is_parsed)
+Test(facet, text_of_255_bytes_is_parsed)
 {
 	char text[255];
 
@@ -212,7 +212,7 @@ Test(name, text_of_255_bytes_is_parsed)
 	cr_assert_eq(got.n, 7);
 }
 
-Test(name, text_of_256_bytes_is_refused)
+Test(facet, text_of_256_bytes_is_refused)
 {
 	char text[256];
 
@@ -223,112 +223,112 @@ Test(name, text_of_256_bytes_is_refused)
 	refused(parse_bytes("mq", MQ, text, sizeof(text)), "the facets are longer than 255 bytes");
 }
 
-Test(name, value_for_a_flag_is_refused)
+Test(facet, value_for_a_flag_is_refused)
 {
 	refused(parse_mq("lines=1"), "lines takes no value");
 }
 
-Test(name, empty_value_for_a_flag_is_refused)
+Test(facet, empty_value_for_a_flag_is_refused)
 {
 	refused(parse_mq("lines="), "lines takes no value");
 }
 
-Test(name, missing_duration_is_asked_for)
+Test(facet, missing_duration_is_asked_for)
 {
 	refused(parse_mq("timeout"), "timeout needs a value: 500ms, 5s, 2m");
 }
 
-Test(name, empty_duration_is_asked_for)
+Test(facet, empty_duration_is_asked_for)
 {
 	refused(parse_mq("timeout=,lines"), "timeout needs a value: 500ms, 5s, 2m");
 }
 
-Test(name, missing_number_is_asked_for_with_its_range)
+Test(facet, missing_number_is_asked_for_with_its_range)
 {
 	refused(parse_mq("prio"), "prio needs a value: a number from 0 to 32767");
 }
 
-Test(name, missing_size_is_asked_for_in_bytes)
+Test(facet, missing_size_is_asked_for_in_bytes)
 {
 	refused(parse_mq("msgsize="), "msgsize needs a value: bytes, such as 4096, 64K, 1M");
 }
 
-Test(name, value_out_of_range_is_refused_with_the_range)
+Test(facet, value_out_of_range_is_refused_with_the_range)
 {
 	refused(parse_mq("prio=40000"), "prio=40000: a number from 0 to 32767 is needed");
 }
 
-Test(name, value_that_is_no_number_is_refused)
+Test(facet, value_that_is_no_number_is_refused)
 {
 	refused(parse_mq("n=many"), "n=many: a number from 1 to 9223372036854775807 is needed");
 }
 
-Test(name, value_that_is_no_size_is_refused_with_the_units)
+Test(facet, value_that_is_no_size_is_refused_with_the_units)
 {
 	refused(parse_mq("msgsize=4T"), "msgsize=4T: a number from 1 to 2147483647 is needed; K, M or G may follow it");
 }
 
-Test(name, value_that_is_no_duration_is_refused)
+Test(facet, value_that_is_no_duration_is_refused)
 {
 	refused(parse_mq("idle=soon"), "idle=soon: a duration is needed: 500ms, 5s, 2m");
 }
 
-Test(name, value_may_not_hold_a_second_equals_sign)
+Test(facet, value_may_not_hold_a_second_equals_sign)
 {
 	refused_with(parse_mq("n=3=4"), "n=3=4: a number");
 }
 
-Test(name, highest_priority_is_taken)
+Test(facet, highest_priority_is_taken)
 {
 	cr_assert_eq(parse_mq("prio=32767"), 0);
 	cr_assert_eq(got.prio, 32767);
 }
 
-Test(name, priority_above_the_highest_is_refused)
+Test(facet, priority_above_the_highest_is_refused)
 {
 	cr_assert_eq(parse_mq("prio=32768"), -EINVAL);
 }
 
-Test(name, count_of_zero_is_refused)
+Test(facet, count_of_zero_is_refused)
 {
 	cr_assert_eq(parse_mq("n=0"), -EINVAL);
 }
 
-Test(name, size_takes_units)
+Test(facet, size_takes_units)
 {
 	cr_assert_eq(parse_mq("msgsize=64K"), 0);
 	cr_assert_eq(got.msgsize, 65536);
 }
 
-Test(name, count_takes_no_units)
+Test(facet, count_takes_no_units)
 {
 	cr_assert_eq(parse_mq("maxmsg=1K"), -EINVAL);
 }
 
-Test(name, size_of_zero_is_taken_for_shared_memory)
+Test(facet, size_of_zero_is_taken_for_shared_memory)
 {
 	cr_assert_eq(parse_bytes("shm", IPC_F_SIZE, "size=0", 6), 0);
 	cr_assert_eq(got.set, IPC_F_SIZE);
 }
 
-Test(name, message_size_of_zero_is_refused)
+Test(facet, message_size_of_zero_is_refused)
 {
 	cr_assert_eq(parse_mq("msgsize=0"), -EINVAL);
 }
 
-Test(name, semaphore_value_ends_at_its_maximum)
+Test(facet, semaphore_value_ends_at_its_maximum)
 {
 	cr_assert_eq(parse_all("value=2147483647"), 0);
 	cr_assert_eq(parse_all("value=2147483648"), -EINVAL);
 }
 
-Test(name, queue_length_ends_at_its_maximum)
+Test(facet, queue_length_ends_at_its_maximum)
 {
 	cr_assert_eq(parse_mq("maxmsg=2147483647"), 0);
 	cr_assert_eq(parse_mq("maxmsg=2147483648"), -EINVAL);
 }
 
-Test(name, history_is_from_one_message_to_its_maximum)
+Test(facet, history_is_from_one_message_to_its_maximum)
 {
 	cr_assert_eq(parse_all("last=0"), -EINVAL);
 	cr_assert_eq(parse_all("last=1"), 0);
@@ -336,72 +336,72 @@ Test(name, history_is_from_one_message_to_its_maximum)
 	cr_assert_eq(parse_all("last=2147483648"), -EINVAL);
 }
 
-Test(name, repeated_flag_is_refused)
+Test(facet, repeated_flag_is_refused)
 {
 	refused(parse_mq("lines,drain,lines"), "lines is given twice");
 }
 
-Test(name, repeated_value_is_refused_even_if_equal)
+Test(facet, repeated_value_is_refused_even_if_equal)
 {
 	refused(parse_mq("prio=1,prio=1"), "prio is given twice");
 }
 
-Test(name, lines_and_nul_contradict)
+Test(facet, lines_and_nul_contradict)
 {
 	refused(parse_mq("nul,lines"), "lines and nul contradict each other");
 }
 
-Test(name, one_and_n_contradict)
+Test(facet, one_and_n_contradict)
 {
 	refused(parse_mq("one,n=1"), "one and n contradict each other");
 }
 
-Test(name, two_socket_types_contradict)
+Test(facet, two_socket_types_contradict)
 {
 	refused(parse_sock("stream,seqpacket"), "stream and seqpacket contradict each other");
 }
 
-Test(name, ctl_takes_nothing_beside_it)
+Test(facet, ctl_takes_nothing_beside_it)
 {
 	refused(parse_mq("lines,ctl"), "ctl takes no other facet beside it");
 }
 
-Test(name, addr_takes_nothing_beside_it)
+Test(facet, addr_takes_nothing_beside_it)
 {
 	refused(parse_sock("addr,dgram"), "addr takes no other facet beside it");
 }
 
-Test(name, addr_and_ctl_do_not_go_together)
+Test(facet, addr_and_ctl_do_not_go_together)
 {
 	refused_with(parse_sock("addr,ctl"), "takes no other facet beside it");
 }
 
-Test(name, batch_needs_lines_or_nul)
+Test(facet, batch_needs_lines_or_nul)
 {
 	refused(parse_mq("batch,drain"), "batch needs lines or nul beside it");
 }
 
-Test(name, meta_needs_lines_or_nul)
+Test(facet, meta_needs_lines_or_nul)
 {
 	refused(parse_mq("meta"), "meta needs lines or nul beside it");
 }
 
-Test(name, batch_goes_with_lines_in_any_order)
+Test(facet, batch_goes_with_lines_in_any_order)
 {
 	cr_assert_eq(parse_mq("batch,lines"), 0);
 }
 
-Test(name, meta_goes_with_nul)
+Test(facet, meta_goes_with_nul)
 {
 	cr_assert_eq(parse_mq("nul,meta"), 0);
 }
 
-Test(name, batch_of_a_framed_kind_needs_neither)
+Test(facet, batch_of_a_framed_kind_needs_neither)
 {
 	cr_assert_eq(ipc_facets_parse("mq", MQ, 1, "batch", 5, &got, why, sizeof(why)), 0);
 }
 
-Test(name, connect_points_at_its_address)
+Test(facet, connect_points_at_its_address)
 {
 	const char *text = "dgram,connect=@abstract";
 
@@ -410,33 +410,33 @@ Test(name, connect_points_at_its_address)
 	cr_assert_str_eq(text + got.connect, "@abstract");
 }
 
-Test(name, connect_takes_commas_and_equals_signs)
+Test(facet, connect_takes_commas_and_equals_signs)
 {
 	cr_assert_eq(parse_sock("connect=/a=b,dgram,,"), 0);
 	cr_assert_eq(got.set, IPC_F_CONNECT);
 }
 
-Test(name, connect_without_address_is_refused)
+Test(facet, connect_without_address_is_refused)
 {
 	refused(parse_sock("connect"), "connect needs a value: the address of a socket");
 }
 
-Test(name, connect_with_empty_address_is_refused)
+Test(facet, connect_with_empty_address_is_refused)
 {
 	refused(parse_sock("connect="), "connect needs a value: the address of a socket");
 }
 
-Test(name, connect_before_a_comma_is_refused)
+Test(facet, connect_before_a_comma_is_refused)
 {
 	refused_with(parse_sock("connect,dgram=x"), "connect needs a value");
 }
 
-Test(name, connect_of_another_kind_is_refused)
+Test(facet, connect_of_another_kind_is_refused)
 {
 	refused_with(parse_mq("connect=x,lines"), "facet 'connect' is of another kind");
 }
 
-Test(name, small_why_gets_the_start)
+Test(facet, small_why_gets_the_start)
 {
 	char small[12];
 
@@ -444,7 +444,7 @@ Test(name, small_why_gets_the_start)
 	cr_assert_str_eq(small, "unknown fac");
 }
 
-Test(name, small_why_does_not_split_a_character)
+Test(facet, small_why_does_not_split_a_character)
 {
 	char small[sizeof("unknown facet '") + 2];
 
@@ -452,7 +452,7 @@ Test(name, small_why_does_not_split_a_character)
 	cr_assert_str_eq(small, "unknown facet '");
 }
 
-Test(name, no_room_for_why_is_no_harm)
+Test(facet, no_room_for_why_is_no_harm)
 {
 	cr_assert_eq(ipc_facets_parse("mq", MQ, 0, "lins", 4, &got, NULL, 0), -EINVAL);
 }
@@ -469,7 +469,7 @@ static int64_t duration(const char *text)
 	return ns;
 }
 
-Test(name, duration_takes_each_unit)
+Test(facet, duration_takes_each_unit)
 {
 	cr_assert_eq(duration("10us"), 10000);
 	cr_assert_eq(duration("500ms"), 500000000);
@@ -478,79 +478,79 @@ Test(name, duration_takes_each_unit)
 	cr_assert_eq(duration("1h"), INT64_C(3600000000000));
 }
 
-Test(name, duration_without_unit_is_seconds)
+Test(facet, duration_without_unit_is_seconds)
 {
 	cr_assert_eq(duration("5"), INT64_C(5000000000));
 	cr_assert_eq(duration("0.25"), 250000000);
 }
 
-Test(name, duration_takes_a_fraction)
+Test(facet, duration_takes_a_fraction)
 {
 	cr_assert_eq(duration("1.5s"), 1500000000);
 	cr_assert_eq(duration("1.05m"), INT64_C(63000000000));
 	cr_assert_eq(duration("0.1h"), INT64_C(360000000000));
 }
 
-Test(name, duration_may_start_with_a_point)
+Test(facet, duration_may_start_with_a_point)
 {
 	cr_assert_eq(duration(".5s"), 500000000);
 }
 
-Test(name, duration_may_not_end_its_number_with_a_point)
+Test(facet, duration_may_not_end_its_number_with_a_point)
 {
 	cr_assert_eq(duration("5."), NO_DURATION);
 	cr_assert_eq(duration("5.s"), NO_DURATION);
 	cr_assert_eq(duration("."), NO_DURATION);
 }
 
-Test(name, duration_has_one_point)
+Test(facet, duration_has_one_point)
 {
 	cr_assert_eq(duration("1.5.5s"), NO_DURATION);
 }
 
-Test(name, duration_below_a_nanosecond_is_rounded_up)
+Test(facet, duration_below_a_nanosecond_is_rounded_up)
 {
 	cr_assert_eq(duration("0.0001us"), 1);
 	cr_assert_eq(duration("0.0000000010000001"), 2);
 }
 
-Test(name, duration_of_many_fraction_digits_is_exact)
+Test(facet, duration_of_many_fraction_digits_is_exact)
 {
 	cr_assert_eq(duration("0.500000000000000000000000000000"), 500000000);
 	cr_assert_eq(duration("0.999999999999999999999999999999"), 1000000000);
 }
 
-Test(name, duration_of_zero_is_zero)
+Test(facet, duration_of_zero_is_zero)
 {
 	cr_assert_eq(duration("0"), 0);
 	cr_assert_eq(duration("0.000h"), 0);
 }
 
-Test(name, duration_takes_leading_zeros)
+Test(facet, duration_takes_leading_zeros)
 {
 	cr_assert_eq(duration("000000000000000000000000000005ms"), 5000000);
 }
 
-Test(name, duration_needs_a_number)
+Test(facet, duration_needs_a_number)
 {
 	cr_assert_eq(duration(""), NO_DURATION);
 	cr_assert_eq(duration("ms"), NO_DURATION);
 }
 
-Test(name, duration_with_unknown_unit_is_refused)
+Test(facet, duration_with_unknown_unit_is_refused)
 {
 	cr_assert_eq(duration("5d"), NO_DURATION);
 	cr_assert_eq(duration("5S"), NO_DURATION);
 	cr_assert_eq(duration("5u"), NO_DURATION);
 }
 
-Test(name, duration_with_text_behind_its_unit_is_refused)
+Test(facet, duration_with_text_behind_its_unit_is_refused)
 {
 	cr_assert_eq(duration("5s "), NO_DURATION);
 	cr_assert_eq(duration("1h5m"), NO_DURATION);
 }
 
-Test(name, duration_has_none_of_strtods_liberties)
+Test(facet, duration_has_none_of_strtods_liberties)
 {
 	cr_assert_eq(duration(" 5s"), NO_DURATION);
 	cr_assert_eq(duration("5 s"), NO_DURATION);
@@ -562,20 +562,20 @@ Test(name, duration_has_none_of_strtods_liberties)
 	cr_assert_eq(duration("inf"), NO_DURATION);
 }
 
-Test(name, duration_ends_at_2_to_the_62)
+Test(facet, duration_ends_at_2_to_the_62)
 {
 	cr_assert_eq(duration("4611686018.427387904s"), MAX_NS);
 	cr_assert_eq(duration("4611686018.427387905s"), NO_DURATION);
 }
 
-Test(name, duration_does_not_wrap_around)
+Test(facet, duration_does_not_wrap_around)
 {
 	cr_assert_eq(duration("18446744073709551616"), NO_DURATION);
 	cr_assert_eq(duration("5124095577h"), NO_DURATION);
 	cr_assert_eq(duration("99999999999999999999999999999999us"), NO_DURATION);
 }
 
-Test(name, duration_ends_at_its_length)
+Test(facet, duration_ends_at_its_length)
 {
 	int64_t ns;
 
@@ -595,19 +595,19 @@ static int parse_count(const char *text)
 	return parse_number(text, 0, 0, INT64_MAX);
 }
 
-Test(name, number_is_decimal)
+Test(facet, number_is_decimal)
 {
 	cr_assert_eq(parse_count("1234567890"), 0);
 	cr_assert_eq(number, 1234567890);
 }
 
-Test(name, number_with_leading_zeros_is_not_octal)
+Test(facet, number_with_leading_zeros_is_not_octal)
 {
 	cr_assert_eq(parse_count("00000000000000000000000000010"), 0);
 	cr_assert_eq(number, 10);
 }
 
-Test(name, number_has_none_of_strtols_liberties)
+Test(facet, number_has_none_of_strtols_liberties)
 {
 	cr_assert_eq(parse_count(" 1"), -EINVAL);
 	cr_assert_eq(parse_count("1 "), -EINVAL);
@@ -619,14 +619,14 @@ Test(name, number_has_none_of_strtols_liberties)
 	cr_assert_eq(parse_count("1e3"), -EINVAL);
 }
 
-Test(name, number_needs_a_digit)
+Test(facet, number_needs_a_digit)
 {
 	cr_assert_eq(parse_count(""), -EINVAL);
 	cr_assert_eq(parse_number("K", 1, 0, INT64_MAX), -EINVAL);
 	cr_assert_eq(parse_number("-", 0, -5, 5), -EINVAL);
 }
 
-Test(name, number_range_includes_both_ends)
+Test(facet, number_range_includes_both_ends)
 {
 	cr_assert_eq(parse_number("3", 0, 3, 5), 0);
 	cr_assert_eq(parse_number("5", 0, 3, 5), 0);
@@ -634,40 +634,40 @@ Test(name, number_range_includes_both_ends)
 	cr_assert_eq(parse_number("6", 0, 3, 5), -ERANGE);
 }
 
-Test(name, number_ends_at_int64_max)
+Test(facet, number_ends_at_int64_max)
 {
 	cr_assert_eq(parse_count("9223372036854775807"), 0);
 	cr_assert_eq(number, INT64_MAX);
 	cr_assert_eq(parse_count("9223372036854775808"), -ERANGE);
 }
 
-Test(name, number_does_not_wrap_around)
+Test(facet, number_does_not_wrap_around)
 {
 	cr_assert_eq(parse_count("18446744073709551616"), -ERANGE);
 	cr_assert_eq(parse_count("18446744073709551617"), -ERANGE);
 	cr_assert_eq(parse_count("99999999999999999999999999999999999999"), -ERANGE);
 }
 
-Test(name, number_too_large_with_text_behind_is_no_number)
+Test(facet, number_too_large_with_text_behind_is_no_number)
 {
 	cr_assert_eq(parse_count("99999999999999999999999999x"), -EINVAL);
 }
 
-Test(name, negative_number_is_taken_where_the_range_has_one)
+Test(facet, negative_number_is_taken_where_the_range_has_one)
 {
 	cr_assert_eq(parse_number("-5", 0, -5, 5), 0);
 	cr_assert_eq(number, -5);
 	cr_assert_eq(parse_number("-6", 0, -5, 5), -ERANGE);
 }
 
-Test(name, negative_number_ends_at_int64_min)
+Test(facet, negative_number_ends_at_int64_min)
 {
 	cr_assert_eq(parse_number("-9223372036854775808", 0, INT64_MIN, INT64_MAX), 0);
 	cr_assert_eq(number, INT64_MIN);
 	cr_assert_eq(parse_number("-9223372036854775809", 0, INT64_MIN, INT64_MAX), -ERANGE);
 }
 
-Test(name, number_units_are_powers_of_1024)
+Test(facet, number_units_are_powers_of_1024)
 {
 	cr_assert_eq(parse_number("3K", 1, 0, INT64_MAX), 0);
 	cr_assert_eq(number, 3072);
@@ -677,12 +677,12 @@ Test(name, number_units_are_powers_of_1024)
 	cr_assert_eq(number, INT64_C(2147483648));
 }
 
-Test(name, number_units_are_refused_unless_asked_for)
+Test(facet, number_units_are_refused_unless_asked_for)
 {
 	cr_assert_eq(parse_count("1K"), -EINVAL);
 }
 
-Test(name, number_unit_is_one_known_letter)
+Test(facet, number_unit_is_one_known_letter)
 {
 	cr_assert_eq(parse_number("1T", 1, 0, INT64_MAX), -EINVAL);
 	cr_assert_eq(parse_number("1KB", 1, 0, INT64_MAX), -EINVAL);
@@ -690,19 +690,19 @@ Test(name, number_unit_is_one_known_letter)
 	cr_assert_eq(ipc_number_parse("1\0", 2, 1, 0, INT64_MAX, &number), -EINVAL);
 }
 
-Test(name, number_unit_does_not_wrap_around)
+Test(facet, number_unit_does_not_wrap_around)
 {
 	cr_assert_eq(parse_number("8589934591G", 1, 0, INT64_MAX), 0);
 	cr_assert_eq(parse_number("8589934592G", 1, 0, INT64_MAX), -ERANGE);
 	cr_assert_eq(parse_number("17179869184G", 1, 0, INT64_MAX), -ERANGE);
 }
 
-Test(name, number_range_holds_after_the_unit)
+Test(facet, number_range_holds_after_the_unit)
 {
 	cr_assert_eq(parse_number("1K", 1, 0, 1023), -ERANGE);
 }
 
-Test(name, number_ends_at_its_length)
+Test(facet, number_ends_at_its_length)
 {
 	cr_assert_eq(ipc_number_parse("123", 2, 0, 0, 1000, &number), 0);
 	cr_assert_eq(number, 12);
@@ -716,17 +716,17 @@ static void escapes(const char *text, size_t len, const char *expected)
 	cr_assert_str_eq(out, expected);
 }
 
-Test(name, escape_passes_plain_text)
+Test(facet, escape_passes_plain_text)
 {
 	escapes(" az~@,=", 7, " az~@,=");
 }
 
-Test(name, escape_passes_utf8_of_every_length)
+Test(facet, escape_passes_utf8_of_every_length)
 {
 	escapes("é€😀", 9, "é€😀");
 }
 
-Test(name, escape_passes_the_ends_of_each_utf8_length)
+Test(facet, escape_passes_the_ends_of_each_utf8_length)
 {
 	const char *ends =
 		"\xc2\xa0\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf";
@@ -734,63 +734,63 @@ Test(name, escape_passes_the_ends_of_each_utf8_length)
 	escapes(ends, strlen(ends), ends);
 }
 
-Test(name, escape_of_control_bytes)
+Test(facet, escape_of_control_bytes)
 {
 	escapes("a\n\t\0\x1b\x7f", 6, "a\\x0a\\x09\\x00\\x1b\\x7f");
 }
 
-Test(name, escape_of_a_backslash)
+Test(facet, escape_of_a_backslash)
 {
 	escapes("\\x41", 4, "\\x5cx41");
 }
 
-Test(name, escape_of_c1_control_characters)
+Test(facet, escape_of_c1_control_characters)
 {
 	escapes("\xc2\x80\xc2\x9f", 4, "\\xc2\\x80\\xc2\\x9f");
 }
 
-Test(name, escape_of_a_stray_continuation_byte)
+Test(facet, escape_of_a_stray_continuation_byte)
 {
 	escapes("a\xbfz", 3, "a\\xbfz");
 }
 
-Test(name, escape_of_bytes_that_utf8_never_holds)
+Test(facet, escape_of_bytes_that_utf8_never_holds)
 {
 	escapes("\xc0\xc1\xf5\xff", 4, "\\xc0\\xc1\\xf5\\xff");
 }
 
-Test(name, escape_of_overlong_utf8)
+Test(facet, escape_of_overlong_utf8)
 {
 	escapes("\xe0\x80\xaf", 3, "\\xe0\\x80\\xaf");
 	escapes("\xf0\x8f\xbf\xbf", 4, "\\xf0\\x8f\\xbf\\xbf");
 }
 
-Test(name, escape_of_surrogates)
+Test(facet, escape_of_surrogates)
 {
 	escapes("\xed\xa0\x80", 3, "\\xed\\xa0\\x80");
 }
 
-Test(name, escape_above_the_last_code_point)
+Test(facet, escape_above_the_last_code_point)
 {
 	escapes("\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80");
 }
 
-Test(name, escape_of_a_sequence_cut_by_the_end)
+Test(facet, escape_of_a_sequence_cut_by_the_end)
 {
 	escapes("\xe2\x82\xac", 2, "\\xe2\\x82");
 }
 
-Test(name, escape_of_a_sequence_cut_by_another_character)
+Test(facet, escape_of_a_sequence_cut_by_another_character)
 {
 	escapes("\xe2\x82z", 3, "\\xe2\\x82z");
 }
 
-Test(name, escape_of_nothing_is_empty)
+Test(facet, escape_of_nothing_is_empty)
 {
 	escapes(NULL, 0, "");
 }
 
-Test(name, escape_that_fits_exactly_is_whole)
+Test(facet, escape_that_fits_exactly_is_whole)
 {
 	char out[5];
 
@@ -798,7 +798,7 @@ Test(name, escape_that_fits_exactly_is_whole)
 	cr_assert_str_eq(out, "\\x0a");
 }
 
-Test(name, escape_is_never_cut_in_two)
+Test(facet, escape_is_never_cut_in_two)
 {
 	char out[5];
 
@@ -806,7 +806,7 @@ Test(name, escape_is_never_cut_in_two)
 	cr_assert_str_eq(out, "a");
 }
 
-Test(name, escape_never_cuts_a_character_in_two)
+Test(facet, escape_never_cuts_a_character_in_two)
 {
 	char out[4];
 
@@ -814,7 +814,7 @@ Test(name, escape_never_cuts_a_character_in_two)
 	cr_assert_str_eq(out, "a");
 }
 
-Test(name, escape_lets_nothing_slip_in_behind_the_cut)
+Test(facet, escape_lets_nothing_slip_in_behind_the_cut)
 {
 	char out[4];
 
@@ -822,12 +822,12 @@ Test(name, escape_lets_nothing_slip_in_behind_the_cut)
 	cr_assert_str_eq(out, "a");
 }
 
-Test(name, escape_without_room_only_counts)
+Test(facet, escape_without_room_only_counts)
 {
 	cr_assert_eq(ipc_escape(NULL, 0, "a\n", 2), 5);
 }
 
-Test(name, escape_with_room_for_one_byte_terminates)
+Test(facet, escape_with_room_for_one_byte_terminates)
 {
 	char out[1] = {'x'};
 
@@ -835,7 +835,7 @@ Test(name, escape_with_room_for_one_byte_terminates)
 	cr_assert_eq(out[0], '\0');
 }
 
-Test(name, fifo_implies_lines_where_the_kind_has_them)
+Test(facet, fifo_implies_lines_where_the_kind_has_them)
 {
 	cr_assert_eq(ipc_facets_parse("mq", MQ | IPC_F_FIFO, 0, "fifo,batch", 10, &got, why, sizeof(why)), 0);
 	cr_assert_eq(got.set, IPC_F_FIFO | IPC_F_BATCH | IPC_F_LINES);

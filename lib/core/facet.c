@@ -1,4 +1,4 @@
-#include "name.h"
+#include "facet.h"
 
 #include "base/escape.h"
 #include "base/number.h"

@@ -1,7 +1,7 @@
-/* Fuzz target for lib/core/name.c. The first byte of an input chooses the kind, the rest is the text. */
+/* Fuzz target for lib/core/facet.c. The first byte of an input chooses the kind, the rest is the text. */
 #include "base/escape.h"
 #include "base/number.h"
-#include "core/name.h"
+#include "core/facet.h"
 #include "check.h"
 
 #include <errno.h>

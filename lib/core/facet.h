@@ -1,8 +1,8 @@
 /*
- * Names as a user writes them below MNT/KIND: NAME, or NAME@FACET[,FACET...]. Pure parsing: no system call.
+ * Facets: what stands behind the @ of NAME@FACET[,FACET...] below MNT/KIND. Pure parsing: no system call.
  */
-#ifndef IPC_NAME_H
-#define IPC_NAME_H
+#ifndef IPC_FACET_H
+#define IPC_FACET_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,90 @@
+/* ls: the names of a kind, also where they are found out by a helper's thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "chan.h"
+#include "cred.h"
+#include "instance.h"
+#include "kind.h"
+
+int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
+	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	return kind->names->list ? kind->names->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
+}
+
+struct dir_lister {
+	struct ipc *ipc;
+	const struct ipc_kind *kind;
+	const char *dir;
+	size_t dir_len;
+	void (*emit)(void *, const char *, mode_t);
+	void *arg;
+	char last[IPC_NAME_MAX + 1];
+};
+
+/* The next part of a name below the directory; once, as the names that share it come one after another. */
+static void dir_emit(void *arg, const char *name, mode_t type)
+{
+	struct dir_lister *lister = arg;
+	char shown[2 * IPC_NAME_MAX + 1];
+	size_t len;
+
+	if (lister->dir_len) {
+		if (strncmp(name, lister->dir, lister->dir_len) != 0 || name[lister->dir_len] != '/')
+			return;
+		name += lister->dir_len + 1;
+	}
+	len = strcspn(name, "/");
+	if (!len || (strncmp(lister->last, name, len) == 0 && !lister->last[len]))
+		return;
+	snprintf(lister->last, sizeof(lister->last), "%.*s", (int)len, name);
+	if (name[len] || lister->dir_len || !strchr(name, '@')) {
+		lister->emit(lister->arg, lister->last, name[len] ? S_IFDIR : type);
+		return;
+	}
+	ipc_name_show(lister->ipc, lister->kind, name, shown, sizeof(shown));
+	lister->emit(lister->arg, shown, type);
+}
+
+int ipc_list_dir(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
+		 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	struct dir_lister lister = {
+		.ipc = ipc, .kind = kind, .dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
+
+	return ipc_list(ipc, cred, kind, dir_emit, &lister);
+}
+
+bool ipc_list_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind)
+{
+	return kind->names->find && ipc->uid == 0 && !ipc_cred_is_us(cred);
+}
+
+static void listing_work(struct ipc_job *job)
+{
+	struct ipc_listing *l = ipc_container(job, struct ipc_listing, job);
+
+	l->result = l->kind->names->find(l);
+}
+
+static void listing_done(struct ipc_job *job)
+{
+	struct ipc_listing *l = ipc_container(job, struct ipc_listing, job);
+
+	l->done(l);
+}
+
+int ipc_list_begin(struct ipc *ipc, struct ipc_listing *l)
+{
+	l->ipc = ipc;
+	l->names = NULL;
+	l->result = -EINTR; /* should it be cancelled before it begins */
+	return ipc_pool_submit(ipc->pool, &l->job, listing_work, listing_done);
+}
+
+int ipc_list_emit(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	l->kind->names->give(l, l->result == 0 ? emit : NULL, arg);
+	return l->result;
+}

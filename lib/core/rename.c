@@ -1,0 +1,76 @@
+/* mv and ln: another name for an object that has one. */
+#include <errno.h>
+
+#include "chan.h"
+#include "changed.h"
+#include "event.h"
+#include "instance.h"
+#include "kind.h"
+#include "ref.h"
+
+/* Under its new name it is another one to who looks at names. */
+static void ref_tell_renamed(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from,
+			     const struct ipc_ref *to)
+{
+	const struct ipc_event_value old[IPC_EVENT_VALUES] = {{.key = "from", .text = from->base}};
+	const struct ipc_event_value new[IPC_EVENT_VALUES] = {{.key = "to", .text = to->base}};
+	struct stat st;
+	bool known = to->kind->names->stat(ipc, to, &st) == 0;
+
+	ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, from, known ? &st : NULL, new);
+	ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, known ? &st : NULL, old);
+}
+
+int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to,
+	       unsigned flags)
+{
+	int r;
+
+	if (from->facet_at || to->facet_at)
+		return ipc_ref_refuse_verb(ipc, cred, from->facet_at ? from : to, "rename");
+	if (from->kind != to->kind)
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+				  "the kind of a channel cannot change from %s to %s", from->kind->name,
+				  to->kind->name);
+	if (!from->kind->names->rename && !ipc_named_renames(from->kind))
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+				  "the kernel has no call that renames what is in /%s", from->kind->name);
+	r = ipc_ref_may_remove(ipc, cred, from);
+	if (r == 0)
+		r = ipc_ref_may_remove(ipc, cred, to);
+	if (r == 0)
+		r = ipc_ref_enter(ipc, cred, from);
+	if (r < 0)
+		return r;
+	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
+				      : ipc_named_rename(ipc, from, to, flags);
+	ipc_ref_leave(cred, from);
+	if (r == 0)
+		ipc_names_changed(ipc, from->kind);
+	if (r == 0 && ipc->events)
+		ref_tell_renamed(ipc, cred, from, to);
+	return r;
+}
+
+int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to)
+{
+	struct ipc_chan *chan = ipc_chan_find(ipc, from->kind, from->base);
+
+	if (from->facet_at || to->facet_at)
+		return ipc_ref_refuse_verb(ipc, cred, from->facet_at ? from : to, "link");
+	if (from->kind != to->kind || !ipc_named_renames(from->kind))
+		return ipc_refuse(
+			ipc, cred, EPERM, ipc_ref_path(to),
+			"what is in /%s has one name; links are for pipes, sockets and broadcasts, each in its "
+			"own directory",
+			from->kind->name);
+	if (!chan || !ipc_ref_means(from, chan->st.st_ino))
+		return -ENOENT;
+	/*
+	 * As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object.
+	 */
+	if (ipc_ref_may_remove(ipc, cred, from) < 0)
+		return -EPERM;
+	ipc_names_changed(ipc, from->kind);
+	return ipc_chan_link(chan, cred, to);
+}
