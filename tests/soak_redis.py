@@ -1,5 +1,5 @@
 """
-soak_redis.py [JOBS [KILLS]]: a job queue with ack in a Redis, over four mounts that stand for four machines, while workers, daemons and the Redis
+soak_redis.py [JOBS [KILLS [SEED]]]: a job queue with ack in a Redis, over four mounts that stand for four machines, while workers, daemons and the Redis
 itself are killed all the time, KILLS times (40) a daemon or the Redis. JOBS jobs (100,000) are written through all mounts; eight workers do them.
 
 Each job must be done at least once; and twice only if it was owed at a kill, that is, if it was the last one which a worker had. What
@@ -104,7 +104,8 @@ def read_all_unsure(tmp):
     return numbers
 
 
-def main(jobs, most):
+def main(jobs, most, seed):
+    random.seed(seed)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not shutil.which("redis-server"):
         sys.exit("soak: no redis-server here")
@@ -124,7 +125,7 @@ def main(jobs, most):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     print(f"soak: {jobs} jobs in {time.monotonic() - begin:.0f} s, {kills} signals to workers, "
-          f"{sum(mount.kills for mount in mounts)} kills of daemons, {redis.kills} of the Redis")
+          f"{sum(mount.kills for mount in mounts)} kills of daemons, {redis.kills} of the Redis (seed {seed})")
     right = count(workers, jobs, read_all_unsure(tmp))
     right &= all([mount.stop() == 0 for mount in mounts])
     redis.process.kill()
@@ -135,4 +136,5 @@ def main(jobs, most):
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100000, int(sys.argv[2]) if len(sys.argv) > 2 else KILLS))
+    numbers = [int(text) for text in sys.argv[1:]]
+    sys.exit(main(*numbers, *(100000, KILLS, random.randrange(1 << 30))[len(numbers):]))

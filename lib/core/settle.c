@@ -202,6 +202,15 @@ void ipc_settle_close(struct ipc_handle *h)
 	owing_end(o, done ? h->kind->debts->settled : h->kind->debts->given_back);
 }
 
+void ipc_settle_each(const struct ipc_handle *h, void (*each)(struct ipc_debt *, void *arg), void *arg)
+{
+	struct ipc_list *pos, *next;
+
+	if (h->owing)
+		ipc_list_each(pos, next, &h->owing->owed)
+			each(ipc_container(pos, struct ipc_debt, link), arg);
+}
+
 const struct ipc_debt *ipc_settle_oldest(const struct ipc_handle *h, unsigned *count)
 {
 	if (!ipc_handle_owes(h))

@@ -29,6 +29,8 @@ void ipc_settle_asked(struct ipc_handle *);
 void ipc_settle_undo(struct ipc_handle *);
 /* The file has been closed for good. */
 void ipc_settle_close(struct ipc_handle *);
+/* Each of what h owes from earlier reads. */
+void ipc_settle_each(const struct ipc_handle *, void (*each)(struct ipc_debt *, void *arg), void *arg);
 /* The oldest of what h owes, and how many there are; or NULL. */
 const struct ipc_debt *ipc_settle_oldest(const struct ipc_handle *, unsigned *count);
 /* For NAME@ctl: lines of who owes what. */

@@ -115,7 +115,6 @@ t_test_bare(redis_faults, jobs_survive_their_workers_their_daemons_and_the_redis
 	if (access(t_format("%s/tests/soak_redis.py", where), R_OK) < 0)
 		cr_skip_test("not in the source's directory");
 	pid_t soak = t_spawn(NULL, "bash", t_format("exec python3 -B %s/tests/soak_redis.py 400 6", where));
-	t_wait_exit(soak, 100000, &said);
-	/* Which of them were done twice, and whether those were owed at a kill, is for make soak-redis. */
+	cr_assert_eq(t_wait_exit(soak, 100000, &said), 0, "%s", said);
 	cr_assert(strstr(said, "done at least once 400 of 400, lost 0, invented 0"), "%s", said);
 }

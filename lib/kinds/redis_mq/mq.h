@@ -40,7 +40,8 @@ struct rmq_handle {
 	struct redis_holder holder;
 
 	/* read.c */
-	struct rmq_take *take; /* under way; NULL */
+	struct rmq_take *take;	  /* under way; NULL */
+	unsigned takes, answered; /* started so far; the last of them that the server has answered */
 	struct rmq_arrived arrived;
 	int read_error;	      /* to be told to the next read */
 	bool empty;	      /* the queue was so, and we are to be told when it is not */
@@ -69,7 +70,8 @@ struct rmq_debt {
 	struct ipc_chan *chan;
 	char tag[RMQ_TAG];
 	struct redis_holder holder;
-	bool back; /* it is given back */
+	bool back;     /* it is given back */
+	unsigned take; /* the last of its handle's takes that settles it; 0: none */
 };
 
 /*
@@ -98,6 +100,9 @@ void rmq_write_open(struct rmq_handle *);
 void rmq_write_close(struct rmq_handle *);
 
 /* settle.c */
+/* The tags of what the handle owes, to be settled by its next take: to be freed. NULL: it owes nothing, or no memory.
+ */
+char *rmq_settle_tags(struct rmq_handle *, size_t *len);
 void rmq_settled(struct ipc_debt *);
 void rmq_given_back(struct ipc_debt *);
 void rmq_settle_init(struct rmq_chan *);

@@ -25,6 +25,7 @@ struct rmq_take {
 	struct redis_holder holder;
 	bool owes;
 	unsigned wakes; /* of the channel, when it was sent */
+	unsigned number;
 };
 
 /* --- taking --- */
@@ -82,6 +83,8 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 		r->empty_wakes = t->wakes;
 	}
 	err = redis_handle_result(r ? &r->h : NULL, err, reply);
+	if (r && !err)
+		r->answered = t->number;
 	if (r && err)
 		r->read_error = err;
 	else if (r && reply->elements == 1)
@@ -116,8 +119,10 @@ static int take_start(struct ipc_op *op)
 	struct rmq_chan *q = rmq_chan(r->h.chan);
 	struct rmq_take *t = calloc(1, sizeof(*t));
 	bool waits = !op->nonblock && !(r->h.facets.set & IPC_F_DRAIN);
-	struct redis_arg args[5];
+	struct redis_arg args[6];
 	int64_t count, bytes;
+	char *tags;
+	int err;
 
 	if (!t)
 		return -ENOMEM;
@@ -133,10 +138,15 @@ static int take_start(struct ipc_op *op)
 	args[2] = redis_text(t->owes ? r->holder.text : "");
 	args[3] = redis_text(waits ? "1" : "0");
 	args[4] = redis_text(ipc_list_empty(&q->waiters[IPC_IN].list) ? "0" : "1");
-	if (redis_call_start(&q->redis.channel, &t->call, &redis_script_mq_take, args, 5, take_done) < 0) {
+	tags = rmq_settle_tags(r, &args[5].len);
+	args[5].data = tags ? tags : "";
+	err = redis_call_start(&q->redis.channel, &t->call, &redis_script_mq_take, args, 6, take_done);
+	free(tags);
+	if (err < 0) {
 		free(t);
-		return -ENOMEM;
+		return err;
 	}
+	t->number = ++r->takes;
 	r->take = t;
 	r->empty = false;
 	ipc_chan_hold(t->chan);

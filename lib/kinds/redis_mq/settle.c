@@ -1,4 +1,7 @@
-/* What becomes of owed messages: told to the server, many in one call. */
+/*
+ * What becomes of owed messages. A reader who asks for more has what he owes settled by the very script that takes more
+ * for him: so whoever has a message has settled what was before it, whoever dies when. The rest goes in calls of many.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +22,7 @@ static bool settle_some(struct rmq_chan *q)
 	unsigned n = q->settling_count < SETTLE_MAX ? q->settling_count : SETTLE_MAX, count = 0;
 	struct redis_arg *args = calloc(3 * (size_t)n, sizeof(*args));
 	char(*numbers)[12] = malloc(n * sizeof(*numbers));
-	bool sent = false;
+	bool sent = false, back = false;
 	struct ipc_list *pos, *next;
 
 	if (args && numbers) {
@@ -29,6 +32,7 @@ static bool settle_some(struct rmq_chan *q)
 			if (count == n)
 				break;
 			numbers[count][0] = '\0';
+			back |= d->back;
 			if (d->back)
 				snprintf(numbers[count], sizeof(numbers[count]), "%u", d->debt.deliveries);
 			args[3 * count] = (struct redis_arg){d->tag, RMQ_TAG};
@@ -36,7 +40,8 @@ static bool settle_some(struct rmq_chan *q)
 			args[3 * count + 2] = redis_text(numbers[count]);
 			count++;
 		}
-		sent = redis_tell(&q->redis, &redis_script_mq_settle, args, 3 * n, false, NULL);
+		/* What is back can be taken again by the same holder, and must not go back once more then. */
+		sent = redis_tell(&q->redis, &redis_script_mq_settle, args, 3 * n, back, NULL);
 	}
 	for (count = 0; sent && count < n; count++)
 		free(ipc_container(ipc_list_pop(&q->settling), struct rmq_debt, link));
@@ -58,11 +63,55 @@ static void settle_task(struct ipc_task *task)
 	rmq_settle_now(ipc_container(task, struct rmq_chan, settle));
 }
 
+struct tags {
+	unsigned take;
+	size_t len, room;
+	char *text;
+};
+
+static void tag_add(struct ipc_debt *debt, void *arg)
+{
+	struct rmq_debt *d = ipc_container(debt, struct rmq_debt, debt);
+	struct tags *tags = arg;
+
+	if (tags->len + RMQ_TAG > tags->room)
+		return;
+	memcpy(tags->text + tags->len, d->tag, RMQ_TAG);
+	tags->len += RMQ_TAG;
+	d->take = tags->take;
+}
+
+char *rmq_settle_tags(struct rmq_handle *r, size_t *len)
+{
+	unsigned count = 0;
+	struct tags tags = {.take = r->takes + 1};
+
+	*len = 0;
+	if (!ipc_settle_oldest(&r->h, &count))
+		return NULL;
+	tags.text = malloc((size_t)count * RMQ_TAG);
+	tags.room = tags.text ? (size_t)count * RMQ_TAG : 0;
+	ipc_settle_each(&r->h, tag_add, &tags);
+	*len = tags.len;
+	return tags.text;
+}
+
+/* A take has settled it, and the server has said so. */
+static bool settled_before(const struct rmq_debt *d)
+{
+	return d->take && d->take == rmq_handle(d->debt.handle)->answered;
+}
+
 static void settle_end(struct ipc_debt *debt, bool back)
 {
 	struct rmq_debt *d = ipc_container(debt, struct rmq_debt, debt);
 	struct rmq_chan *q = rmq_chan(d->chan);
 
+	if (settled_before(d)) {
+		free(d);
+		rmq_hold(q, -1);
+		return;
+	}
 	d->back = back;
 	ipc_list_append(&q->settling, &d->link);
 	q->settling_count++;
