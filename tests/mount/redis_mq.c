@@ -60,23 +60,58 @@ t_test_bare(redis_mq, a_waiting_reader_is_woken_from_another_machine)
 	cr_assert_str_eq(got, "second");
 }
 
-/*
- * They are let in by their places in the line; of those that find room at once, one machine may be faster than another.
- */
-t_test_bare(redis_mq, a_full_queue_makes_writers_of_all_machines_wait_in_a_line)
+static void fill(void)
 {
-	pid_t writers[4];
-
 	make();
 	t_check("touch $A/mq/q@maxmsg=2; echo 1 >$A/mq/q; echo 2 >$B/mq/q", "");
-	for (int i = 0; i < 4; i++) {
-		writers[i] = t_spawn(i % 2 ? b : a, "bash", t_format("echo %d >$M/mq/q", i + 3));
-		t_await(strtol(redis_say(&server, "ZCARD 'ipcfs:{mq/q}:f'"), NULL, 10) == i + 1);
-	}
-	t_check("cat $A/mq/q@n=2; cat $A/mq/q@n=4 | sort", "1\n2\n3\n4\n5\n6\n");
-	for (int i = 0; i < 4; i++)
+}
+
+/* `echo NUMBER` through m, and he is the place-th in line. */
+static pid_t writer_start(struct t_mount *m, int number, int place)
+{
+	pid_t writer = t_spawn(m, "bash", t_format("echo %d >$M/mq/q", number));
+
+	t_await(strtol(redis_say(&server, "ZCARD 'ipcfs:{mq/q}:f'"), NULL, 10) == place);
+	return writer;
+}
+
+t_test_bare(redis_mq, a_full_queue_lets_writers_of_all_machines_in_by_their_order)
+{
+	pid_t writers[8];
+
+	fill();
+	for (int i = 0; i < 8; i++)
+		writers[i] = writer_start(i % 2 ? b : a, i + 3, i + 1);
+	/* Room for two at once, and one by one. */
+	t_check("cat $A/mq/q@n=2 >/dev/null; cat $A/mq/q@n=8", "3\n4\n5\n6\n7\n8\n9\n10\n");
+	for (int i = 0; i < 8; i++)
 		cr_assert_eq(t_wait_exit(writers[i], T_PATIENCE, NULL), 0);
-	cr_assert_str_eq(redis_say(&server, "ZCARD 'ipcfs:{mq/q}:f'"), "0\n");
+	cr_assert_str_eq(redis_say(&server, "KEYS 'ipcfs:{mq/q}:[fx]'"), "\n");
+}
+
+t_test_bare(redis_mq, a_writer_whose_daemon_dies_at_the_head_of_the_line_holds_nobody)
+{
+	fill();
+	writer_start(b, 3, 1);
+	pid_t second = writer_start(a, 4, 2);
+
+	t_mount_crash(b);
+	t_check("timeout 3 cat $A/mq/q@n=3", "1\n2\n4\n");
+	cr_assert_eq(t_wait_exit(second, T_PATIENCE, NULL), 0);
+}
+
+/* Its room had been given to it before. */
+t_test_bare(redis_mq, a_writer_whose_daemon_stops_when_it_is_its_turn_is_passed_by_when_it_dies)
+{
+	fill();
+	writer_start(b, 3, 1);
+	pid_t second = writer_start(a, 4, 2);
+
+	kill(b->daemon, SIGSTOP);
+	t_check("cat $A/mq/q@n=2", "1\n2\n");
+	t_mount_crash(b);
+	t_check("timeout 8 cat $A/mq/q@one", "4\n");
+	cr_assert_eq(t_wait_exit(second, T_PATIENCE, NULL), 0);
 }
 
 t_test_bare(redis_mq, a_writer_who_gives_up_loses_his_place_to_the_next)

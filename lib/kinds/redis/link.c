@@ -180,6 +180,11 @@ bool redis_link_is_up(const struct redis_link *rl)
 	return link_first(rl)->conn.is_up;
 }
 
+bool redis_link_is_of_cluster(const struct redis_link *rl)
+{
+	return link_first(rl)->conn.is_cluster;
+}
+
 int64_t redis_link_heard_since(const struct redis_link *rl)
 {
 	return rl->heard_since;

@@ -39,6 +39,8 @@ void redis_link_close(struct redis_link *);
 const char *redis_link_id(const struct redis_link *);
 /* The server's or our own words for the last error; for use in done(). */
 const char *redis_link_why(const struct redis_link *);
+/* Known when the first call has been answered. */
+bool redis_link_is_of_cluster(const struct redis_link *);
 /* Whether calls are answered at the moment; and since when wake-ups arrive (ipc_now(); 0: they do not). */
 bool redis_link_is_up(const struct redis_link *);
 int64_t redis_link_heard_since(const struct redis_link *);

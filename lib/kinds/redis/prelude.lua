@@ -20,9 +20,10 @@ local function now()
 	return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- How many hear it; of a cluster, only those on this server.
 local function publish(topic, what)
 	local kind, name = base:sub(#prefix + 2, -2):match('^(%a+)/(.*)$')
-	call('PUBLISH', prefix .. topic, kind .. ' ' .. what .. ' ' .. name)
+	return call('PUBLISH', prefix .. topic, kind .. ' ' .. what .. ' ' .. name)
 end
 
 -- What follows works where memory is out, too: the server looks at that before a script's first write, and this is none that needs any.

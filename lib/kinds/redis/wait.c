@@ -88,6 +88,14 @@ static void wake(struct redis_waiters *w, bool all)
 	}
 }
 
+void redis_wake_this(struct redis_waiters *w, struct redis_waiter *waiter)
+{
+	w->wakes++;
+	w->dry = false;
+	ipc_list_remove(&waiter->link);
+	ipc_waitq_wake(waiter->h->waitq);
+}
+
 void redis_wake_one(struct redis_waiters *w)
 {
 	wake(w, false);

@@ -38,6 +38,8 @@ void redis_wait_end(struct redis_waiter *);
  * more.
  */
 void redis_wake_one(struct redis_waiters *);
+/* For that one. */
+void redis_wake_this(struct redis_waiters *, struct redis_waiter *);
 /* For all of them. */
 void redis_wake_all(struct redis_waiters *);
 /* Whether an operation waits there to take something, or somebody polls. */

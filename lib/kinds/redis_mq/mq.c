@@ -30,6 +30,23 @@ static void wake_all(struct rmq_chan *q)
 	redis_wake_all(&q->waiters[IPC_OUT]);
 }
 
+/* That writer is the first in line, and there may be room. */
+static void wake_writer(struct rmq_chan *q, const char *holder)
+{
+	struct redis_waiters *writers = &q->waiters[IPC_OUT];
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &writers->list) {
+		struct redis_waiter *waiter = ipc_container(pos, struct redis_waiter, link);
+
+		if (strcmp(rmq_handle(waiter->h)->holder.text, holder) == 0) {
+			redis_wake_this(writers, waiter);
+			return;
+		}
+	}
+	writers->wakes++; /* it is asking at this moment, and asks again */
+}
+
 static void rmq_woken(struct redis_chan *rc, const char *what)
 {
 	struct rmq_chan *q = ipc_container(rc, struct rmq_chan, redis);
@@ -38,6 +55,8 @@ static void rmq_woken(struct redis_chan *rc, const char *what)
 		return;
 	if (what && what[0] == 'r')
 		redis_wake_one(&q->waiters[IPC_IN]);
+	else if (what && what[0] == 'w' && what[1])
+		wake_writer(q, what + 1);
 	else if (what && what[0] == 'w')
 		redis_wake_one(&q->waiters[IPC_OUT]);
 	else
@@ -67,7 +86,7 @@ static int rmq_start(struct ipc *ipc)
 {
 	static const char *const fields[] = {"maxmsg", "msgsize", NULL};
 
-	return redis_kind_start(ipc, &ipc_redis_mq, fields, "qodfwg", rmq_woken);
+	return redis_kind_start(ipc, &ipc_redis_mq, fields, "qodfxwg", rmq_woken);
 }
 
 static void rmq_stop(struct ipc *ipc)

@@ -1,25 +1,33 @@
 -- What the scripts of a queue share. Its keys: key'q', a sorted set of messages, each behind two bytes of its priority (the highest
 -- first) and eight of its number, so that its order is theirs; key'o', a hash of what is owed: those ten bytes to who owes it (daemon, holder, four bytes of
 -- how often it was delivered) and the message; key'd', a hash: how often what was given back has been delivered; key'f', the writers in line
--- (daemon:handle by arrival); key'w', key'g': daemons to be woken when there is a message, or room.
+-- (daemon:handle by arrival, and '-' where nobody can tell here whether the daemon hears us); key'x', those who stepped aside; key'w', key'g': daemons to be woken when there is a message, or room.
 -- Numbers begin in the middle of what eight bytes hold.
 local FIRST = 4503599627370496
 
--- Room for some: those at the head of the line are woken, or if nobody waits who only polls.
+-- There may be room: the first in line is woken, or if nobody waits who only polls. One who does not hear it (his daemon has died, or has
+-- no connection at the moment) steps aside, to key'x', and holds nobody up; he has his place again when he comes back.
 local function make_room()
-	local waiting = call('ZCARD', key 'f')
-	if waiting == 0 then
-		wake('g', 'w')
-		return
+	local room
+	while true do
+		local first = call('ZRANGE', key 'f', 0, 0, 'WITHSCORES')
+		if #first == 0 then
+			wake('g', 'w')
+			return
+		end
+		room = room or call('HGET', key 'm', 'maxmsg') - call('ZCARD', key 'q') - call('HLEN', key 'o')
+		if room <= 0 then return end
+		local id, holder, counted = first[1]:match('^(.*):(.*)([+-])$')
+		if publish('d:' .. id, 'w' .. holder) > 0 or counted == '-' then return end
+		call('ZREM', key 'f', first[1])
+		call('ZADD', key 'x', first[2], first[1])
 	end
-	local room = call('HGET', key 'm', 'maxmsg') - call('ZCARD', key 'q') - call('HLEN', key 'o')
-	if room <= 0 then return end
-	local told = {}
-	for _, ticket in ipairs(call('ZRANGE', key 'f', 0, math.min(room, 100) - 1)) do
-		local id = ticket:match('^[^:]*')
-		if not told[id] then
-			told[id] = true
-			publish('d:' .. id, 'w')
+end
+
+local function leave_line(dead)
+	for _, line in ipairs({key 'f', key 'x'}) do
+		for _, ticket in ipairs(call('ZRANGE', line, 0, -1)) do
+			if dead[ticket:match('^[^:]*')] then call('ZREM', line, ticket) end
 		end
 	end
 end
@@ -41,9 +49,7 @@ local function recover()
 			back = true
 		end
 	end
-	for _, ticket in ipairs(call('ZRANGE', key 'f', 0, -1)) do
-		if dead[ticket:match('^[^:]*')] then call('ZREM', key 'f', ticket) end
-	end
+	leave_line(dead)
 	if back then wake('w', 'r') end
 	make_room()
 end

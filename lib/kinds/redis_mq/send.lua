@@ -1,6 +1,17 @@
--- A writer's messages. args: his ticket, 1 where these follow others of the same write (they must not overtake what did not fit),
--- the priority's two bytes; then the messages.
--- {how many went in}. If not all did, he has a place in the line of those who wait for room, and is woken by "w".
+-- A writer's messages; of those in line only the first finds room. args: his ticket, 1 where these follow others of the same write (they
+-- must not overtake what did not fit), the priority's two bytes; then the messages.
+-- {how many went in}. If not all did, he has a place in the line of those who wait for room, and is woken by "w" and his number.
+
+-- His place, from 0; nil: none.
+local function place_of(ticket)
+	local was = call('ZSCORE', key 'x', ticket)
+	if was then
+		call('ZREM', key 'x', ticket)
+		call('ZADD', key 'f', was, ticket)
+	end
+	return call('ZRANK', key 'f', ticket) or nil
+end
+
 run = function()
 	local m = call('HMGET', key 'm', 'id', 'maxmsg')
 	if m[1] ~= expected then return GONE end
@@ -8,11 +19,10 @@ run = function()
 	local ticket, follows, prio, first = args[1], args[2] == '1', args[3], 9
 	local count = #ARGV - first + 1
 	local room = m[2] - call('ZCARD', key 'q') - call('HLEN', key 'o')
-	local line = call('ZCARD', key 'f')
-	local mine = line > 0 and call('ZRANK', key 'f', ticket)
-	if line > 0 then room = room - (mine or line) end
-	if follows and mine then room = 0 end
+	local place = place_of(ticket)
+	local before = place or call('ZCARD', key 'f')
 	local n = math.max(0, math.min(room, count))
+	if before > 0 or (follows and place) then n = 0 end
 	if n > 0 then
 		local seq = call('HINCRBY', key 'm', 'seq', n) - n
 		local add = {}
@@ -23,12 +33,13 @@ run = function()
 		for i = 1, 2 * n, 2000 do call('ZADD', key 'q', unpack(add, i, math.min(i + 1999, 2 * n))) end
 		wake('w', 'r')
 	end
-	if n == count and mine then
+	if n == count and place then
 		call('ZREM', key 'f', ticket)
-		make_room()
-	elseif n < count and not mine then
+	elseif n < count and not place then
 		call('ZADD', key 'f', call('HINCRBY', key 'm', 'line', 1), ticket)
 		lease()
 	end
+	-- Those before him may have died since they were woken.
+	if place or before > 0 then make_room() end
 	return {n}
 end

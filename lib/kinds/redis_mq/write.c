@@ -17,7 +17,10 @@ enum { TICKET_MAX = 40 };
 
 static void ticket_of(const struct rmq_handle *w, const struct rmq_chan *q, char ticket[static TICKET_MAX])
 {
-	snprintf(ticket, TICKET_MAX, "%s:%s", redis_link_id(q->redis.channel.link), w->holder.text);
+	const struct redis_link *link = q->redis.channel.link;
+
+	snprintf(ticket, TICKET_MAX, "%s:%s%c", redis_link_id(link), w->holder.text,
+		 redis_link_is_of_cluster(link) ? '-' : '+');
 }
 
 /* --- the line of those who wait for room --- */
@@ -95,7 +98,6 @@ static unsigned send_sent(struct redis_send *s, const struct redisReply *reply, 
 		/* All in, and out of the line. */
 		w->full = w->woken = false;
 		rmq_hold(rmq_chan(s->chan), -1);
-		redis_wake_one(&rmq_chan(s->chan)->waiters[IPC_OUT]);
 	}
 	return count;
 }
