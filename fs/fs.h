@@ -13,6 +13,7 @@
 #include "replay.h"
 #include "retry.h"
 #include "service.h"
+#include "shared_read.h"
 #include "text.h"
 #include "walker.h"
 
@@ -119,6 +120,7 @@ struct fs {
 	struct ipc_list deferred;
 	struct fs_steps_all steps;
 	struct fs_last_closes closers;
+	struct fs_shared_reads shared_reads;
 	struct fs_replays replay;
 	struct ipc_pool *lockers; /* lock.c: NULL until somebody waits for a lock */
 	struct fs_fifos *fifos;	  /* NULL until the first */

@@ -1,6 +1,7 @@
 /* Open files: reading, writing, polling, and the operations that wait for that. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct fs_pending {
 	fuse_req_t req;
 	struct fs_file *file;
 	struct fs_interrupt interrupt;
+	struct fs_shared_read shared;
 	struct ipc_garbage garbage;
 	char data[];
 };
@@ -65,6 +67,7 @@ static int pending_complete(struct ipc_op *op, ssize_t result)
 {
 	struct fs_pending *p = ipc_container(op, struct fs_pending, op);
 
+	fs_shared_read_remove(&p->shared);
 	/* Before the answer: that of a failed open frees the file. */
 	ipc_loop_free_later(p->file->fs->loop, &p->garbage, p);
 	return file_answer(p->req, p->file, op, result);
@@ -73,6 +76,24 @@ static int pending_complete(struct ipc_op *op, ssize_t result)
 static void pending_interrupt(struct fs_interrupt *interrupt)
 {
 	ipc_interrupt(&ipc_container(interrupt, struct fs_pending, interrupt)->op);
+}
+
+static void pending_release(struct fs_shared_read *shared)
+{
+	ipc_interrupt(&ipc_container(shared, struct fs_pending, shared)->op);
+}
+
+/* Others may wait for its end: a read of a file that has a position holds the file's lock. */
+static void pending_share(struct fs_pending *p)
+{
+	ipc_list_init(&p->shared.link);
+	if (p->op.type != IPC_READ || fs_file_flags(p->file) & FOPEN_STREAM)
+		return;
+	p->shared.reader = p->op.cred.pid;
+	p->shared.opener = p->file->opener;
+	p->shared.ino = p->file->node->ino;
+	p->shared.release = pending_release;
+	fs_shared_read_add(&p->file->fs->shared_reads, &p->shared);
 }
 
 static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op *op)
@@ -99,6 +120,7 @@ static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op 
 		ipc_loop_free_later(fs->loop, &p->garbage, p);
 		return;
 	}
+	pending_share(p);
 	ipc_park(&p->op);
 }
 

@@ -196,6 +196,7 @@ static int session_start(struct fs *fs)
 	if (r < 0)
 		return r;
 	fs_steps_start(&fs->steps, fs->loop);
+	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
 	if (!fs->ipc)
 		return -errno;
@@ -211,6 +212,7 @@ static void session_end(struct fs *fs)
 
 	fs_awake_end(&fs->awake);
 	fs_last_closes_end(&fs->closers);
+	fs_shared_reads_end(&fs->shared_reads);
 	fs_fifo_fini(fs);
 	fs_lock_end(fs);
 	ipc_watch_remove(&fs->signals);
@@ -258,6 +260,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_deferred_shut_down(fs);
 	fs_steps_end(&fs->steps);
 	fs_last_closes_end(&fs->closers);
+	fs_shared_reads_end(&fs->shared_reads);
 	ipc_watch_remove(&fs->device);
 	fs_mounted_end(fs);
 	fuse_session_unmount(fs->se);
