@@ -55,6 +55,7 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	ipc_list_init(&chan->handles);
 	ipc_list_init(&chan->held_by);
 	ipc_list_init(&chan->unopened_link);
+	ipc_list_init(&chan->record_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
 	if (!tsearch(&chan->own, &ipc->chans, chan_compare))
 		goto fail;
@@ -187,7 +188,7 @@ int ipc_chan_link(struct ipc_chan *chan, const struct ipc_cred *cred, const stru
 
 	if (ipc_chan_find(ipc, chan->kind, ref->base))
 		return -EEXIST;
-	r = ipc_quota_take(ipc, cred, IPC_QUOTA_CHANNELS, 1, ipc_ref_path(ref));
+	r = ipc_unopened_take(ipc, cred, ref);
 	if (r < 0)
 		return r;
 	name = calloc(1, sizeof(*name));

@@ -23,8 +23,10 @@ struct ipc_chan {
 	struct ipc_list links;	       /* names that link(2) gave it */
 	bool listed;		       /* in the table: the name still means this object */
 	unsigned refs;		       /* handles, and one for the table */
-	uid_t charged_to;	       /* whose IPC_QUOTA_CHANNELS it counts in, for a kind whose names live here */
+	uid_t charged_to;	       /* whose IPC_QUOTA_CHANNELS it counts in: a name that lives here, or a record */
 	struct ipc_list unopened_link; /* unopened.h; a kernel object's, while nobody has it open */
+	struct ipc_list record_link;   /* of its maker's records */
+	bool recorded;		       /* it is among the older ones, and charged */
 	uid_t idle_of;
 	struct ipc_list handles;
 	struct ipc_waitq waitq;

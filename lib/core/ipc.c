@@ -146,6 +146,7 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, co
 	ipc->uid = getuid();
 	ipc_list_init(&ipc->handles);
 	ipc_list_init(&ipc->unopened);
+	ipc_list_init(&ipc->records);
 	r = instance_start(ipc, options);
 	if (r == 0)
 		return ipc;

@@ -202,6 +202,8 @@ struct ipc_kind {
 	bool (*hidden)(const struct ipc *);
 	/* Whether messages are lines unless a facet says otherwise. Or NULL: they are not. */
 	bool (*framed)(const struct ipc *);
+	/* Nobody has had the channel open for long: what the kind can have again may go. Or NULL. */
+	void (*chan_idle)(struct ipc_chan *);
 	/* The channel is about to be freed. Or NULL. */
 	void (*chan_free)(struct ipc_chan *);
 

@@ -181,3 +181,15 @@ t_test(jobs, cats_share_a_queue_exactly_once)
 		"seq 20000 >$Q@lines; wait; cat cat.* | sort -n | cmp - <(seq 20000) && echo all",
 		"all\n");
 }
+
+/* What is remembered of queues that nobody has open is bounded; a job that has no room yet is no mere memory. */
+t_test(jobs, that_came_back_outlive_many_other_channels)
+{
+	struct queue q = queue_make("q", 1, 64);
+
+	queue_send(&q, "first", 0);
+	t_bash(3, "exec sh -c 'read -r job; echo second > $M/mq/${P}q@lines; exit 3' <$M/mq/${P}q@lines,one,ack");
+	t_await(t_ctl(M, t_format("mq/%s", q.name), "given_back") == 1);
+	t_bash(0, "cd $M/sem; for i in {1..1200}; do : > ${P}$i; done; rm ${P}*");
+	t_check("cat $M/mq/${P}q@lines,drain", "first\nsecond\n");
+}

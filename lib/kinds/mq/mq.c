@@ -274,6 +274,16 @@ static void mq_chan_free(struct ipc_chan *chan)
 	mq_owed_free(chan);
 }
 
+static void mq_chan_idle(struct ipc_chan *chan)
+{
+	struct mq_chan *q = mq_chan(chan);
+
+	free(q->notes);
+	q->notes = NULL;
+	q->noted = q->notes_room = 0;
+	mq_owed_free(chan);
+}
+
 static void mq_close_handle(struct ipc_handle *h)
 {
 	struct mq_handle *m = mq_handle(h);
@@ -327,6 +337,7 @@ const struct ipc_kind ipc_mq = {
 	.stop = mq_stop,
 	.recover = mq_owed_recover,
 	.framed = mq_framed,
+	.chan_idle = mq_chan_idle,
 	.chan_free = mq_chan_free,
 	.names = &mq_names,
 	.handles = &mq_handles,
