@@ -2,7 +2,7 @@
 # Programs that Debian packages, on a mount: run.sh IPCFS. Exit status 1 if one of them fails. What is missing is installed where we
 # are root and apt-get is there, without starting its services; what is missing still is skipped, and named.
 set -u
-ipcfs=$(readlink -f "$1")
+ipcfs=$(readlink -f "$1") here=$(dirname "$(readlink -f "$0")")
 dir=$(mktemp -d) M=$dir/mnt passed=0 failed=() skipped=()
 mkdir "$M"
 pids=()
@@ -42,7 +42,14 @@ install_packages() {
 		haproxy haproxy
 		node nodejs
 		go golang-go
+		javac default-jdk-headless
 		mawk mawk
+		gawk gawk
+		ruby ruby
+		lua lua5.4
+		php php-cli
+		tclsh tcl
+		zsh zsh
 		socat socat
 		sqlite3 sqlite3
 		screen screen
@@ -124,6 +131,18 @@ go_serves_on_a_name_with_an_at() {
 	[ "$(cd "$dir" && HOME=$dir GOCACHE=$dir/go timeout 120 go run main.go "$M/sock/go@1.sock")" = hello ]
 	[ ! -e "$M/sock/go@1.sock" ]
 }
+
+# Four workers on the native faces of a queue, killed and not: in a language of mount/workers.sh.
+workers() {
+	local mode
+	for mode in once killed; do
+		mkdir "$dir/$1-$mode"
+		(cd "$dir/$1-$mode" && timeout 120 bash "$here/../mount/workers.sh" "$mode" "$1" "$M/mq/$1")
+	done
+}
+for language in bash dash zsh busybox busybox_awk mawk gawk xargs perl python3 node tclsh ruby lua php java go; do
+	eval "workers_in_$language() { workers $language; }"
+done
 
 ssh_shares_a_connection() {
 	mkdir -p "$dir/ssh" /run/sshd
@@ -246,6 +265,23 @@ try busybox_reads_and_writes busybox
 try mawk_reads_lines mawk
 try node_reads_a_stream node
 try go_serves_on_a_name_with_an_at go
+try workers_in_bash bash
+try workers_in_dash dash
+try workers_in_zsh zsh
+try workers_in_busybox busybox
+try workers_in_busybox_awk busybox
+try workers_in_mawk mawk
+try workers_in_gawk gawk
+try workers_in_xargs xargs
+try workers_in_perl perl
+try workers_in_python3 python3
+try workers_in_node node
+try workers_in_tclsh tclsh
+try workers_in_ruby ruby
+try workers_in_lua lua
+try workers_in_php php
+try workers_in_java java javac
+try workers_in_go go
 try ssh_shares_a_connection ssh sshd ssh-keygen
 try supervisor_is_controlled supervisord supervisorctl
 try haproxy_listens_on_a_socket haproxy socat
