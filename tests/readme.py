@@ -53,6 +53,17 @@ def alike(lines, mount):
     return sorted(out)
 
 
+def leave_nothing(directory):
+    """Ends what a block has started in its directory and did not come to end: mounts, and a Redis."""
+    for line in open("/proc/self/mounts"):
+        where = line.split()[1]
+        if where.startswith(directory):
+            subprocess.run(["fusermount3", "-u", "-z", where], check=False)
+    redis = os.path.join(directory, "redis")
+    if os.path.exists(redis):
+        subprocess.run(["redis-cli", "-s", redis, "shutdown", "nosave"], check=False)
+
+
 def main():
     path = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../README.md")
     program = os.environ.get("IPCFS", os.path.abspath("build/ipcfs"))
@@ -63,7 +74,7 @@ def main():
         os.mkdir(os.path.join(directory, "build"))
         wrapper = os.path.join(directory, "build/ipcfs")
         with open(wrapper, "w") as out:
-            out.write(f"#!/bin/sh\nmkdir '{mount}' && '{program}' \"$@\" '{mount}' >/dev/null && echo '{mount}'\n")
+            out.write(f"#!/bin/sh\n[ $# = 0 ] || exec '{program}' \"$@\"\nmkdir '{mount}' && '{program}' '{mount}' >/dev/null && echo '{mount}'\n")
         os.chmod(wrapper, 0o755)
         shell = subprocess.Popen(["bash"], cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True)
@@ -80,7 +91,7 @@ def main():
                     print(f"{path}:{start}: expected\n" + "\n".join(expected) + "\nprinted\n" + "\n".join(printed))
         finally:
             shell.kill()
-            subprocess.run(["fusermount3", "-u", "-z", mount], check=False)
+            leave_nothing(directory)
     print(f"readme: {run - failed} blocks of {run} print what stands there")
     return failed != 0
 
