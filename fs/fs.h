@@ -5,6 +5,7 @@
 #include <fuse_lowlevel.h>
 
 #include "deferred.h"
+#include "kept.h"
 #include "last_close.h"
 #include "ipc.h"
 #include "steps.h"
@@ -61,6 +62,7 @@ struct fs_node {
 	struct ipc_list link;	   /* of all nodes of channels */
 	uint64_t serial;	   /* never used twice, unlike the address */
 	uint64_t lookups;	   /* that the kernel will forget; FS_CHAN and FS_FIFO only */
+	struct fs_kept_node kept;  /* FS_CHAN */
 	struct fs_name *name;	   /* FS_CHAN: the name it was looked up under; NULL once that is gone */
 	struct fs_node *next;	   /* of the same name */
 	unsigned live;		   /* handles, and opens under way */
@@ -115,6 +117,7 @@ struct fs {
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
 	struct ipc_list files, nodes;
+	struct fs_kept kept;
 	size_t node_count, node_peak; /* the most since memory was given back last */
 	struct fs_listers listers;
 	struct ipc_list deferred;

@@ -116,6 +116,7 @@ static void nodes_trim(struct fs *fs)
 static void node_free(struct fs *fs, struct fs_node *node)
 {
 	fs_linked_remove(fs, node);
+	fs_kept_remove(fs, node);
 	node_detach(node);
 	ipc_list_remove(&node->link);
 	free(node);

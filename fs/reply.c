@@ -80,6 +80,7 @@ int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, 
 		.attr_timeout = cacheable ? fs_attr_timeout(node) : 0,
 	};
 
+	fs_kept_add(fs_of(req), node, fs_cred(req).uid);
 	if (node->believed)
 		entry.attr.st_size = node->believed;
 	return fuse_reply_entry(req, &entry);
@@ -128,6 +129,7 @@ int fs_reply_create(fuse_req_t req, struct fs_node *node, const struct stat *st,
 		struct fuse_open_out open;
 	} out;
 
+	fs_kept_add(fs_of(req), node, fs_cred(req).uid);
 	memset(&out, 0, sizeof(out));
 	out.entry.nodeid = fs_nodeid(fs_of(req), node);
 	out.entry.entry_valid = cacheable ? (uint64_t)FS_TIMEOUT : 0;
