@@ -1,9 +1,13 @@
 #include "redis.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static bool answers(const struct redis *r)
 {
@@ -24,12 +28,18 @@ static void find_server(void)
 	setenv("PATH", t_format("%s:%s", dir, getenv("PATH")), 1);
 }
 
+static void start(struct redis *r)
+{
+	r->pid = t_spawn(
+		NULL, "bash",
+		t_format("mkdir -p %s.d; exec redis-server --bind 127.0.0.1 --port %d --unixsocket %s --dir %s.d "
+			 "--save '' --appendonly yes --appendfsync always %s",
+			 r->socket, r->port, r->socket, r->socket, r->options ? r->options : ""));
+}
+
 void redis_again(struct redis *r)
 {
-	r->pid = t_spawn(NULL, "bash",
-			 t_format("exec redis-server --port 0 --unixsocket %s --dir %s --save '' --appendonly yes "
-				  "--appendfsync always %s",
-				  r->socket, t_scratch(), r->options ? r->options : ""));
+	start(r);
 	t_await(answers(r));
 }
 
@@ -41,6 +51,61 @@ struct redis redis_start(const char *options)
 	snprintf(r.socket, sizeof(r.socket), "%s/redis.sock", t_scratch());
 	setenv("S", r.socket, 1);
 	redis_again(&r);
+	return r;
+}
+
+static bool port_is_free(int port)
+{
+	struct sockaddr_in at = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool is = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+
+	close(fd);
+	return is;
+}
+
+/* And the one 10000 above it, where the nodes of a cluster meet. */
+static int port_find(void)
+{
+	static int last;
+
+	if (!last)
+		last = 20000 + getpid() % 500 * 20;
+	do {
+		last++;
+	} while (!port_is_free(last) || !port_is_free(last + 10000));
+	return last;
+}
+
+static struct redis on_port(const char *name, const char *options)
+{
+	struct redis r = {.options = options};
+
+	find_server();
+	r.port = port_find();
+	snprintf(r.socket, sizeof(r.socket), "%s/%s", t_scratch(), name);
+	return r;
+}
+
+struct redis redis_start_on_port(const char *name, const char *options)
+{
+	struct redis r = on_port(name, options);
+
+	redis_again(&r);
+	return r;
+}
+
+struct redis redis_sentinel_start(const struct redis *primary)
+{
+	struct redis r = on_port("sentinel", NULL);
+	const char *conf = t_format("%s.conf", r.socket);
+
+	t_write(conf, t_format("bind 127.0.0.1\nport %d\nunixsocket %s\nsentinel monitor main 127.0.0.1 %d 1\n"
+			       "sentinel down-after-milliseconds main 400\nsentinel failover-timeout main 3000\n",
+			       r.port, r.socket, primary->port));
+	r.pid = t_spawn(NULL, "bash", t_format("exec redis-server %s --sentinel", conf));
+	t_await(answers(&r));
 	return r;
 }
 
@@ -85,7 +150,12 @@ void redis_await_empty(const struct redis *r)
 
 struct t_mount *redis_mount(const struct redis *r, const char *name, const char *option)
 {
-	const char *where = t_format("redis=%s", r->socket);
+	return redis_mount_at(r->socket, name, option);
+}
+
+struct t_mount *redis_mount_at(const char *address, const char *name, const char *option)
+{
+	const char *where = t_format("redis=%s", address);
 	struct t_mount *m = option ? t_mount_start("-o", where, "-o", option, NULL) : t_mount_start("-o", where, NULL);
 
 	setenv(name, m->dir, 1);
