@@ -1,17 +1,28 @@
-"""A queue in a Redis, over two mounts that stand for two machines, beside programs that use the same Redis themselves."""
+"""Channels in a Redis, over mounts that stand for machines, beside programs that use the same Redis themselves."""
 
+import filecmp
 import os
 import subprocess
 import time
 
 from bench_ack import served
+from bench_bcast import readers_of
 from bench_shell import need
 from sampling import Skip, WrongData
 
-TITLE = "mq over Redis, two mounts"
+TITLE = "over Redis: mq on two mounts, bcast on four"
 
 HIREDIS, CLI = "hiredis, pipelined LPUSH and RPOP", "redis-cli LPUSH"
 TRIP = "hiredis LPUSH, BRPOP"
+SUBSCRIBE = "redis-cli --pipe, redis-cli SUBSCRIBE"
+# The lines that are published, up to that number; redis-cli itself would go on for ever.
+SUBSCRIBER = """
+mkfifo "$1" && redis-cli -s "$0" SUBSCRIBE bench-cast >"$1" &
+until [ -p "$1" ]; do sleep 0.01; done
+sed -n "/^line/p; /^line-number-$2-/q" <"$1"
+kill $!; rm "$1"
+"""
+MOUNTS, READERS = 4, 10
 ECHO = 'for ((i = 0; i < $1; i++)); do echo x > "$2" || exit; done'
 ECHO_CLI = 'for ((i = 0; i < $1; i++)); do redis-cli -s "$2" LPUSH bench-echo x || exit; done'
 
@@ -24,13 +35,14 @@ def run(bench):
     address = f"{bench.tmp}/redis-mq"
     served(bench, ["redis-server", "--port", "0", "--unixsocket", address, "--save", "", "--dir", bench.tmp], address)
     server = bench.children.pop()  # it outlives the single comparisons
-    a, b = (bench.mount("-o", f"redis={address}") for _ in range(2))
+    mounts = [bench.mount("-o", f"redis={address}") for _ in range(MOUNTS)]
     try:
         for compare in (lines, trips, echoes):
-            bench.attempt(compare.__name__, lambda compare=compare: compare(bench, a, b, address))
+            bench.attempt(compare.__name__, lambda compare=compare: compare(bench, *mounts[:2], address))
+        bench.attempt("casts", lambda: casts(bench, mounts, address))
     finally:
-        bench.unmount(a)
-        bench.unmount(b)
+        for mount in mounts:
+            bench.unmount(mount)
         bench.children.append(server)
         bench.end(server)
 
@@ -78,3 +90,56 @@ def echoes(bench, a, _, address):
     sides = {CLI: lambda _: loop(ECHO_CLI, address), "ipcfs": lambda _: loop(ECHO, f"{a.path}/mq/echo")}
     results, ratio = bench.sampler.sample(sides, repetitions=5)
     bench.report.compared("echo x > M/mq/q in a loop of bash", "writes/s", results, "ipcfs", CLI, ratio("ipcfs", CLI), (">=", 20))
+
+
+def casts(bench, mounts, address):
+    """Lines to as many readers, from the first that is sent to the last that has come everywhere."""
+    count = 10000 if bench.quick else 100000
+    source, commands = f"{bench.tmp}/cast-lines", f"{bench.tmp}/cast-commands"
+    results = [f"{bench.tmp}/cast-got{i}" for i in range(READERS)]
+    channels = [f"{mount.path}/bcast/cast" for mount in mounts]
+    bench.touch(channels[0])
+    with open(f"{channels[0]}@ctl", "w", encoding="ascii") as ctl:
+        ctl.write("buffer=64M\n")
+    with open(source, "w", encoding="ascii") as out, open(commands, "w", encoding="ascii") as published:
+        for i in range(count):
+            out.write(f"line-number-{i}-of-the-file\n")
+            published.write(f"PUBLISH bench-cast line-number-{i}-of-the-file\n")
+
+    def reading(script, *args, got):
+        with open(got, "wb") as out:
+            return bench.spawn(["sh", "-c", script, *args], stdout=out)
+
+    def timed(begin, children):
+        for child in children:
+            bench.reap(child)
+        spent = time.perf_counter() - begin
+        for got in results:
+            if not filecmp.cmp(source, got, shallow=False):
+                raise WrongData("the lines that came are not those that went")
+        return count * READERS / spent
+
+    def ours(_):
+        children = [reading('exec cat "$0"', f"{channels[i % MOUNTS]}@lines,n={count}", got=got) for i, got in enumerate(results)]
+        while sum(readers_of(channel) for channel in channels) < READERS:
+            time.sleep(0.001)
+        begin = time.perf_counter()
+        return timed(begin, [*children, bench.spawn(["sh", "-c", 'exec cat "$0" >"$1"', source, f"{channels[0]}@lines"])])
+
+    def subscribed():
+        said = subprocess.run(["redis-cli", "-s", address, "PUBSUB", "NUMSUB", "bench-cast"], capture_output=True, text=True, check=True)
+        return int(said.stdout.split()[-1])
+
+    def theirs(_):
+        children = [reading(SUBSCRIBER, address, f"{got}-fifo", str(count - 1), got=got) for got in results]
+        while subscribed() < READERS:
+            time.sleep(0.001)
+        begin = time.perf_counter()
+        with open(commands, "rb") as published:
+            sender = bench.spawn(["redis-cli", "-s", address, "--pipe"], stdin=published, stdout=subprocess.DEVNULL)
+        return timed(begin, [*children, sender])
+
+    sides = {SUBSCRIBE: theirs, "ipcfs": ours}
+    figures, ratio = bench.sampler.sample(sides, repetitions=3 if bench.quick else 5)
+    what = f"bcast @lines to {READERS} readers on {MOUNTS} mounts"
+    bench.report.compared(what, "lines/s", figures, "ipcfs", SUBSCRIBE, ratio("ipcfs", SUBSCRIBE))
