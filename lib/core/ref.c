@@ -124,7 +124,8 @@ bool ipc_ref_suits_all(const struct ipc *ipc, const struct ipc_ref *ref)
 
 bool ipc_ref_may_wait(const struct ipc_ref *ref)
 {
-	return ref->facet_at && ref->kind->named && ref->kind->handles->connect && !(ref->facets.set & IPC_F_CORE);
+	/* Without a facet a semaphore's open never waits; with @hold it does. */
+	return ref->facet_at && ref->kind->handles->connect && !(ref->facets.set & IPC_F_CORE);
 }
 
 const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *ref)
