@@ -27,10 +27,15 @@ static const struct {
 	enum ipc_status_form form;
 	enum fs_events events;
 } texts[] = {
-	{"README", .write = text_readme, .fixed = true}, {"status", .form = IPC_STATUS_LINES},
-	{"status@json", .form = IPC_STATUS_JSON},	 {"status@metrics", .form = IPC_STATUS_METRICS},
-	{"status@dot", .form = IPC_STATUS_DOT},		 {"errors", .write = text_errors},
-	{"events", .events = FS_EVENTS_LINES},		 {"events@json", .events = FS_EVENTS_JSON},
+	{"README", .write = text_readme, .fixed = true},
+	{"status", .form = IPC_STATUS_LINES},
+	{"status@json", .form = IPC_STATUS_JSON},
+	{"status@json,brief", .form = IPC_STATUS_BRIEF},
+	{"status@metrics", .form = IPC_STATUS_METRICS},
+	{"status@dot", .form = IPC_STATUS_DOT},
+	{"errors", .write = text_errors},
+	{"events", .events = FS_EVENTS_LINES},
+	{"events@json", .events = FS_EVENTS_JSON},
 };
 
 const char *fs_text_name(unsigned index)

@@ -239,7 +239,7 @@ void ipc_ask_end(struct ipc_ask *);
  * The texts of MNT/README, MNT/status and its other forms, MNT/errors (for that uid), written to out. status: 0, or
  * -errno where memory or descriptors were too few to see all that there is.
  */
-enum ipc_status_form { IPC_STATUS_LINES, IPC_STATUS_JSON, IPC_STATUS_METRICS, IPC_STATUS_DOT };
+enum ipc_status_form { IPC_STATUS_LINES, IPC_STATUS_JSON, IPC_STATUS_BRIEF, IPC_STATUS_METRICS, IPC_STATUS_DOT };
 void ipc_text_readme(struct ipc *, FILE *out);
 int ipc_text_status(struct ipc *, const struct ipc_cred *, enum ipc_status_form, FILE *out);
 void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);

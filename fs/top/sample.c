@@ -84,6 +84,14 @@ static void row_clear(struct top_row *row)
 		row->people[i].since = -1;
 }
 
+/* Where openers are told, what is left out is 0: status@json,brief. */
+static void row_complete(struct top_row *row)
+{
+	for (int i = TOP_OPENERS; i < TOP_NUMBERS && row->number[TOP_OPENERS] >= 0; i++)
+		if (row->number[i] < 0)
+			row->number[i] = 0;
+}
+
 static void row_parse(struct json *j, struct top_row *row)
 {
 	bool first = true;
@@ -109,6 +117,7 @@ static void row_parse(struct json *j, struct top_row *row)
 			json_skip(j);
 		}
 	}
+	row_complete(row);
 }
 
 static struct top_row *sample_add(struct top_sample *s)
@@ -266,11 +275,16 @@ struct top_sample *top_sample_read(const char *dir)
 {
 	char path[4096], *text;
 
-	if (snprintf(path, sizeof(path), "%s/status@json", dir) >= (int)sizeof(path)) {
+	if (snprintf(path, sizeof(path), "%s/status@json,brief", dir) >= (int)sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return NULL;
 	}
 	text = top_file_read(path);
+	/* A daemon from before there was a brief form. */
+	if (!text && (errno == ENOENT || errno == EINVAL)) {
+		*strrchr(path, ',') = '\0';
+		text = top_file_read(path);
+	}
 	return text ? top_sample_parse(text) : NULL;
 }
 

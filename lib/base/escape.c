@@ -66,11 +66,20 @@ static size_t escape_plain(const char *text, size_t len, unsigned also)
 	return *text == ' ' && (also & ESCAPE_SPACE) ? 0 : plain_length(text, len);
 }
 
+static bool is_letter(char c)
+{
+	return (c > ' ' && c < '\\') || (c > '\\' && c < 0x7f);
+}
+
 static size_t escape(char *out, size_t size, const char *text, size_t len, unsigned also)
 {
 	size_t need = 0, end = 0;
 
-	for (size_t i = 0; i < len;) {
+	/* Most are of plain letters from end to end. */
+	for (; need < len && need + 1 < size && is_letter(text[need]); need++)
+		out[need] = text[need];
+	end = need;
+	for (size_t i = need; i < len;) {
 		char escaped[sizeof("\\xNN")];
 		const char *piece = text + i;
 		size_t taken = escape_plain(piece, len - i, also);

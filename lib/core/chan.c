@@ -23,12 +23,28 @@ static int chan_compare(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static void **chan_tree(struct ipc *ipc, const struct ipc_kind *kind)
+{
+	return &ipc->chans[ipc_kind_index(ipc, kind)];
+}
+
 static struct ipc_chan_name *chan_name_find(struct ipc *ipc, const struct ipc_kind *kind, const char *name)
 {
 	struct ipc_chan_name key = {.kind = kind, .name = (char *)name};
-	struct ipc_chan_name **found = tfind(&key, &ipc->chans, chan_compare);
+	struct ipc_chan_name **found;
 
+	if (ipc->last_name && chan_compare(ipc->last_name, &key) == 0)
+		return ipc->last_name;
+	found = tfind(&key, chan_tree(ipc, kind), chan_compare);
+	if (found)
+		ipc->last_name = *found;
 	return found ? *found : NULL;
+}
+
+static void chan_name_out(struct ipc *ipc, const struct ipc_chan_name *name)
+{
+	tdelete(name, chan_tree(ipc, name->kind), chan_compare);
+	ipc->last_name = NULL;
 }
 
 struct ipc_chan *ipc_chan_find(struct ipc *ipc, const struct ipc_kind *kind, const char *name)
@@ -57,7 +73,7 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	ipc_list_init(&chan->unopened_link);
 	ipc_list_init(&chan->record_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
-	if (!tsearch(&chan->own, &ipc->chans, chan_compare))
+	if (!tsearch(&chan->own, chan_tree(ipc, kind), chan_compare))
 		goto fail;
 	chan->listed = true;
 	ipc->chan_count++;
@@ -144,13 +160,14 @@ static void chan_name_gone(struct ipc_chan_name *name)
 	struct ipc_chan *chan = name->chan;
 	struct ipc_chan_name *link, **at;
 
+	chan->ipc->last_name = NULL;
 	if (name != &chan->own) {
 		chan_link_free(name);
 	} else if (ipc_list_empty(&chan->links)) {
 		chan_unlist(chan, NULL);
 	} else {
 		link = ipc_container(chan->links.next, struct ipc_chan_name, link);
-		at = tfind(link, &chan->ipc->chans, chan_compare);
+		at = tfind(link, chan_tree(chan->ipc, chan->kind), chan_compare);
 		*at = &chan->own;
 		free(chan->name);
 		chan->name = chan->own.name = link->name;
@@ -168,10 +185,10 @@ void ipc_chan_removed(struct ipc_chan *chan, const struct ipc_cred *by)
 	ipc_list_each(pos, next, &chan->links) {
 		struct ipc_chan_name *link = ipc_container(pos, struct ipc_chan_name, link);
 
-		tdelete(link, &chan->ipc->chans, chan_compare);
+		chan_name_out(chan->ipc, link);
 		chan_link_free(link);
 	}
-	tdelete(&chan->own, &chan->ipc->chans, chan_compare);
+	chan_name_out(chan->ipc, &chan->own);
 	chan_unlist(chan, by);
 }
 
@@ -196,7 +213,7 @@ int ipc_chan_link(struct ipc_chan *chan, const struct ipc_cred *cred, const stru
 		goto no_memory;
 	name->kind = chan->kind;
 	name->name = strdup(ref->base);
-	if (!name->name || !tsearch(name, &ipc->chans, chan_compare))
+	if (!name->name || !tsearch(name, chan_tree(ipc, name->kind), chan_compare))
 		goto no_memory;
 	name->chan = chan;
 	name->charged_to = cred->uid;
@@ -216,7 +233,7 @@ void ipc_chan_unlink(struct ipc *ipc, const struct ipc_kind *kind, const char *t
 {
 	struct ipc_chan_name *name = chan_name_find(ipc, kind, text);
 
-	tdelete(name, &ipc->chans, chan_compare);
+	chan_name_out(ipc, name);
 	chan_name_gone(name);
 }
 
@@ -234,16 +251,16 @@ int ipc_chan_rename(struct ipc *ipc, const struct ipc_kind *kind, const char *fr
 	struct ipc_chan_name key = {.kind = kind, .name = copy}, *target, **at;
 
 	/* The one step that can fail, for a new name; at an old one is what makes way. */
-	at = copy ? tsearch(&key, &ipc->chans, chan_compare) : NULL;
+	at = copy ? tsearch(&key, chan_tree(ipc, kind), chan_compare) : NULL;
 	if (!at) {
 		free(copy);
 		return -ENOMEM;
 	}
 	target = *at;
 	*at = &key;
-	tdelete(name, &ipc->chans, chan_compare);
+	chan_name_out(ipc, name);
 	/* The deletion may have moved it. */
-	at = tfind(&key, &ipc->chans, chan_compare);
+	at = tfind(&key, chan_tree(ipc, kind), chan_compare);
 	*at = name;
 	free(name->name);
 	name->name = copy;
@@ -254,7 +271,6 @@ int ipc_chan_rename(struct ipc *ipc, const struct ipc_kind *kind, const char *fr
 }
 
 struct chan_walk {
-	const struct ipc_kind *kind;
 	void (*fn)(struct ipc_chan *, void *);
 	void *arg;
 };
@@ -265,15 +281,15 @@ static void chan_visit(const void *node, VISIT when, void *closure)
 	const struct ipc_chan_name *name = *(struct ipc_chan_name *const *)node;
 	struct ipc_chan *chan = name->chan;
 
-	if ((when == postorder || when == leaf) && name == &chan->own && (!walk->kind || chan->kind == walk->kind))
+	if ((when == postorder || when == leaf) && name == &chan->own)
 		walk->fn(chan, walk->arg);
 }
 
 void ipc_chan_each(struct ipc *ipc, const struct ipc_kind *kind, void (*fn)(struct ipc_chan *, void *), void *arg)
 {
-	struct chan_walk walk = {kind, fn, arg};
+	struct chan_walk walk = {fn, arg};
 
-	twalk_r(ipc->chans, chan_visit, &walk);
+	twalk_r(*chan_tree(ipc, kind), chan_visit, &walk);
 }
 
 struct chan_names {

@@ -12,7 +12,8 @@ struct ipc {
 	const struct ipc_kind *const *kinds; /* as ipc_new() got them */
 	void *kind_data[IPC_KINDS_MAX + 1];  /* ipc_kind_data(); the last: of a kind that is not of this instance */
 	struct ipc_rundir *rundir;
-	void *chans; /* a tree of tsearch(3), by kind and name */
+	void *chans[IPC_KINDS_MAX + 1];	 /* of each kind a tree of tsearch(3), by name; as kind_data */
+	struct ipc_chan_name *last_name; /* found last, which most often is the next; or NULL */
 	unsigned chan_count;
 	struct ipc_list unopened; /* records that nobody uses, the oldest first: unopened.h */
 	unsigned unopened_count;

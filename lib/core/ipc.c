@@ -172,8 +172,9 @@ void ipc_free(struct ipc *ipc)
 		return;
 	ipc_shut_down(ipc);
 	ipc_pool_free(ipc->pool);
-	while (ipc->chans)
-		ipc_chan_forget((*(struct ipc_chan_name **)ipc->chans)->chan);
+	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
+		while (ipc->chans[i])
+			ipc_chan_forget((*(struct ipc_chan_name **)ipc->chans[i])->chan);
 	for (unsigned i = 0; i < IPC_KINDS_MAX && ipc->kinds[i]; i++)
 		if (ipc->kinds[i]->stop)
 			ipc->kinds[i]->stop(ipc);

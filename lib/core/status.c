@@ -16,9 +16,8 @@
 enum { STEP = 64, STEP_HANDLES = 128 };
 
 static const struct ipc_status_writer *const writers[] = {
-	[IPC_STATUS_LINES] = &ipc_status_lines,
-	[IPC_STATUS_JSON] = &ipc_status_json,
-	[IPC_STATUS_METRICS] = &ipc_status_metrics,
+	[IPC_STATUS_LINES] = &ipc_status_lines, [IPC_STATUS_JSON] = &ipc_status_json,
+	[IPC_STATUS_BRIEF] = &ipc_status_brief, [IPC_STATUS_METRICS] = &ipc_status_metrics,
 	[IPC_STATUS_DOT] = &ipc_status_dot,
 };
 

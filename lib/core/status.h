@@ -46,6 +46,7 @@ struct ipc_status {
 	int listed; /* -errno where a kind could not be listed whole */
 };
 
-extern const struct ipc_status_writer ipc_status_lines, ipc_status_json, ipc_status_metrics, ipc_status_dot;
+extern const struct ipc_status_writer ipc_status_lines, ipc_status_json, ipc_status_brief, ipc_status_metrics,
+	ipc_status_dot;
 
 #endif

@@ -138,6 +138,37 @@ t_test(forms, no_name_harms_a_reader)
 		t_format("0\n%d\n", ODD_NAMES));
 }
 
+/* For whoever the command is run as. */
+static void check_brief(const char *as)
+{
+	t_bash(0, t_format("%s cat $M/status@json >whole; %s cat $M/status@json,brief >brief", as, as));
+	t_bash(0, "python3 -c 'import json\n"
+		  "whole, brief = [json.load(open(f))[\"channels\"] for f in (\"whole\", \"brief\")]\n"
+		  "assert len(whole) == len(brief) > 3\n"
+		  "for w, b in zip(whole, brief):\n"
+		  "  assert (b.get(\"openers\") is None) == (w[\"openers\"] is None), (w, b)\n"
+		  "  for l in (\"waiting\", \"holding\", \"owing\"):\n"
+		  "    assert [p[\"pid\"] for p in w.pop(l, [])] == [p[\"pid\"] for p in b.pop(l, [])], (w, b)\n"
+		  "  w.pop(\"unit\")\n"
+		  "  assert b.items() <= w.items() and not any(w[k] for k in w.keys() - b.keys()), (w, b)'");
+}
+
+t_test_bare(forms, the_brief_one_leaves_out_only_what_is_not_known_or_nothing)
+{
+	t_need("python3");
+	M = t_mount_start("-o", geteuid() == 0 ? "allow_other" : "rw", NULL);
+	t_bash(0,
+	       "cd $M; umask 077; seq 3 >mq/${P}q@lines,maxmsg=9; head -n1 mq/${P}q@lines; echo >sem/${P}s; mkfifo pipe/p; "
+	       "touch bcast/b");
+	t_spawn(M, "bash", "exec sleep 100 <$M/sem/${P}s@hold");
+	t_await(t_ctl(M, t_format("sem/%s", t_name("s")), "out_messages") == 1);
+	t_spawn(M, "bash", "exec head -n1 $M/sem/${P}s@hold");
+	t_await_waiters(M, t_format("sem/%s", t_name("s")), 1);
+	check_brief("");
+	if (geteuid() == 0)
+		check_brief("setpriv --reuid 54321 --regid 54321 --clear-groups");
+}
+
 t_test(forms, graphviz_draws_it_whatever_the_names)
 {
 	char *plain;

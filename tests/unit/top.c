@@ -51,6 +51,23 @@ Test(top, reads_channels_and_who_waits_longest)
 	top_sample_free(s);
 }
 
+/* status@json,brief. */
+Test(top, what_is_left_out_is_0_where_openers_are_told)
+{
+	struct top_sample *s = top_sample_parse(
+		strdup("{\"channels\": [{\"kind\": \"mq\", \"name\": \"a\", \"openers\": 0, \"in_messages\": 2}, "
+		       "{\"kind\": \"pipe\", \"name\": \"b\"}]}"));
+
+	cr_assert(s, "%s", strerror(errno));
+	cr_expect_eq(s->rows[0].number[TOP_IN], 2);
+	cr_expect_eq(s->rows[0].number[TOP_WAITERS], 0);
+	cr_expect_eq(s->rows[0].number[TOP_OUT_BYTES], 0);
+	cr_expect_eq(s->rows[0].number[TOP_DEPTH], -1);
+	cr_expect_eq(s->rows[1].number[TOP_WAITERS], -1);
+	cr_expect_eq(s->rows[1].number[TOP_IN], -1);
+	top_sample_free(s);
+}
+
 Test(top, any_part_of_a_text_is_refused_and_none_is_read_beyond)
 {
 	char *whole;
