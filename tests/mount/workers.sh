@@ -20,7 +20,7 @@ run_mawk() { exec mawk -W interactive -v out="$2" "$awk_worker" "$1"; }
 run_gawk() { exec gawk -v out="$2" "$awk_worker" "$1"; }
 run_busybox_awk() { exec busybox awk -v out="$2" "$awk_worker" "$1"; }
 # shellcheck disable=SC2016 # its shell's
-run_xargs() { out=$2 exec xargs -n1 sh -c 'echo "$1" >>"$out"; sleep .01' sh <"$1"; }
+run_xargs() { out=$2 exec xargs -r -n1 sh -c 'echo "$1" >>"$out"; sleep .01' sh <"$1"; }
 run_perl() {
 	# shellcheck disable=SC2016 # perl's
 	exec perl -e 'open my $in, "<", $ARGV[0] or die; open my $out, ">>", $ARGV[1] or die; $out->autoflush;
