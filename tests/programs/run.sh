@@ -144,6 +144,63 @@ for language in bash dash zsh busybox busybox_awk mawk gawk xargs perl python3 n
 	eval "workers_in_$language() { workers $language; }"
 done
 
+# What Java asks a regular file is its size, which is 0.
+java_asks_what_is_available() {
+	cat >"$dir/Available.java" <<-'J'
+		class Available {
+			public static void main(String[] args) throws Exception {
+				while (System.in.available() == 0)
+					Thread.sleep(10);
+				System.out.write(System.in.readNBytes(System.in.available()));
+				System.out.flush();
+			}
+		}
+	J
+	javac -d "$dir" "$dir/Available.java"
+	(sleep 1; echo job >"$M/mq/available@lines") &
+	: >"$M/mq/available"
+	[ "$(timeout 20 java -cp "$dir" Available <"$M/mq/available@fifo")" = job ]
+	wait
+	rm "$M/mq/available"
+}
+
+# Go has deadlines for what its poller can wait on.
+go_reads_with_a_deadline() {
+	mkdir "$dir/deadline"
+	cat >"$dir/deadline/main.go" <<-'G'
+		package main
+
+		import (
+			"errors"
+			"fmt"
+			"os"
+			"time"
+		)
+
+		func main() {
+			f, err := os.Open(os.Args[1])
+			if err != nil {
+				panic(err)
+			}
+			buf := make([]byte, 64)
+			if err := f.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+				panic(err)
+			}
+			_, err = f.Read(buf)
+			fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+			f.SetReadDeadline(time.Time{})
+			n, err := f.Read(buf)
+			fmt.Print(string(buf[:n]), err, "\n")
+		}
+	G
+	: >"$M/mq/deadline"
+	(cd "$dir/deadline" && HOME=$dir GOCACHE=$dir/go go build -o deadline main.go)
+	(sleep 1; echo job >"$M/mq/deadline@lines") &
+	[ "$(timeout 20 "$dir/deadline/deadline" "$M/mq/deadline@fifo")" = $'true\njob\n<nil>' ]
+	wait
+	rm "$M/mq/deadline"
+}
+
 ssh_shares_a_connection() {
 	mkdir -p "$dir/ssh" /run/sshd
 	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/host"
@@ -265,6 +322,8 @@ try busybox_reads_and_writes busybox
 try mawk_reads_lines mawk
 try node_reads_a_stream node
 try go_serves_on_a_name_with_an_at go
+try java_asks_what_is_available java javac
+try go_reads_with_a_deadline go
 try workers_in_bash bash
 try workers_in_dash dash
 try workers_in_zsh zsh
