@@ -243,3 +243,83 @@ t_test(deadlock, of_one_with_itself)
 	kill(pid, SIGKILL);
 	t_await(heard_times("state=opened") == 1);
 }
+
+enum { ANN = 54321, BOB = 54322, CARL = 54323, BOTH = 54400 };
+
+static int events_of(uid_t uid)
+{
+	int fd;
+
+	t_become(uid);
+	fd = t_open(t_path(M, "events"), O_RDONLY | O_NONBLOCK);
+	t_become(0);
+	return fd;
+}
+
+/* Who is of the group of both holds one lock, and waits for the other from when there is a file `go`. */
+static pid_t take_as(uid_t uid, const char *first, const char *then)
+{
+	pid_t pid = t_spawn(
+		M, "bash",
+		t_format("exec setpriv --reuid %d --regid %d --clear-groups bash -c 'exec 9<$M/sem/${P}%s@hold; "
+			 "until [ -e go ]; do sleep 0.02; done; exec 8<$M/sem/${P}%s@hold'",
+			 uid, BOTH, first, then));
+
+	t_await(t_ctl(M, t_format("sem/%s", t_name(first)), "value") == 0);
+	return pid;
+}
+
+static const char *seen_by(uid_t uid, const char *file)
+{
+	return t_bash(0, t_format("setpriv --reuid %d --regid %d --clear-groups cat $M/%s", uid,
+				  uid == CARL ? CARL : BOTH, file));
+}
+
+static const char *events_from(int fd)
+{
+	events = fd;
+	t_await(heard_times("state=closed") == 2);
+	return heard();
+}
+
+/* Both may know of each other, and the third of neither. */
+t_test_bare(deadlock, of_two_users_is_seen_by_them_and_told_to_nobody_else)
+{
+	int carl;
+	const char *text;
+	pid_t one, two;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can be somebody else");
+	t_need("setpriv");
+	M = t_mount_start("-o", "allow_other", NULL);
+	t_bash(0, t_format("chmod a+rx .; touch $M/sem/${P}a@value=1 $M/sem/${P}b@value=1; chgrp %d $M/sem/${P}[ab]; "
+			   "chmod 660 $M/sem/${P}[ab]",
+			   BOTH));
+	carl = events_of(CARL);
+	one = take_as(ANN, "a", "b");
+	two = take_as(BOB, "b", "a");
+	t_bash(0, "touch go");
+	text = events_from(carl);
+	cr_expect(strstr(text, t_format("sem/%s deadlock state=closed", t_name("a"))) && !strstr(text, "pid="), "%s",
+		  text);
+	for (int i = 0; i < 2; i++) {
+		text = seen_by(i ? BOB : ANN, "errors");
+		cr_expect(strstr(text, t_format("bash (pid %d) for sem/%s", one, t_name("b"))) &&
+				  strstr(text, t_format("bash (pid %d) for sem/%s", two, t_name("a"))),
+			  "%s", text);
+		text = seen_by(i ? BOB : ANN, "status");
+		cr_expect(strstr(text, t_format("bash (pid %d) for sem/%s", one, t_name("b"))) &&
+				  strstr(text, t_format("bash (pid %d) for sem/%s", two, t_name("a"))),
+			  "%s", text);
+	}
+	text = seen_by(CARL, "errors");
+	cr_expect_null(strstr(text, "sem/"), "%s", text);
+	for (int i = 0; i < 3; i++) {
+		text = seen_by(CARL, i == 0 ? "status" : i == 1 ? "status@json" : "status@dot");
+		cr_expect(!strstr(text, "bash") && !strstr(text, t_format("%d", one)), "%s", text);
+		cr_expect(i == 2 || strstr(text, "a process of another user for sem/"), "%s", text);
+	}
+	kill(one, SIGKILL);
+	cr_assert_eq(t_wait_exit(two, T_PATIENCE, NULL), 0);
+}

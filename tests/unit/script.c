@@ -25,6 +25,16 @@ static char sent[SENT_MAX], returned[SENT_MAX], settled[SENT_MAX], given_back[SE
 static bool withdraws = true;
 static bool takes_back;
 
+struct script_handle {
+	struct ipc_handle h;
+	bool holds;
+};
+
+static struct script_handle *script_handle(struct ipc_handle *h)
+{
+	return ipc_container(h, struct script_handle, h);
+}
+
 static const struct answer *next_answer(struct ipc_op *op)
 {
 	if (given[op->type] == said[op->type])
@@ -177,9 +187,16 @@ void script_withdraws(bool can)
 	withdraws = can;
 }
 
+/* The channel is there still. */
 static void script_close(struct ipc_handle *h)
 {
-	(void)h;
+	if (script_handle(h)->holds)
+		h->chan->holders--;
+}
+
+static int64_t script_held(const struct ipc_handle *h)
+{
+	return ipc_container(h, const struct script_handle, h)->holds;
 }
 
 static unsigned script_poll(struct ipc_handle *h)
@@ -202,6 +219,7 @@ static const struct ipc_kind_handles script_handles = {
 	.put_back = script_put_back,
 	.close = script_close,
 	.poll = script_poll,
+	.holds = script_held,
 };
 
 static const struct ipc_kind_debts script_debts = {
@@ -214,6 +232,7 @@ static const struct ipc_kind script = {
 	.name = "script",
 	.facets = IPC_F_LINES | IPC_F_TIMEOUT | IPC_F_IDLE | IPC_F_ONE | IPC_F_N | IPC_F_ACK | IPC_F_LEASE,
 	.named = true,
+	.handle_size = sizeof(struct script_handle),
 	.names = &script_names,
 	.handles = &script_handles,
 	.debts = &script_debts,
@@ -236,6 +255,12 @@ void script_says(enum ipc_op_type type, ssize_t result, const char *text)
 void script_wake(const char *name)
 {
 	ipc_waitq_wake(&ipc_chan_find(u_ipc, &script, name)->waitq);
+}
+
+void script_holds(struct ipc_handle *h)
+{
+	script_handle(h)->holds = true;
+	h->chan->holders++;
 }
 
 void script_takes_back(bool takes)

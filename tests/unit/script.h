@@ -23,6 +23,8 @@ void script_setup(void);
 void script_says(enum ipc_op_type, ssize_t result, const char *text);
 /* As a kind does at an event: soon, who waits is tried again. */
 void script_wake(const char *name);
+/* That the handle holds something until it is closed. */
+void script_holds(struct ipc_handle *);
 /* Whether put_back() takes messages: then the next read gets them. */
 void script_takes_back(bool);
 /* Whether what waits can end before its answer is there; it can unless a test says otherwise. */
