@@ -242,10 +242,13 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	struct fs_node *node = fs_node(fs, ino);
 	struct ipc_cred cred = fs_cred(req);
 	char target[PATH_MAX];
+	struct stat st;
 	int r = -EINVAL;
 
 	/* Where it leads would be another object to him; what the kernel kept was for somebody else. */
-	if (node->type == FS_CHAN && !ipc_ref_suits(&cred, &node->ref))
+	if (node->type == FS_CHAN &&
+	    (!ipc_ref_suits(&cred, &node->ref) ||
+	     (ipc_stat(fs->ipc, &cred, &node->ref, &st) == 0 && fs_shmlink_is_unsafe(fs, &cred, &node->ref, &st))))
 		r = -ENOENT;
 	else if (node->type == FS_CHAN)
 		r = ipc_readlink(fs->ipc, &cred, &node->ref, target, sizeof(target));

@@ -196,6 +196,9 @@ void fs_getattr(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_file_info *);
 void fs_readlink(fuse_req_t, fuse_ino_t);
 
+/* shmlink.c. Whether the caller would better see a file than a link of that owner's. */
+bool fs_shmlink_is_unsafe(const struct fs *, const struct ipc_cred *, const struct ipc_ref *, const struct stat *);
+
 /*
  * size.c. init: of a text that is made anew for each open. open: before a successful OPEN with those flags is answered.
  * create: the same for a CREATE. suits: whether the node may be opened so. keep: before a GETATTR is answered with

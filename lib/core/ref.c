@@ -117,6 +117,11 @@ bool ipc_ref_suits(const struct ipc_cred *cred, const struct ipc_ref *ref)
 	return ref->abroad || !ref->kind->names->place || !ipc_place_differs(cred->pid, ref->kind->names->place);
 }
 
+void ipc_ref_serve(struct ipc *ipc, struct ipc_ref *ref)
+{
+	ref->abroad = ipc->abroad = true;
+}
+
 bool ipc_ref_suits_all(const struct ipc *ipc, const struct ipc_ref *ref)
 {
 	return !ref->kind->names->place || !ipc->abroad;
@@ -176,7 +181,7 @@ static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ip
 	ref->text = chan && chan->text;
 	if (ipc_ref_suits(cred, ref))
 		return 0;
-	ref->abroad = ipc->abroad = true;
+	ipc_ref_serve(ipc, ref);
 	return ref->kind->names->translate ? ref->kind->names->translate(ipc, cred, ref) : 0;
 }
 

@@ -1,6 +1,7 @@
 /* A handle that outlives its name must not act on what has the name then, which can be another user's. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <mqueue.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -203,6 +204,47 @@ t_test_bare(rights, object_that_turns_into_a_link_is_not_followed)
 	fd = open(path_of("shm"), O_WRONLY | O_TRUNC | O_CLOEXEC);
 	cr_expect_lt(fd, 0);
 	cr_expect_str_eq(t_read(victim), "precious");
+}
+
+/* Bob changes his object into a link, and back, all the time. */
+static int exchange_for_ever(void *names)
+{
+	const char *const *name = names;
+
+	be(BOB);
+	for (;;)
+		if (renameat2(AT_FDCWD, name[0], AT_FDCWD, name[1], RENAME_EXCHANGE) < 0)
+			return 1;
+}
+
+t_test_bare(rights, no_race_leads_to_a_link)
+{
+	char *name[2] = {t_format("/dev/shm/%s", t_name("x")), t_format("/dev/shm/%s", t_name("l"))};
+	char *victim = t_format("%s/victim", t_scratch());
+	struct stat precious, st;
+	pid_t exchanger;
+
+	rights_mount("");
+	t_write(victim, "precious");
+	cr_assert_eq(chmod(victim, 0600), 0);
+	cr_assert_eq(stat(victim, &precious), 0);
+	be(BOB);
+	make("shm", 0666);
+	cr_assert_eq(symlink(victim, name[1]), 0);
+	be(0);
+	exchanger = t_fork(exchange_for_ever, name);
+	for (int i = 0; i < 3000; i++) {
+		int fd = open(path_of("shm"), O_WRONLY | O_CLOEXEC);
+
+		chmod(path_of("shm"), 0666);
+		cr_assert(fd < 0 || (fstat(fd, &st) == 0 && st.st_ino != precious.st_ino));
+		if (fd >= 0)
+			close(fd);
+	}
+	kill(exchanger, SIGKILL);
+	cr_assert_eq(t_wait_exit(exchanger, T_PATIENCE, NULL), 128 + SIGKILL);
+	cr_assert_eq(stat(victim, &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0600);
 }
 
 /* --- what reads as facets --- */
