@@ -140,6 +140,7 @@ struct ipc_look {
 	struct ipc_cred cred;
 	struct ipc_ref ref;
 	void (*done)(struct ipc_look *);
+	int root; /* of the caller's paths; -1: ours */
 	int result;
 	struct stat st;
 };

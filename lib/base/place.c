@@ -64,6 +64,18 @@ unsigned ipc_place_differs(pid_t thread, unsigned which)
 	return differs;
 }
 
+int ipc_place_root(pid_t thread)
+{
+	char path[48];
+	int fd;
+
+	if (thread <= 0 || !ours[0][0])
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)thread);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* capget(2) of any thread; no capabilities where it fails. */
 static void caps_read(pid_t thread, struct __user_cap_data_struct data[static 2])
 {

@@ -30,6 +30,12 @@ void ipc_place_learn(void);
 unsigned ipc_place_differs(pid_t thread, unsigned which);
 
 /*
+ * A descriptor of the thread's root directory, open with O_PATH, or -errno. It is for a look along the thread's own
+ * paths by openat2(2) with RESOLVE_IN_ROOT, and closed soon: it keeps the thread's mounts busy.
+ */
+int ipc_place_root(pid_t thread);
+
+/*
  * A thread's effective capabilities as bits, as far as they count for what is ours: none where it is in another user
  * namespace, or cannot be seen.
  */

@@ -1,6 +1,10 @@
 #include "abroad.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/place.h"
 #include "handle.h"
@@ -8,14 +12,32 @@
 #include "kind.h"
 #include "ref.h"
 
-int ipc_abroad_paths(struct ipc *ipc, const struct ipc_cred *cred, const char *path)
+int ipc_abroad_root(struct ipc *ipc, const struct ipc_cred *cred, const char *path, int *root)
 {
+	*root = -1;
 	if (!ipc_place_differs(cred->pid, IPC_PLACE_PATHS))
 		return 0;
+	*root = ipc_place_root(cred->pid);
+	if (*root >= 0)
+		return 0;
+	*root = -1;
 	return ipc_refuse(
 		ipc, cred, EACCES, path,
-		"you are in another mount namespace or root directory than ipcfs, where that path would lead elsewhere; "
-		"connect to it yourself");
+		"you are in another mount namespace or root directory than ipcfs, which cannot see where that "
+		"path leads for you; connect to it yourself");
+}
+
+int ipc_path_open(int root, const char *path)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	int fd;
+
+	if (root < 0)
+		fd = open(path, O_PATH | O_CLOEXEC);
+	else
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	/* Before Linux 5.6 nothing keeps a path within a root that is not ours. */
+	return fd >= 0 ? fd : root >= 0 && errno == ENOSYS ? -EACCES : -errno;
 }
 
 int ipc_abroad_network(struct ipc *ipc, const struct ipc_cred *cred, const char *path)

@@ -8,8 +8,16 @@
 
 #include "ipc.h"
 
-/* Whether a path means to the caller what it means to us. */
-int ipc_abroad_paths(struct ipc *, const struct ipc_cred *, const char *path);
+/*
+ * Where the caller's absolute paths begin: *root is his root directory, to be closed, or -1 where they mean to him what
+ * they mean to us. ipc_path_open() takes it.
+ */
+int ipc_abroad_root(struct ipc *, const struct ipc_cred *, const char *path, int *root);
+/*
+ * Opens what an absolute path leads to with O_PATH, and no way leads out of root (openat2(2), Linux 5.6). Can block:
+ * for helpers. Returns the descriptor or -errno; -EINTR after a signal.
+ */
+int ipc_path_open(int root, const char *path);
 /* Whether our network is his, or lent to all by -o net. Abstract socket names belong to it. */
 int ipc_abroad_network(struct ipc *, const struct ipc_cred *, const char *path);
 

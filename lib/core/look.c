@@ -1,5 +1,6 @@
 /* Names that lead to a path of the real file system: ipc_stat() in a helper's thread. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "abroad.h"
 #include "instance.h"
@@ -21,6 +22,13 @@ static void look_work(struct ipc_job *job)
 	look->result = r;
 }
 
+static void look_end(struct ipc_look *look)
+{
+	if (look->root >= 0)
+		close(look->root);
+	look->done(look);
+}
+
 static void look_done(struct ipc_job *job)
 {
 	struct ipc_look *look = ipc_container(job, struct ipc_look, job);
@@ -35,7 +43,7 @@ static void look_done(struct ipc_job *job)
 		plain.facet_at = 0;
 		look->result = ipc_stat(look->ipc, &look->cred, &plain, &look->st);
 	}
-	look->done(look);
+	look_end(look);
 }
 
 static int look_submit(struct ipc_look *look);
@@ -48,7 +56,7 @@ static void look_again(struct ipc_timer *timer)
 	if (r == 0)
 		return;
 	look->result = r;
-	look->done(look);
+	look_end(look);
 }
 
 /* All helpers busy, or no thread for another: that will pass. */
@@ -65,20 +73,24 @@ int ipc_look(struct ipc *ipc, struct ipc_look *look)
 
 	look->ipc = ipc;
 	look->result = -EINTR;
+	look->root = -1;
 	look->timer = (struct ipc_timer){0};
 	ipc_list_init(&look->link);
 	r = look->ref.kind->addresses->await(ipc, look);
 	if (r > 0)
-		r = ipc_abroad_paths(ipc, &look->cred, ipc_ref_path(&look->ref));
+		r = ipc_abroad_root(ipc, &look->cred, ipc_ref_path(&look->ref), &look->root);
 	if (r < 0 || !ipc_list_empty(&look->link))
 		return r;
-	return look_submit(look);
+	r = look_submit(look);
+	if (r < 0 && look->root >= 0)
+		close(look->root);
+	return r;
 }
 
 void ipc_look_finish(struct ipc_look *look, int result)
 {
 	look->result = result;
-	look->done(look);
+	look_end(look);
 }
 
 void ipc_look_cancel(struct ipc_look *look)
@@ -89,7 +101,7 @@ void ipc_look_cancel(struct ipc_look *look)
 	} else if (look->timer.slot) {
 		ipc_timer_stop(look->ipc->loop, &look->timer);
 		look->result = -EINTR;
-		look->done(look);
+		look_end(look);
 	} else {
 		ipc_job_cancel(look->ipc->pool, &look->job);
 	}

@@ -266,21 +266,65 @@ t_test_bare(container, callers_that_the_daemon_cannot_see_are_served)
 
 /* --- what is not lent --- */
 
-t_test_bare(container, connect_does_not_reach_the_daemons_sockets)
+/* A server at a path of the host, and what a container has mounted over the directory of it. */
+static char *server_dir(pid_t *server)
+{
+	char *dir = t_format("%s/served", t_scratch());
+
+	t_need("socat");
+	cr_assert_eq(mkdir(dir, 0755), 0);
+	*server = t_spawn(NULL, "sh", t_format("exec socat -u UNIX-LISTEN:%s/s,fork STDOUT", dir));
+	t_await(access(t_format("%s/s", dir), F_OK) == 0);
+	return dir;
+}
+
+static void server_got(pid_t server, const char *what)
 {
 	char *out;
 
-	container_mount("-m", "");
-	t_need("socat");
-	pid_t server = t_spawn(NULL, "sh", t_format("exec socat -u UNIX-LISTEN:%s/s,fork STDOUT", t_scratch()));
-	t_await(access(t_format("%s/s", t_scratch()), F_OK) == 0);
-	t_bash(0, t_format("touch $M/sock/r@connect=%s/s; echo hi > $M/sock/r", t_scratch()));
-	cr_expect_neq(inside("-m", "echo hi > $M/sock/r", &out), 0);
-	cr_expect(strstr(out, "Permission denied"), "%s", out);
-	cr_expect_neq(inside("-m", t_format("touch $M/sock/r2@connect=%s/s", t_scratch()), &out), 0);
-	cr_expect(t_refused("another mount namespace"));
 	kill(server, SIGTERM);
 	t_wait_exit(server, T_PATIENCE, &out);
+	cr_expect_str_eq(out, what);
+}
+
+t_test_bare(container, connect_leads_where_the_callers_own_path_leads)
+{
+	pid_t server;
+
+	container_mount("-m", "");
+	char *dir = server_dir(&server);
+
+	t_bash(0, t_format("touch $M/sock/r@connect=%s/s; echo host > $M/sock/r", dir));
+	check_inside("-m",
+		     t_format("mount -t tmpfs tmpfs %s; cd %s; echo nobody 2>&- > $M/sock/r || echo none\n"
+			      "socat -u UNIX-LISTEN:s,fork CREATE:out & until [ -S s ]; do sleep .01; done\n"
+			      "echo box > $M/sock/r; until [ -s out ]; do sleep .01; done; cat out\n"
+			      "rm out; touch $M/sock/r2@connect=%s/s; echo again > $M/sock/r2\n"
+			      "until [ -s out ]; do sleep .01; done; cat out; kill $!",
+			      dir, dir, dir),
+		     "none\nbox\nagain\n");
+	server_got(server, "host\n");
+}
+
+t_test_bare(container, connect_stays_within_the_callers_root)
+{
+	pid_t server;
+	char *out;
+
+	container_mount("-m", "");
+	char *dir = server_dir(&server), *root = t_format("%s/root", t_scratch());
+
+	t_write(t_format("%s/chroot.sh", t_scratch()),
+		t_format(
+			"set -e; r=%s; d=%s; mkdir $r; mount --rbind / $r; mount -t tmpfs tmpfs $r$d\n"
+			"ln -s ../../../../../../../../..$d $r$d/up; ln -s / $r$d/top; ln -s up/./../../../../../../../..$d $r$d/deep\n"
+			"for way in $d/s $d/up/s $d/top$d/s $d/deep/s; do\n"
+			"    chroot $r sh -c \"touch '$M/sock/l@connect=$way'; echo out >$M/sock/l\" 2>/dev/null || echo none\n"
+			"    rm -f $M/sock/l; done",
+			root, dir));
+	cr_assert_eq(t_sh(M, "sh", t_format("exec unshare -m sh %s/chroot.sh", t_scratch()), &out), 0, "%s", out);
+	cr_expect_str_eq(out, "none\nnone\nnone\nnone\n");
+	server_got(server, "");
 }
 
 t_test_bare(container, abstract_sockets_are_the_network_namespaces)

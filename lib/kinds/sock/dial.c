@@ -32,6 +32,7 @@ struct sock_dial {
 	struct ipc *ipc;
 	struct sock_handle *s; /* NULL: closed */
 	struct ipc_cred cred;
+	int root; /* of the caller's paths; -1: ours */
 	bool answers;
 	int64_t delay;
 	int type; /* to be tried; 0: any. Behind a success: what it was */
@@ -82,10 +83,10 @@ static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, sockl
 		return -1;
 	}
 	do
-		fd = open(d->target, O_PATH | O_CLOEXEC);
-	while (fd < 0 && errno == EINTR && !atomic_load(&d->job.cancelled));
+		fd = ipc_path_open(d->root, d->target);
+	while (fd == -EINTR && !atomic_load(&d->job.cancelled));
 	if (fd < 0)
-		return errno == EPERM ? -EACCES : -errno; /* -EPERM is -1 */
+		return fd == -EPERM ? -EACCES : fd; /* -EPERM is -1 */
 	strcpy(sa->sun_path, ipc_fd_path(fd).text);
 	return fd;
 }
@@ -154,6 +155,13 @@ static void dial_work(struct ipc_job *job)
 static int dial_submit(struct sock_dial *d);
 static void dial_finish(struct sock_dial *d);
 
+static void dial_free(struct sock_dial *d)
+{
+	if (d->root >= 0)
+		close(d->root);
+	free(d);
+}
+
 static void dial_again(struct ipc_timer *timer)
 {
 	struct sock_dial *d = ipc_container(timer, struct sock_dial, timer);
@@ -185,7 +193,7 @@ static void dial_finish(struct sock_dial *d)
 		s->error = ipc_refuse(d->ipc, &d->cred, -d->fd, ipc_handle_path(&s->h), "connect to %s: %s", d->target,
 				      strerror(-d->fd));
 	ipc_waitq_wake(&s->own);
-	free(d);
+	dial_free(d);
 }
 
 static void dial_done(struct ipc_job *job)
@@ -196,7 +204,7 @@ static void dial_done(struct ipc_job *job)
 	if (!d->s) {
 		if (d->fd >= 0)
 			close(d->fd);
-		free(d);
+		dial_free(d);
 	} else if (d->fd != -EAGAIN || r < 0) {
 		d->fd = r;
 		dial_finish(d);
@@ -237,13 +245,8 @@ static int dial_permit(const struct sock_handle *s, const char *target)
 {
 	const struct ipc_cred *cred = &s->h.cred;
 	const char *path = ipc_handle_path(&s->h);
-	bool foreign = sock_chan(s->h.chan)->target;
-	int r = 0;
+	int r = target[0] == '@' ? ipc_abroad_network(s->h.ipc, cred, path) : 0;
 
-	/* What a server bound in the mount is this mount's, wherever the caller is. */
-	if (foreign)
-		r = target[0] == '@' ? ipc_abroad_network(s->h.ipc, cred, path)
-				     : ipc_abroad_paths(s->h.ipc, cred, path);
 	if (r < 0)
 		return r;
 	if (getuid() == 0 || cred->uid == getuid())
@@ -253,16 +256,21 @@ static int dial_permit(const struct sock_handle *s, const char *target)
 			  (unsigned)cred->uid, (unsigned)getuid());
 }
 
-static int dial_start(struct sock_handle *s, const char *target)
+/* Takes root. */
+static int dial_start(struct sock_handle *s, const char *target, int root)
 {
 	size_t size = strlen(target) + 1;
 	struct sock_dial *d = calloc(1, sizeof(*d) + size);
 	int r;
 
-	if (!d)
+	if (!d) {
+		if (root >= 0)
+			close(root);
 		return -ENOMEM;
+	}
 	d->ipc = s->h.ipc;
 	d->s = s;
+	d->root = root;
 	d->cred = s->h.cred;
 	d->answers = s->h.readable;
 	d->delay = DELAY_FIRST;
@@ -270,7 +278,7 @@ static int dial_start(struct sock_handle *s, const char *target)
 	memcpy(d->target, target, size);
 	r = dial_submit(d);
 	if (r < 0)
-		free(d);
+		dial_free(d);
 	else
 		s->dial = d;
 	return r;
@@ -278,14 +286,17 @@ static int dial_start(struct sock_handle *s, const char *target)
 
 int sock_dial_start(struct sock_handle *s)
 {
-	int r;
+	int r, root = -1;
 	char *target = dial_target(s, &r);
 
 	if (!target)
 		return r;
 	r = dial_permit(s, target);
+	/* What a server bound in the mount is this mount's, wherever the caller is. */
+	if (r == 0 && sock_chan(s->h.chan)->target && target[0] == '/')
+		r = ipc_abroad_root(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h), &root);
 	if (r == 0)
-		r = dial_start(s, target);
+		r = dial_start(s, target, root);
 	free(target);
 	return r;
 }
@@ -300,7 +311,7 @@ void sock_dial_cancel(struct sock_handle *s)
 	d->s = NULL;
 	if (d->timer.slot) {
 		ipc_timer_stop(d->ipc->loop, &d->timer);
-		free(d);
+		dial_free(d);
 	} else {
 		ipc_job_cancel(d->ipc->pool, &d->job);
 	}

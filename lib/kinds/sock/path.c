@@ -59,6 +59,7 @@ struct walk {
 	dev_t own;
 	int fd; /* of where we are */
 	unsigned links;
+	char way[PATH_MAX];  /* from the root to there, without links */
 	char rest[PATH_MAX]; /* the way from there */
 };
 
@@ -80,29 +81,63 @@ static void walk_to(struct walk *w, int fd)
 	w->fd = fd;
 }
 
-/* The link's text goes before the rest of the way. */
+static int walk_from_root(struct walk *w)
+{
+	int root = w->look->root < 0 ? walk_open(w, AT_FDCWD, "/") : walk_open(w, w->look->root, ".");
+
+	if (root < 0)
+		return root;
+	walk_to(w, root);
+	w->way[0] = '\0';
+	return 0;
+}
+
+/* Puts n bytes of text before the rest of the way: a link's, or that of a part that is gone again. */
+static int walk_insert(struct walk *w, const char *text, size_t n)
+{
+	size_t rest = strlen(w->rest);
+
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	if (n + 1 + rest >= sizeof(w->rest))
+		return -ENAMETOOLONG;
+	memmove(w->rest + n + 1, w->rest, rest + 1);
+	memcpy(w->rest, text, n);
+	w->rest[n] = '/';
+	return 0;
+}
+
 static int walk_link(struct walk *w, int link)
 {
 	char text[PATH_MAX];
 	ssize_t n = readlinkat(link, "", text, sizeof(text));
-	size_t rest = strlen(w->rest);
+	int r = n < 0 ? -errno : walk_insert(w, text, (size_t)n);
 
-	if (n < 0)
-		return -errno;
-	if (++w->links > LINKS_MAX)
-		return -ELOOP;
-	if ((size_t)n + 1 + rest >= sizeof(w->rest))
+	return r < 0 || text[0] != '/' ? r : walk_from_root(w);
+}
+
+/*
+ * The kernel would go up from any directory, also from a caller's root that is not ours. So the way is gone once more
+ * from there, without its last part.
+ */
+static int walk_up(struct walk *w)
+{
+	char *last = strrchr(w->way, '/');
+	int r = walk_insert(w, w->way, last ? (size_t)(last - w->way) : 0);
+
+	return r < 0 ? r : walk_from_root(w);
+}
+
+static int walk_down(struct walk *w, int fd, const char *name)
+{
+	size_t n = strlen(w->way);
+
+	if (n + 1 + strlen(name) >= sizeof(w->way)) {
+		close(fd);
 		return -ENAMETOOLONG;
-	memmove(w->rest + n + 1, w->rest, rest + 1);
-	memcpy(w->rest, text, (size_t)n);
-	w->rest[n] = '/';
-	if (text[0] == '/') {
-		int root = walk_open(w, AT_FDCWD, "/");
-
-		if (root < 0)
-			return root;
-		walk_to(w, root);
 	}
+	snprintf(w->way + n, sizeof(w->way) - n, "/%s", name);
+	walk_to(w, fd);
 	return 0;
 }
 
@@ -117,9 +152,14 @@ static void walk_next(struct walk *w, char name[NAME_MAX + 2])
 
 static int walk_step(struct walk *w, const char *name)
 {
-	int fd = walk_open(w, w->fd, name), r = 0;
 	struct stat st;
+	int fd, r = 0;
 
+	if (strcmp(name, ".") == 0)
+		return 0;
+	if (strcmp(name, "..") == 0)
+		return walk_up(w);
+	fd = walk_open(w, w->fd, name);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
@@ -131,20 +171,18 @@ static int walk_step(struct walk *w, const char *name)
 	else if (!S_ISDIR(st.st_mode))
 		r = -ENOTDIR;
 	else
-		walk_to(w, fd);
-	if (fd != w->fd)
-		close(fd);
+		return walk_down(w, fd, name);
+	close(fd);
 	return r;
 }
 
 static int walk_all(struct walk *w)
 {
 	char name[NAME_MAX + 2];
-	int r = 0;
+	int r = walk_from_root(w);
 
-	w->fd = walk_open(w, AT_FDCWD, "/");
-	if (w->fd < 0)
-		return w->fd;
+	if (r < 0)
+		return r;
 	for (walk_next(w, name); r == 0 && name[0]; walk_next(w, name))
 		r = walk_step(w, name);
 	close(w->fd);
