@@ -15,6 +15,8 @@ struct dir_list {
 	bool channels; /* in it, rather than their kinds' directories */
 	struct fs *fs;
 	pid_t lister; /* walker.h */
+	uid_t charged_to;
+	size_t charged;
 };
 
 static void list_add(void *arg, const char *name, mode_t type)
@@ -59,15 +61,39 @@ static struct dir_list *list_new(fuse_req_t req)
 static void list_free(struct dir_list *list)
 {
 	fs_lister_close(&list->fs->listers, list->lister);
+	if (list->charged)
+		ipc_uncharge(list->fs->ipc, list->charged_to, list->charged);
 	free(list->buf);
 	free(list);
+}
+
+/* It is kept until the directory is closed: its bytes are the caller's. */
+static int list_charge(struct dir_list *list, const struct ipc_cred *cred)
+{
+	char *fitting = realloc(list->buf, list->len);
+	int r;
+
+	if (fitting) {
+		list->buf = fitting;
+		list->size = list->len;
+	}
+	r = ipc_charge(list->fs->ipc, cred, list->size, "a directory");
+	if (r == 0) {
+		list->charged = list->size;
+		list->charged_to = cred->uid;
+	}
+	return r;
 }
 
 /* r: 0, or -errno where the list is not whole. */
 static void list_answer(fuse_req_t req, struct dir_list *list, struct fuse_file_info *fi, int r)
 {
+	struct ipc_cred cred = fs_cred(req);
+
 	if (r == 0 && list->failed)
 		r = -ENOMEM;
+	if (r == 0 && list->channels)
+		r = list_charge(list, &cred);
 	if (r == 0 && list->channels)
 		list->lister = fs_lister_open(&list->fs->listers, fs_cred(req).pid);
 	fi->fh = (uintptr_t)list;

@@ -224,3 +224,23 @@ t_test_bare(stall, texts_are_counted_among_a_users_bytes)
 	for (int i = 0; i < 10; i++)
 		t_read(t_path(M, "status"));
 }
+
+t_test_bare(stall, listings_that_are_kept_open_are_charged)
+{
+	DIR *dir[64], *again;
+	int opened = 0;
+
+	M = t_mount_start("-o", "max_bytes=64K", NULL);
+	t_check("cd $M/bcast; touch $(seq -f pad-pad-pad-pad-pad-pad-pad-pad-pad-pad-%g 60)", "");
+	while (opened < 64 && (dir[opened] = opendir(t_path(M, "bcast"))))
+		opened++;
+	cr_expect(opened > 1 && opened < 20, "%d", opened);
+	cr_expect(t_refused("max_bytes"));
+	if (opened)
+		closedir(dir[--opened]);
+	again = opendir(t_path(M, "bcast"));
+	cr_assert_not_null(again);
+	closedir(again);
+	while (opened)
+		closedir(dir[--opened]);
+}
