@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 /* Of <linux/nsfs.h>, since Linux 6.11. Both take a process's number as the argument and return one. */
 #define NSFS_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
 #define NSFS_PID_IN_PIDNS _IOR(0xb7, 0x8, int)
@@ -43,10 +45,14 @@ static bool proc_is_ours(void)
 	return readlink("/proc/self", text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();
 }
 
+static bool groups_fixed;
+
 void ipc_place_learn(void)
 {
 	bool usable = proc_is_ours();
+	char text[8];
 
+	groups_fixed = ipc_proc_read("/proc/self/setgroups", text, sizeof(text)) > 0 && strncmp(text, "deny", 4) == 0;
 	for (unsigned i = 0; i < LINKS; i++)
 		if (!usable || !link_read(getpid(), i, ours[i]))
 			ours[i][0] = '\0';
@@ -74,6 +80,11 @@ int ipc_place_root(pid_t thread)
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)thread);
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+bool ipc_place_groups_fixed(void)
+{
+	return groups_fixed;
 }
 
 /* capget(2) of any thread; no capabilities where it fails. */

@@ -35,6 +35,9 @@ unsigned ipc_place_differs(pid_t thread, unsigned which);
  */
 int ipc_place_root(pid_t thread);
 
+/* Whether setgroups(2) is forbidden in our user namespace: user_namespaces(7). */
+bool ipc_place_groups_fixed(void);
+
 /*
  * A thread's effective capabilities as bits, as far as they count for what is ours: none where it is in another user
  * namespace, or cannot be seen.

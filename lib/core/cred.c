@@ -65,14 +65,43 @@ bool ipc_may_override(const struct ipc_cred *cred)
  */
 static _Thread_local bool entered;
 
+static bool groups_are(int n, const gid_t *groups)
+{
+	gid_t *own;
+	bool same;
+
+	if (getgroups(0, NULL) != n)
+		return false;
+	own = calloc((size_t)n + 1, sizeof(*own));
+	same = own && getgroups(n, own) == n && memcmp(own, groups, (size_t)n * sizeof(*own)) == 0;
+	free(own);
+	return same;
+}
+
+/*
+ * Where an ordinary user made the user namespace, setgroups(2) is forbidden in it for good, to us as to the callers:
+ * they have the groups that we have.
+ */
+static int groups_take(int n, const gid_t *groups)
+{
+	if (ipc_place_groups_fixed())
+		return groups_are(n, groups) ? 0 : -EPERM;
+	return syscall(SYS_setgroups, n, groups) < 0 ? -errno : 0;
+}
+
+static void groups_drop(void)
+{
+	if (!ipc_place_groups_fixed() && syscall(SYS_setgroups, 0, NULL) < 0)
+		abort();
+}
+
 /*
  * The bare system calls change this thread alone; the library's would change all. Only the effective identity changes:
  * the real and the saved one stay ours, by which nobody else may signal or trace us, and by which we come back.
  */
-static int thread_become(uid_t uid, gid_t gid, int n, const gid_t *groups)
+static int thread_become(uid_t uid, gid_t gid)
 {
-	if (syscall(SYS_setgroups, n, groups) < 0 || syscall(SYS_setresgid, -1, gid, -1) < 0 ||
-	    syscall(SYS_setresuid, -1, uid, -1) < 0)
+	if (syscall(SYS_setresgid, -1, gid, -1) < 0 || syscall(SYS_setresuid, -1, uid, -1) < 0)
 		return -errno;
 	return 0;
 }
@@ -89,7 +118,9 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 	entered = true;
 	r = ipc_proc_groups(cred->pid, cred->uid, &groups);
 	if (r >= 0)
-		r = thread_become(cred->uid, cred->gid, r, groups);
+		r = groups_take(r, groups);
+	if (r >= 0)
+		r = thread_become(cred->uid, cred->gid);
 	free(groups);
 	/* Another user id has put them down already. */
 	if (r >= 0 && cred->uid == 0)
@@ -110,8 +141,9 @@ void ipc_cred_leave(const struct ipc_cred *cred)
 	 * somebody else would serve everybody as him: an end is better.
 	 */
 	if (syscall(SYS_setresuid, -1, getuid(), -1) < 0 || ipc_caps_take(ipc_own_caps()) < 0 ||
-	    thread_become(getuid(), getgid(), 0, NULL) < 0)
+	    thread_become(getuid(), getgid()) < 0)
 		abort();
+	groups_drop();
 }
 
 /* Copies the caller's limit; false where we may not ask for it. */
@@ -141,7 +173,7 @@ static int cred_become(const struct ipc_cred *cred)
 
 	if (n < 0)
 		return n;
-	if (setgroups((size_t)n, groups) < 0 || setresgid(cred->gid, cred->gid, cred->gid) < 0 ||
+	if (groups_take(n, groups) < 0 || setresgid(cred->gid, cred->gid, cred->gid) < 0 ||
 	    setresuid(cred->uid, cred->uid, cred->uid) < 0)
 		return -EPERM;
 	free(groups);
