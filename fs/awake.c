@@ -4,11 +4,13 @@
  * microseconds that its request takes, and where waking it costs more than the request itself, as on virtual machines
  * whose processors have to be woken by the hypervisor, this is the cure. It is the whole machine's, and costs what
  * spinning costs, on every processor: so only as long as there is much to do, and unasked only on small virtual
- * machines.
+ * machines, and not while a battery feeds them.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fs.h"
@@ -17,22 +19,34 @@
 enum { AWAKE_REQUESTS = 64 };
 #define AWAKE_PERIOD INT64_C(10000000)
 
+/* So often it is looked whether the machine runs on its battery, while there is something to do. */
+#define LOOK_NS INT64_C(30000000000)
+
 /* PM_QOS_CPU_LATENCY_DEFAULT_VALUE: any latency will do. */
 #define LATENCY_ANY 2000000000
 
 /* Up to so many processors do it unasked. */
 enum { AWAKE_CPUS = 4 };
 
-/* cpuidle's driver for guests: its first state polls, its second leaves the processor to the hypervisor. */
-static bool awake_guest(void)
+/* The first word of a file of /sys; "" where there is none. */
+static void sys_word(const char *path, char word[static 16])
 {
-	char driver[16] = "";
-	int fd = open("/sys/devices/system/cpu/cpuidle/current_driver", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, driver, sizeof(driver) - 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, word, 15);
 
 	if (fd >= 0)
 		close(fd);
-	return n > 0 && strncmp(driver, "haltpoll", 8) == 0;
+	word[n > 0 ? n : 0] = '\0';
+	word[strcspn(word, "\n")] = '\0';
+}
+
+/* cpuidle's driver for guests: its first state polls, its second leaves the processor to the hypervisor. */
+static bool awake_guest(void)
+{
+	char driver[16];
+
+	sys_word("/sys/devices/system/cpu/cpuidle/current_driver", driver);
+	return strncmp(driver, "haltpoll", 8) == 0;
 }
 
 static void awake_set(struct fs_awake *awake, int32_t microseconds)
@@ -43,10 +57,74 @@ static void awake_set(struct fs_awake *awake, int32_t microseconds)
 
 static void awake_hold(struct fs_awake *awake, bool on)
 {
+	struct timespec now;
+
+	if (on == awake->told.now)
+		return;
 	awake_set(awake, on ? awake->latency : LATENCY_ANY);
-	awake->held = on;
-	if (!on)
-		ipc_loop_set_spin(awake->loop, awake->spin_ns);
+	awake->told.now = on;
+	if (on) {
+		awake->told.times++;
+		awake->told.since = ipc_now();
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	awake->told.before_ns += ipc_now() - awake->told.since;
+	awake->told.ended = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	ipc_loop_set_spin(awake->loop, awake->spin_ns);
+}
+
+/* There is a battery of the machine's own, and nothing else feeds it (Documentation/power/power_supply_class.rst). */
+static bool awake_on_battery(void)
+{
+	bool battery = false, fed = false;
+	glob_t supplies;
+
+	if (glob("/sys/class/power_supply/*", 0, NULL, &supplies) != 0)
+		return false;
+	for (size_t i = 0; i < supplies.gl_pathc; i++) {
+		char path[300], type[16], online[16], scope[16];
+
+		snprintf(path, sizeof(path), "%s/type", supplies.gl_pathv[i]);
+		sys_word(path, type);
+		snprintf(path, sizeof(path), "%s/online", supplies.gl_pathv[i]);
+		sys_word(path, online);
+		snprintf(path, sizeof(path), "%s/scope", supplies.gl_pathv[i]);
+		sys_word(path, scope);
+		if (strcmp(type, "Battery") != 0)
+			fed |= online[0] == '1';
+		else if (strcmp(scope, "Device") != 0)
+			battery = true;
+	}
+	globfree(&supplies);
+	return battery && !fed;
+}
+
+/* In a helper's thread: the firmware may take its time to say. */
+static void awake_look(struct ipc_job *job)
+{
+	struct fs_awake *awake = ipc_container(job, struct fs_awake, look);
+
+	awake->found_battery = awake_on_battery();
+}
+
+static void awake_looked(struct ipc_job *job)
+{
+	struct fs_awake *awake = ipc_container(job, struct fs_awake, look);
+
+	awake->looking = false;
+	awake->on_battery = awake->found_battery;
+	if (awake->on_battery)
+		awake_hold(awake, false);
+}
+
+/* Who asked for it has it on a battery, too. */
+static void awake_look_again(struct fs_awake *awake, int64_t now)
+{
+	if (!awake->pool || awake->looking || now - awake->looked < LOOK_NS)
+		return;
+	awake->looked = now;
+	awake->looking = ipc_pool_submit(awake->pool, &awake->look, awake_look, awake_looked) == 0;
 }
 
 static void awake_check(struct ipc_timer *timer)
@@ -82,6 +160,9 @@ int fs_awake_start(struct fs_awake *awake, struct ipc_loop *loop, const struct f
 			    err == EACCES ? "; only root may keep the processors awake" : "");
 		return -err;
 	}
+	awake->on_battery = unasked && awake_on_battery();
+	awake->looked = ipc_now();
+	awake->pool = unasked ? ipc_pool_new(loop, 1) : NULL;
 	awake->latency = (int32_t)(latency_ns / 1000);
 	/* Opening it asks for no latency at all. */
 	awake_set(awake, LATENCY_ANY);
@@ -107,12 +188,13 @@ static void awake_window(struct fs_awake *awake)
 	int64_t now;
 
 	awake->requests = awake->clients = 0;
-	if (awake->held) {
+	if (awake->told.now) {
 		ipc_loop_set_spin(awake->loop, room ? awake->spin_ns : 0);
 		return;
 	}
 	now = ipc_now();
-	if (now - awake->since <= AWAKE_PERIOD &&
+	awake_look_again(awake, now);
+	if (now - awake->since <= AWAKE_PERIOD && !awake->on_battery &&
 	    ipc_timer_start(awake->loop, &awake->timer, now + AWAKE_PERIOD, awake_check) == 0)
 		awake_hold(awake, true);
 	awake->since = now;
@@ -131,6 +213,8 @@ void fs_awake_end(struct fs_awake *awake)
 	if (awake->fd < 0)
 		return;
 	ipc_timer_stop(awake->loop, &awake->timer);
+	ipc_pool_free(awake->pool);
+	awake->pool = NULL;
 	close(awake->fd);
 	awake->fd = -1;
 }

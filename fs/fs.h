@@ -90,9 +90,13 @@ struct fs_awake {
 	int fd; /* -1: nothing does */
 	struct ipc_loop *loop;
 	struct ipc_timer timer;
+	struct ipc_pool *pool; /* looks at the power supply */
+	struct ipc_job look;
+	int64_t looked; /* when the last look began */
+	bool looking, on_battery, found_battery;
 	int32_t latency; /* microseconds */
 	int64_t spin_ns; /* as usual */
-	bool held;
+	struct ipc_awake told;
 	unsigned total;			/* requests since the timer's last turn */
 	unsigned requests, clients;	/* of the present window */
 	pid_t client[FS_AWAKE_CLIENTS]; /* their threads, as far as there is room */

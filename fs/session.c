@@ -198,6 +198,7 @@ static int session_start(struct fs *fs)
 	fs_steps_start(&fs->steps, fs->loop);
 	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs_kept_start(&fs->kept);
+	fs->opt.ipc.awake = &fs->awake.told;
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
 	if (!fs->ipc)
 		return -errno;

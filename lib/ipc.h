@@ -42,6 +42,15 @@ bool ipc_may_override(const struct ipc_cred *);
 /* What a user may have of, each: quota.h. */
 enum ipc_quota { IPC_QUOTA_HANDLES, IPC_QUOTA_PARKED, IPC_QUOTA_CHANNELS, IPC_QUOTA_BYTES, IPC_QUOTA_COUNT };
 
+/* How often and how long the machine's processors were kept awake for this mount's sake: -o cpu_latency. */
+struct ipc_awake {
+	bool now;
+	uint64_t times;
+	int64_t since;	   /* ipc_now() when the present or last one began */
+	int64_t before_ns; /* of all that have ended */
+	int64_t ended;	   /* when the last one did, CLOCK_REALTIME in nanoseconds */
+};
+
 struct ipc_options {
 	const char *prefix;	/* of kernel names; NULL: none */
 	const char *mountpoint; /* absolute; NULL: there is no mount, and what must go through it is EOPNOTSUPP */
@@ -49,6 +58,7 @@ struct ipc_options {
 	bool mq_lines;		       /* frame by lines unless a facet says otherwise */
 	bool shared;		       /* other users than our own may come */
 	bool net;		       /* and may have our network */
+	const struct ipc_awake *awake; /* read for MNT/status; NULL: nobody tells */
 	size_t quota[IPC_QUOTA_COUNT]; /* 0: no limit */
 	/* For the kinds that live in a Redis; NULL or 0 where there is none, or for what is usual. */
 	const char *redis;	  /* HOST[:PORT], [ADDR]:PORT, or /PATH of a Unix socket; several with spaces between */

@@ -46,6 +46,9 @@ struct ipc_status {
 	int listed; /* -errno where a kind could not be listed whole */
 };
 
+/* How long the processors have been kept awake, in nanoseconds. */
+int64_t ipc_status_awake(const struct ipc_awake *);
+
 extern const struct ipc_status_writer ipc_status_lines, ipc_status_json, ipc_status_brief, ipc_status_metrics,
 	ipc_status_dot;
 

@@ -3,10 +3,12 @@
  * what is not known or 0, but not `openers`, which tells the one from the other, nor a depth. That is a third of the
  * text, for who reads it every second.
  */
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "deadlock.h"
+#include "instance.h"
 #include "people.h"
 #include "quote.h"
 #include "status.h"
@@ -165,7 +167,13 @@ static int brief_row(struct ipc_status *s, const struct ipc_status_row *row)
 
 static int json_end(struct ipc_status *s)
 {
-	fputs("\n]}\n", s->out);
+	const struct ipc_awake *awake = s->ipc->opt.awake;
+
+	fputs("\n]", s->out);
+	if (awake)
+		fprintf(s->out, ", \"cpu_latency\": {\"now\": %s, \"times\": %" PRIu64 ", \"seconds\": %.3f}",
+			awake->now ? "true" : "false", awake->times, (double)ipc_status_awake(awake) / 1e9);
+	fputs("}\n", s->out);
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 /* MNT/status: a line for each channel. */
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "deadlock.h"
+#include "instance.h"
 #include "status.h"
 
 static const char *lines_number(bool known, int64_t value, char *buf, size_t size)
@@ -45,4 +47,22 @@ static int lines_row(struct ipc_status *s, const struct ipc_status_row *row)
 	return 0;
 }
 
-const struct ipc_status_writer ipc_status_lines = {.begin = lines_begin, .row = lines_row};
+/* Only where there is something to tell: it is the whole machine's, and nobody may have asked for it. */
+static int lines_end(struct ipc_status *s)
+{
+	const struct ipc_awake *awake = s->ipc->opt.awake;
+	char last[32] = "now";
+	time_t ended;
+	struct tm tm;
+
+	if (!awake || !awake->times)
+		return 0;
+	ended = (time_t)(awake->ended / 1000000000);
+	if (!awake->now && localtime_r(&ended, &tm))
+		strftime(last, sizeof(last), "until %H:%M:%S", &tm);
+	fprintf(s->out, "cpu_latency: processors kept awake %s; %" PRIu64 " times, %.3fs in all\n", last, awake->times,
+		(double)ipc_status_awake(awake) / 1e9);
+	return 0;
+}
+
+const struct ipc_status_writer ipc_status_lines = {.begin = lines_begin, .row = lines_row, .end = lines_end};

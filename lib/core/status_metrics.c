@@ -204,6 +204,11 @@ static void metrics_daemon(struct ipc_status *s)
 			(double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
 				(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
 	}
+	if (s->ipc->opt.awake) {
+		metrics_head(out, "ipcfs_awake_seconds", "counter", "How long all processors were kept awake.");
+		fprintf(out, "# UNIT ipcfs_awake_seconds seconds\nipcfs_awake_seconds_total %.3f\n",
+			(double)ipc_status_awake(s->ipc->opt.awake) / 1e9);
+	}
 	metrics_head(out, "ipcfs_resident_memory_bytes", "gauge", "Memory of the daemon.");
 	fprintf(out, "# UNIT ipcfs_resident_memory_bytes bytes\nipcfs_resident_memory_bytes %ld\n", metrics_resident());
 	metrics_quotas(s);

@@ -219,3 +219,50 @@ t_test(forms, nothing_is_there_and_all_can_be_read)
 	t_bash(0, "python3 -B $READERS/openmetrics.py $M/status@metrics; python3 -B $READERS/graph.py $M/status@dot");
 	t_bash(0, "cat $M/status@metrics | tail -n 1 | grep -qx '# EOF'; test -f $M/status@dot; ! ls $M | grep @");
 }
+
+/* --- the machine's processors --- */
+
+/* Requests that come as fast as they can. */
+#define BUSY                                                                                                             \
+	"python3 -c 'import os, sys\nf = os.open(sys.argv[1], os.O_WRONLY)\nfor i in range(5000): os.write(f, b\"x\")' " \
+	"$M/bcast/b\n"
+
+t_test_bare(forms, status_tells_when_processors_were_kept_awake)
+{
+	if (geteuid() != 0 || access("/dev/cpu_dma_latency", W_OK) < 0)
+		cr_skip_test("/dev/cpu_dma_latency is missing, or not for us");
+	M = t_mount_start("-o", "cpu_latency=100us", NULL);
+	t_check("touch $M/bcast/b; grep -c cpu_latency $M/status\n" BUSY
+		"until grep -Eq '^cpu_latency: processors kept awake until [0-9:]{8}; [1-9][0-9]* times, [0-9.]+s in all$' "
+		"$M/status; do sleep 0.02; done; grep -c cpu_latency $M/status\n"
+		"python3 -c 'import json, sys; c = json.load(open(sys.argv[1]))[\"cpu_latency\"]; "
+		"print(c[\"now\"], c[\"times\"] > 0, c[\"seconds\"] > 0)' $M/status@json",
+		"0\n1\nFalse True True\n");
+}
+
+/* A battery that nothing charges, as /sys shows it. */
+t_test_bare(forms, processors_sleep_on_a_battery)
+{
+	char *out;
+
+	if (geteuid() != 0 || access("/dev/cpu_dma_latency", W_OK) < 0)
+		cr_skip_test("/dev/cpu_dma_latency is missing, or not for us");
+	if (t_sh(NULL, "sh", "unshare -m mount -t tmpfs tmpfs /sys/class/power_supply 2>/dev/null", NULL) != 0)
+		cr_skip_test("the kernel forbids to mount over /sys");
+	t_write(t_format("%s/battery.sh", t_scratch()),
+		"mount -t tmpfs tmpfs /sys/class/power_supply; cd /sys/class/power_supply; mkdir BAT0 AC m\n"
+		"echo Battery >BAT0/type; echo Mains >AC/type; echo $1 >AC/online; M=$PWD/m; $IPCFS $M; touch $M/bcast/b\n" BUSY
+		"python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"cpu_latency\"][\"times\"] > 0)' $M/status@json\n"
+		"fusermount3 -u $M");
+	cr_assert_eq(t_sh(NULL, "sh", t_format("exec unshare -m bash %s/battery.sh 0", t_scratch()), &out), 0, "%s",
+		     out);
+	cr_expect_str_eq(out, "False\n");
+	t_sh(NULL, "sh",
+	     "grep -q haltpoll /sys/devices/system/cpu/cpuidle/current_driver && [ $(nproc) -le 4 ] && echo guest",
+	     &out);
+	if (strcmp(out, "guest\n") != 0)
+		return; /* where it is not used unasked at all, the mains change nothing */
+	cr_assert_eq(t_sh(NULL, "sh", t_format("exec unshare -m bash %s/battery.sh 1", t_scratch()), &out), 0, "%s",
+		     out);
+	cr_expect_str_eq(out, "True\n");
+}
