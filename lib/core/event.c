@@ -10,6 +10,7 @@
 #include "handle.h"
 #include "kind.h"
 #include "log.h"
+#include "native.h"
 #include "ref.h"
 
 enum { EVENTS_BYTES = 1 << 20 };
@@ -83,6 +84,8 @@ void ipc_event_of_ref(struct ipc *ipc, enum ipc_event_type type, const struct ip
 	/* Names that are no channels of their own (a process, an address) are not in MNT/status either. */
 	if (!ref->kind->names->depth || !ipc_kind_shown(ipc, ref->kind))
 		return;
+	if (type == IPC_EVENT_MADE || type == IPC_EVENT_REMOVED)
+		ipc_native_expect(ipc, type, plain.kind, plain.base);
 	if (!st && ref->kind->names->stat(ipc, &plain, &now) == 0)
 		e.st = &now;
 	e.path = ipc_ref_path(&plain);
@@ -111,10 +114,12 @@ static int event_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags
 	(void)ino;
 	if (h->writable)
 		return ipc_refuse(ipc, &h->cred, EACCES, "events", "events are for reading");
-	if (!ipc->events)
+	if (!ipc->events) {
 		ipc->events = ipc_log_new(ipc, EVENTS_BYTES);
-	if (!ipc->events)
-		return -ENOMEM;
+		if (!ipc->events)
+			return -ENOMEM;
+		ipc_native_start(ipc);
+	}
 	ipc_log_join(ipc->events, &e->log);
 	h->waitq = &e->log.waitq;
 	h->flushes = IPC_FLUSH_NEVER;
@@ -127,6 +132,7 @@ static void event_close(struct ipc_handle *h)
 
 	if (!ipc_log_leave(&event_reader(h)->log))
 		return;
+	ipc_native_stop(ipc);
 	ipc_log_free(ipc->events);
 	ipc->events = NULL;
 }

@@ -31,9 +31,10 @@ struct ipc {
 	char *scratch;
 	size_t scratch_size;
 	struct ipc_refusals *refusals;
-	struct ipc_log *events;	 /* event.h; NULL while nobody reads MNT/events */
-	void *users, *last_user; /* quota.c */
-	uid_t uid;		 /* ours */
+	struct ipc_native *native; /* native.h; NULL while nobody reads MNT/events */
+	struct ipc_log *events;	   /* event.h; NULL while nobody reads MNT/events */
+	void *users, *last_user;   /* quota.c */
+	uid_t uid;		   /* ours */
 };
 
 /* Where a kind keeps its own state for the whole instance; NULL in the beginning. */

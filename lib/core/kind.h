@@ -65,6 +65,9 @@ struct ipc_kind_names {
 	 * A descriptor of the directory where others make and remove names of the kind, or -1. Or NULL: there is none.
 	 */
 	int (*dir)(struct ipc *);
+	/* The object that a file in there is, before the instance's prefix is taken off; NULL: none of the kind. Or
+	 * NULL: of its own name. */
+	const char *(*name_of)(const char *file);
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 	/*

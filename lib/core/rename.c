@@ -54,7 +54,9 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to)
 {
+	const struct ipc_event_value old[IPC_EVENT_VALUES] = {{.key = "from", .text = from->base}};
 	struct ipc_chan *chan = ipc_chan_find(ipc, from->kind, from->base);
+	int r;
 
 	if (from->facet_at || to->facet_at)
 		return ipc_ref_refuse_verb(ipc, cred, from->facet_at ? from : to, "link");
@@ -71,6 +73,11 @@ int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 	 */
 	if (ipc_ref_may_remove(ipc, cred, from) < 0)
 		return -EPERM;
+	r = ipc_chan_link(chan, cred, to);
+	if (r < 0)
+		return r;
 	ipc_names_changed(ipc, from->kind);
-	return ipc_chan_link(chan, cred, to);
+	if (ipc->events)
+		ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, &chan->st, old);
+	return 0;
 }

@@ -20,6 +20,8 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (chan && !ipc_list_empty(&chan->links)) {
 		ipc_chan_unlink(ipc, ref->kind, ref->base);
 		ipc_names_changed(ipc, ref->kind);
+		if (ipc->events)
+			ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, ref, &chan->st, NULL);
 		return 0;
 	}
 	if (r == 0)

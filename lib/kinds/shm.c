@@ -354,6 +354,7 @@ static const struct ipc_kind_names shm_names = {
 	.chattr = shm_chattr,
 	.readlink = shm_readlink,
 	.dir = shm_dir,
+	.name_of = shm_name_of,
 	.list = shm_list,
 	.depth = shm_depth,
 };

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "queue.h"
@@ -12,6 +14,12 @@
 TestSuite(events, .timeout = 60);
 
 enum { ANN = 54321, BOB = 54322 };
+
+/* A mount of kinds whose names only it makes: other tests' queues and semaphores are not told of there. */
+static void mount_alone(void)
+{
+	M = t_mount_start("-o", "kinds=bcast", NULL);
+}
 
 /* Reads on until that stands in what has come; returns all of it. */
 static char *events_until(int fd, const char *part)
@@ -73,6 +81,70 @@ t_test(events, kernel_objects_are_told_of_too)
 	close(fd);
 }
 
+static unsigned events_count(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, part)); text++)
+		n++;
+	return n;
+}
+
+/* By their own calls; who it was the kernel does not say. */
+t_test(events, what_others_make_and_remove_is_told)
+{
+	struct queue q = queue_make("q", 1, 16);
+	char *sem = t_format("/%s", t_name("s")), *shm = t_format("/%s", t_name("h")), *text;
+	int fd = events_open();
+
+	queue_unlink(&q);
+	queue_make("q", 1, 16);
+	text = events_until(fd, t_format("mq/%s made\n", q.name));
+	cr_assert(strstr(text, t_format("mq/%s removed\n", q.name)), "%s", text);
+	cr_assert_neq(sem_open(sem, O_CREAT, 0600, 0), SEM_FAILED);
+	close(shm_open(shm, O_CREAT | O_RDWR, 0600));
+	text = events_until(fd, t_format("shm/%s made\n", t_name("h")));
+	/* It is made under another name first; those of the tests begin alike. */
+	cr_assert_eq(events_count(text, " sem/"), events_count(text, " sem/ipct-"), "%s", text);
+	cr_assert(strstr(text, t_format("sem/%s made\n", t_name("s"))), "%s", text);
+	sem_unlink(sem);
+	shm_unlink(shm);
+	text = events_until(fd, t_format("shm/%s removed\n", t_name("h")));
+	cr_assert(strstr(text, t_format("sem/%s removed\n", t_name("s"))), "%s", text);
+	close(fd);
+}
+
+t_test(events, what_is_made_through_the_mount_is_told_once)
+{
+	int fd = events_open();
+	char *text;
+
+	t_bash(0,
+	       "cd $M; for i in {1..300}; do touch sem/${P}x; mv sem/${P}x sem/${P}y; rm sem/${P}y; done; touch mq/${P}q; rm "
+	       "mq/${P}q; sleep 0.3; : >/dev/shm/${P}end");
+	text = events_until(fd, t_format("shm/%s made", t_name("end")));
+	cr_assert_eq(events_count(text, t_format("sem/%s made", t_name("x"))), 300, "%s", text);
+	cr_assert_eq(events_count(text, t_format("sem/%s made", t_name("y"))), 300, "%s", text);
+	cr_assert_eq(events_count(text, t_format("sem/%s removed", t_name("x"))), 300, "%s", text);
+	cr_assert_eq(events_count(text, t_format("mq/%s made", t_name("q"))), 1, "%s", text);
+	cr_assert_eq(events_count(text, t_format("mq/%s removed", t_name("q"))), 1, "%s", text);
+	t_bash(0, "rm /dev/shm/${P}end");
+	close(fd);
+}
+
+t_test(events, a_second_name_comes_and_goes)
+{
+	int fd = events_open();
+	char *text;
+
+	t_bash(0, "cd $M/pipe; mkfifo ${P}a; ln ${P}a ${P}b; rm ${P}a; rm ${P}b");
+	text = events_until(fd, t_format("pipe/%s removed", t_name("b")));
+	cr_assert(strstr(text, t_format("pipe/%s made pid=", t_name("b"))), "%s", text);
+	cr_assert(strstr(text, t_format("command=ln from=%s\n", t_name("a"))), "%s", text);
+	cr_assert(strstr(text, t_format("pipe/%s removed pid=", t_name("a"))), "%s", text);
+	close(fd);
+}
+
 /* A script that reads events, and has begun to. */
 static pid_t events_script(const char *script)
 {
@@ -82,23 +154,27 @@ static pid_t events_script(const char *script)
 	return pid;
 }
 
-t_test(events, head_takes_a_line)
+t_test_bare(events, head_takes_a_line)
 {
-	pid_t pid = events_script("exec head -n1 $M/events");
+	pid_t pid;
 	char *out;
 
+	mount_alone();
+	pid = events_script("exec head -n1 $M/events");
 	t_bash(0, "touch $M/bcast/${P}a");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0, "%s", out);
 	cr_assert_not_null(strstr(out, t_format("bcast/%s made pid=", t_name("a"))), "%s", out);
 	cr_assert_eq(strchr(out, '\n') + 1 - out, (ptrdiff_t)strlen(out), "%s", out);
 }
 
-t_test(events, a_shell_loop_reads_line_by_line)
+t_test_bare(events, a_shell_loop_reads_line_by_line)
 {
-	pid_t pid = events_script("while read -r time name event rest; do echo $name $event; "
-				  "[ $event = closed ] && break; done < $M/events");
+	pid_t pid;
 	char *out;
 
+	mount_alone();
+	pid = events_script("while read -r time name event rest; do echo $name $event; "
+			    "[ $event = closed ] && break; done < $M/events");
 	t_bash(0, "touch $M/bcast/${P}a");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0, "%s", out);
 	cr_assert_str_eq(out, t_format("bcast/%s made\nbcast/%s opened\nbcast/%s closed\n", t_name("a"), t_name("a"),
@@ -113,23 +189,26 @@ t_test(events, a_reader_can_be_interrupted)
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 128 + SIGTERM);
 }
 
-t_test(events, without_waiting_there_is_nothing)
+t_test_bare(events, without_waiting_there_is_nothing)
 {
-	int fd = t_open(t_path(M, "events"), O_RDONLY | O_NONBLOCK);
 	char buf[64];
+	int fd;
 
+	mount_alone();
+	fd = t_open(t_path(M, "events"), O_RDONLY | O_NONBLOCK);
 	t_check_errno(read(fd, buf, sizeof(buf)), EAGAIN);
 	close(fd);
 	t_check_errno(open(t_path(M, "events"), O_RDWR | O_CLOEXEC), EACCES);
 }
 
 /* Checked by another parser than ours. */
-t_test(events, json_is_json_whatever_the_names)
+t_test_bare(events, json_is_json_whatever_the_names)
 {
 	pid_t pid;
 	char *out;
 
 	t_need("python3");
+	mount_alone();
 	pid = events_script("exec python3 -uc 'import json, os, sys\n"
 			    "names = []\n"
 			    "for line in open(sys.argv[1], \"rb\"):\n"
@@ -145,12 +224,14 @@ t_test(events, json_is_json_whatever_the_names)
 			      "'rtl\\\\xe2\\\\x80\\\\xae', 'a space', 'end']\n");
 }
 
-t_test(events, no_name_breaks_a_line)
+t_test_bare(events, no_name_breaks_a_line)
 {
-	int fd = events_open();
 	unsigned lines = 0, made = 0;
 	char *text;
+	int fd;
 
+	mount_alone();
+	fd = events_open();
 	t_bash(0, "cd $M/bcast; for n in $'new\\nline' $'esc\\e[31m' $'\\xff\\xfe' $'rtl\\xe2\\x80\\xae' 'a space'; do "
 		  "touch \"${P}$n\"; done; rm ${P}*");
 	text = events_until(fd, "x80\\xae removed");
@@ -190,6 +271,7 @@ t_test(events, a_job_given_back_and_one_that_is_dead)
 	text = events_until(fd, " dead pid=");
 	cr_assert(strstr(text, t_format("mq/%s given_back pid=", q.name)), "%s", text);
 	cr_assert(strstr(text, " messages=1\n"), "%s", text);
+	cr_assert(strstr(text, t_format("mq/%s.dead made\n", q.name)), "%s", text);
 	close(fd);
 }
 

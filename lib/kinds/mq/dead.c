@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "core/changed.h"
 #include "core/event.h"
+#include "core/ref.h"
+#include "kinds/kinds.h"
 #include "names.h"
 #include "owed.h"
 
@@ -72,6 +75,19 @@ void mq_dead_bury(struct mq_debt *d)
 	ipc_task_post(o->chan->ipc->loop, &o->dead.task);
 }
 
+static void dead_made(struct mq_owed *o, const char *name)
+{
+	struct ipc *ipc = o->chan->ipc;
+	const char *base = ipc_unprefixed(ipc, name);
+	struct ipc_ref ref;
+
+	ipc_names_changed(ipc, &ipc_mq);
+	if (!ipc->events || !base)
+		return;
+	ref = ipc_ref_of(&ipc_mq, base);
+	ipc_event_of_ref(ipc, IPC_EVENT_MADE, NULL, &ref, NULL, NULL);
+}
+
 /*
  * Opens NAME.dead, made as NAME is if there is none. Another user's would give him our messages. Returns 0, or -errno
  * with a line in why.
@@ -101,6 +117,8 @@ static int dead_open(struct mq_owed *o, char *why, size_t why_size)
 		r = mq_make(&owner, name, like.st_mode, attr.mq_maxmsg, attr.mq_msgsize, why, why_size);
 		if (r < 0 && r != -EEXIST)
 			return r;
+		if (r == 0)
+			dead_made(o, name);
 		fd = mq_names_queue(name, O_WRONLY, 0, NULL);
 	}
 	if (fd < 0)

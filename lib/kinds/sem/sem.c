@@ -244,6 +244,7 @@ static const struct ipc_kind_names sem_names = {
 	.chattr = sem_chattr,
 	.list = sem_list,
 	.dir = sem_dir,
+	.name_of = sem_name_of,
 	.depth = sem_depth,
 };
 

@@ -1,0 +1,240 @@
+#include "native.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "kind.h"
+#include "ref.h"
+
+/*
+ * What is told a moment later can be told better: by then we know what we did ourselves, and names that were only on
+ * the way to others (sem_open(3) makes each semaphore under another name, and links it) are gone again.
+ */
+#define MOMENT INT64_C(100000000)
+/* What we expect to be told of what we did ourselves is so old at most. */
+#define STALE (20 * MOMENT)
+
+/* BATCH: bytes that are taken in a moment, 2,000 names or more. AHEAD: how far on what is gone again is looked for. */
+enum { BATCH = 65536, EXPECTED_MAX = 1024, AHEAD = 64 };
+
+/* The directory of an event of which nothing is left to tell. */
+enum { DONE = -1 };
+
+struct expected {
+	const struct ipc_kind *kind; /* NULL: none */
+	enum ipc_event_type type;
+	uint64_t name; /* name_hash() */
+	int64_t since;
+};
+
+struct ipc_native {
+	struct ipc *ipc;
+	struct ipc_watch watch;
+	struct ipc_timer timer;
+	int wd[IPC_KINDS_MAX]; /* of each kind's directory; 0: it has none */
+	struct expected expected[EXPECTED_MAX];
+	unsigned next; /* of expected, in turn */
+	size_t len;    /* of the batch, which has come a moment ago */
+	char batch[BATCH] __attribute__((aligned(__alignof__(struct inotify_event))));
+};
+
+static uint64_t name_hash(const char *name)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static void native_expect(struct ipc_native *n, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
+{
+	n->expected[n->next] =
+		(struct expected){.kind = kind, .type = type, .name = name_hash(name), .since = ipc_now()};
+	n->next = (n->next + 1) % EXPECTED_MAX;
+}
+
+void ipc_native_expect(struct ipc *ipc, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
+{
+	unsigned i = ipc_kind_index(ipc, kind);
+
+	if (ipc->native && i < IPC_KINDS_MAX && ipc->native->wd[i])
+		native_expect(ipc->native, type, kind, name);
+}
+
+/* Then it is no longer. */
+static bool was_expected(struct ipc_native *n, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
+{
+	uint64_t hash = name_hash(name);
+
+	for (unsigned i = 0; i < EXPECTED_MAX; i++) {
+		struct expected *e = &n->expected[i];
+
+		if (e->kind != kind || e->type != type || e->name != hash || ipc_now() - e->since > STALE)
+			continue;
+		e->kind = NULL;
+		return true;
+	}
+	return false;
+}
+
+static enum ipc_event_type event_type(const struct inotify_event *event)
+{
+	return event->mask & (IN_CREATE | IN_MOVED_TO) ? IPC_EVENT_MADE : IPC_EVENT_REMOVED;
+}
+
+/* What has gone again is not told of as made, nor as removed then. */
+static void native_tell(struct ipc_native *n, const struct ipc_kind *kind, const char *name, enum ipc_event_type type)
+{
+	struct ipc_ref ref = ipc_ref_of(kind, name);
+	struct ipc_event e = {.type = type, .path = ipc_ref_path(&ref)};
+	struct stat st;
+
+	if (type == IPC_EVENT_MADE && kind->names->stat(n->ipc, &ref, &st) < 0)
+		native_expect(n, IPC_EVENT_REMOVED, kind, name);
+	else
+		ipc_event(n->ipc, &e);
+}
+
+/* NULL: it is no name of the kind. */
+static const char *native_name(const struct ipc_native *n, unsigned kind, const struct inotify_event *event)
+{
+	const char *(*name_of)(const char *) = n->ipc->kinds[kind]->names->name_of;
+	const char *name = NULL;
+
+	if (n->wd[kind] == event->wd)
+		name = name_of ? name_of(event->name) : event->name;
+	name = name ? ipc_unprefixed(n->ipc, name) : NULL;
+	return name && *name && strlen(name) <= IPC_NAME_MAX ? name : NULL;
+}
+
+static void native_event(struct ipc_native *n, struct inotify_event *event, bool tell)
+{
+	for (unsigned i = 0; i < IPC_KINDS_MAX && n->ipc->kinds[i]; i++) {
+		const struct ipc_kind *kind = n->ipc->kinds[i];
+		const char *name = native_name(n, i, event);
+
+		if (!name)
+			continue;
+		if (tell)
+			native_tell(n, kind, name, event_type(event));
+		else if (was_expected(n, event_type(event), kind, name))
+			event->wd = DONE;
+		return;
+	}
+}
+
+static struct inotify_event *event_next(struct inotify_event *event)
+{
+	return (struct inotify_event *)(void *)((char *)(event + 1) + event->len);
+}
+
+/* Takes back what was made, and is removed further on. */
+static void native_cancel(struct inotify_event *made, const struct inotify_event *end)
+{
+	struct inotify_event *event = event_next(made);
+
+	for (int i = 0; i < AHEAD && event < end && (event->wd != made->wd || strcmp(event->name, made->name) != 0);
+	     i++)
+		event = event_next(event);
+	if (event < end && event->wd == made->wd && strcmp(event->name, made->name) == 0 &&
+	    event_type(event) == IPC_EVENT_REMOVED)
+		event->wd = made->wd = DONE;
+}
+
+static void native_batch(struct ipc_native *n)
+{
+	struct inotify_event *first = (struct inotify_event *)(void *)n->batch, *event;
+	const struct inotify_event *end = (const struct inotify_event *)(void *)(n->batch + n->len);
+
+	for (event = first; event < end; event = event_next(event)) {
+		if (event->len && !(event->mask & IN_ISDIR))
+			native_event(n, event, false);
+		else
+			event->wd = DONE;
+	}
+	for (event = first; event < end; event = event_next(event)) {
+		if (event->wd != DONE && event_type(event) == IPC_EVENT_MADE)
+			native_cancel(event, end);
+		if (event->wd != DONE)
+			native_event(n, event, true);
+	}
+}
+
+/* What has waited for a moment is told, and what has come meanwhile waits for one. */
+static void native_due(struct ipc_timer *timer)
+{
+	struct ipc_native *n = ipc_container(timer, struct ipc_native, timer);
+	ssize_t len;
+
+	native_batch(n);
+	len = IPC_RETRY(read(n->watch.fd, n->batch, sizeof(n->batch)));
+	n->len = len > 0 ? (size_t)len : 0;
+	if (n->len)
+		ipc_timer_start(n->ipc->loop, timer, ipc_now() + MOMENT, native_due);
+}
+
+static void native_ready(struct ipc_watch *watch, uint32_t events)
+{
+	struct ipc_native *n = ipc_container(watch, struct ipc_native, watch);
+
+	(void)events;
+	if (!n->timer.slot)
+		native_due(&n->timer);
+}
+
+/* --- beginning and end --- */
+
+static void native_watch(struct ipc_native *n, int fd)
+{
+	for (unsigned i = 0; i < IPC_KINDS_MAX && n->ipc->kinds[i]; i++) {
+		const struct ipc_kind *kind = n->ipc->kinds[i];
+		int dir = kind->names->dir && ipc_kind_shown(n->ipc, kind) ? kind->names->dir(n->ipc) : -1, wd;
+		char path[32];
+
+		if (dir < 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+		wd = inotify_add_watch(fd, path, IN_CREATE | IN_DELETE | IN_MOVE);
+		n->wd[i] = wd > 0 ? wd : 0;
+	}
+}
+
+void ipc_native_start(struct ipc *ipc)
+{
+	struct ipc_native *n = calloc(1, sizeof(*n));
+	int fd = n ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
+
+	if (fd < 0) {
+		free(n);
+		return;
+	}
+	n->ipc = ipc;
+	n->watch.fd = -1;
+	if (ipc_watch_add(ipc->loop, &n->watch, fd, EPOLLIN | EPOLLET, native_ready) < 0) {
+		close(fd);
+		free(n);
+		return;
+	}
+	native_watch(n, fd);
+	ipc->native = n;
+}
+
+void ipc_native_stop(struct ipc *ipc)
+{
+	struct ipc_native *n = ipc->native;
+	int fd = n ? n->watch.fd : -1;
+
+	if (!n)
+		return;
+	ipc->native = NULL;
+	ipc_timer_stop(ipc->loop, &n->timer);
+	ipc_watch_remove(&n->watch);
+	close(fd);
+	free(n);
+}
