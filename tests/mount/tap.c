@@ -48,6 +48,22 @@ t_test(tap, of_a_queue_tells_who)
 	t_check("cut -f2,4,5 seen", "in\tbash\tjob\nout\thead\tjob\n");
 }
 
+/* A process may call itself what it likes; the columns stay. */
+t_test(tap, of_a_queue_keeps_its_columns_whatever_the_command)
+{
+	pid_t pid;
+
+	t_need("python3");
+	queue_make("q", 10, 64);
+	pid = tap_start("mq/${P}q@tap,lines,meta");
+	t_bash(0,
+	       "bash -c 'printf \"a\\t\\r\\033[31m\\377\" >/proc/self/comm; echo job >$M/mq/${P}q@lines'; rm $M/mq/${P}q");
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
+	t_check("python3 -c 'for line in open(\"seen\", encoding=\"ascii\"):\n"
+		"  print(line.rstrip(\"\\n\").split(\"\\t\")[1:2] + line.rstrip(\"\\n\").split(\"\\t\")[3:])'",
+		"['in', 'a\\\\x09\\\\x0d\\\\x1b[31m\\\\xff', 'job']\n");
+}
+
 /* From writer to batch, past the queue. */
 t_test(tap, of_a_batch_sees_each_message)
 {

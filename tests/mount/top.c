@@ -262,6 +262,19 @@ t_test(top, keys_live_when_the_daemon_does_not_answer)
 	terminal_end();
 }
 
+/* Nobody waits for who looks, though he is stopped in the middle of a look. */
+t_test(top, that_is_stopped_delays_nobody)
+{
+	t_bash(0, "touch $M/bcast/b");
+	terminal_start(80, 24, "-d 0.1");
+	t_await(terminal_has("OWED NAME\nbcast"));
+	t_bash(0, "kill -STOP $(" TMUX
+		  " list-panes -F '#{pane_pid}'); timeout 15 seq 20000 >$M/bcast/b@lines; cat $M/status@json "
+		  ">/dev/null; : >$M/bcast/new; kill -CONT $(" TMUX " list-panes -F '#{pane_pid}')");
+	t_await(terminal_has(" new\n"));
+	terminal_end();
+}
+
 /* --- many --- */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -311,5 +324,10 @@ t_test_bare(top, five_thousand_channels_are_there_soon_and_cost_little)
 		/* Both together are below 2 % where the processors are quiet. */
 		cr_expect_leq(used + daemon, 5 * sysconf(_SC_CLK_TCK) * 3 / 100, "%ld and %ld ticks", used, daemon);
 	}
+	keys("G");
+	t_await(terminal_has(" 999\n"));
+	t_bash(0, TMUX " resize-window -x 200 -y 50");
+	keys("g '/' 4 9 9 9 Enter");
+	t_await(terminal_has(" 4999 ") && terminal_has("INB/s"));
 	terminal_end();
 }
