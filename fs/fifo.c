@@ -23,8 +23,6 @@
 
 /* How many helpers open FIFOs at once; each is through as soon as the loop has answered it. */
 enum { HELPERS_MAX = 8 };
-/* What the helpers' names begin with, in the mount's root. */
-static const char helper_prefix[] = ".fifo-";
 
 int fs_fifo_by_pid(const void *a, const void *b)
 {
@@ -106,7 +104,6 @@ static int fifo_make_node(struct fs_fifo *f)
 	f->node = fs_node_new_fifo(f->fs, &st);
 	if (!f->node)
 		return -ENOMEM;
-	sprintf(f->path, "%s/%s%llu", f->fs->opt.mountpoint, helper_prefix, (unsigned long long)f->node->serial);
 	return 0;
 }
 
@@ -251,7 +248,7 @@ void fs_fifo_open(fuse_req_t req, const struct ipc_ref *ref, int flags, ino_t in
 		fs_reply_err(req, r);
 		return;
 	}
-	f = calloc(1, sizeof(*f) + strlen(fs->opt.mountpoint) + sizeof(helper_prefix) + 24);
+	f = calloc(1, sizeof(*f) + strlen(fs->opt.mountpoint) + sizeof("/" FS_FIFO_HELPER) + 12);
 	if (!f) {
 		fs_reply_err(req, -ENOMEM);
 		return;
@@ -314,7 +311,7 @@ struct fs_node *fs_fifo_lookup_helper(struct fs *fs, const struct ipc_cred *cred
 {
 	struct ipc_list *pos, *next;
 
-	if (!fs->fifos || strncmp(name, helper_prefix, strlen(helper_prefix)) != 0)
+	if (!fs->fifos || strncmp(name, FS_FIFO_HELPER, strlen(FS_FIFO_HELPER)) != 0)
 		return NULL;
 	ipc_list_each(pos, next, &fs->fifos->working) {
 		struct fs_fifo *f = ipc_container(pos, struct fs_fifo, link);

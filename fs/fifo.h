@@ -15,7 +15,8 @@ struct fs_fifos {
 	struct ipc_pool *pool;
 	struct ipc_watch watch; /* inotify's */
 	struct ipc_list parked, waiting, working, ready;
-	void *by_pid; /* of those whose openers are to come back */
+	unsigned slots; /* a bit for each name that a helper opens by */
+	void *by_pid;	/* of those whose openers are to come back */
 	void *by_wd;
 };
 
@@ -38,6 +39,7 @@ struct fs_fifo {
 	struct fs_node *node;
 	struct ipc_job job;
 	atomic_int helper; /* its thread */
+	int slot;	   /* of its name */
 	int fd, wd;	   /* of the helper: our end; -errno */
 	struct ipc_timer timer;
 	int64_t until;
@@ -57,6 +59,9 @@ void fs_fifo_expect_no_more(struct fs_fifo *);
 /* Ends it, at any time. fail: before anybody was told of it; the opener gets that error. */
 void fs_fifo_free(struct fs_fifo *);
 void fs_fifo_fail(struct fs_fifo *, int err);
+
+/* What the name begins with by which a helper opens, in the mount's root. Behind it is the number of its slot. */
+#define FS_FIFO_HELPER ".fifo-"
 
 /* Gives those that wait for a helper to one, as long as there are any. */
 void fs_fifo_start_waiting(struct fs_fifos *);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <search.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
@@ -51,12 +52,32 @@ static void fifo_work(struct ipc_job *job)
 
 static void fifo_work_done(struct ipc_job *job);
 
+/*
+ * The kernel keeps what was looked up by a name, and so the FIFO's inode, until it is short of memory or that name is
+ * looked up again. So there are few names.
+ */
+static void fifo_take_name(struct fs_fifo *f)
+{
+	f->slot = __builtin_ctz(~f->fs->fifos->slots);
+	f->fs->fifos->slots |= 1u << f->slot;
+	sprintf(f->path, "%s/" FS_FIFO_HELPER "%d", f->fs->opt.mountpoint, f->slot);
+}
+
+static void fifo_give_name(struct fs_fifo *f)
+{
+	f->fs->fifos->slots &= ~(1u << f->slot);
+}
+
 void fs_fifo_start_waiting(struct fs_fifos *fifos)
 {
 	while (!ipc_list_empty(&fifos->waiting)) {
 		struct fs_fifo *f = ipc_container(fifos->waiting.next, struct fs_fifo, link);
-		int r = ipc_pool_submit(fifos->pool, &f->job, fifo_work, fifo_work_done);
+		int r;
 
+		fifo_take_name(f);
+		r = ipc_pool_submit(fifos->pool, &f->job, fifo_work, fifo_work_done);
+		if (r < 0)
+			fifo_give_name(f);
 		/* As soon as another is through. */
 		if (ipc_pool_is_busy(r) && !ipc_list_empty(&fifos->working))
 			return;
@@ -122,6 +143,7 @@ static void fifo_work_done(struct ipc_job *job)
 	struct fs_fifo *before;
 	int r;
 
+	fifo_give_name(f);
 	ipc_list_remove(&f->link);
 	ipc_list_append(&fifos->ready, &f->link);
 	if (f->dead) {

@@ -221,3 +221,30 @@ t_test(fifo_ends, daemon_killed_while_a_socket_waits_for_its_client)
 	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, &out), 0);
 	cr_assert_str_eq(out, "");
 }
+
+static long resident(void)
+{
+	return strtol(strstr(t_read(t_format("/proc/%d/status", (int)M->daemon)), "VmRSS:") + strlen("VmRSS:"), NULL,
+		      10);
+}
+
+static void open_often(int times)
+{
+	for (int i = 0; i < times; i++)
+		close(t_open(t_path(M, "mq/%s@fifo", q.name), i % 2 ? O_WRONLY : O_RDONLY));
+}
+
+/* The kernel keeps inodes for as long as it knows a name of them, and what it keeps we must keep. */
+t_test(fifo_ends, memory_does_not_grow_with_the_opens)
+{
+	long before;
+
+#ifdef __SANITIZE_ADDRESS__
+	cr_skip_test("the sanitizer keeps what was freed");
+#endif
+	make();
+	open_often(1000);
+	before = resident();
+	open_often(4000);
+	cr_assert_lt(resident() - before, 1000, "%ld KiB more", resident() - before);
+}
