@@ -120,7 +120,7 @@ struct fs {
 	struct timespec started;
 	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
 	unsigned fixed_count;
-	struct ipc_list files, nodes;
+	struct ipc_list files, dirs, nodes;
 	struct fs_kept kept;
 	size_t node_count, node_peak; /* the most since memory was given back last */
 	struct fs_listers listers;
@@ -241,6 +241,7 @@ void fs_rename(fuse_req_t, fuse_ino_t parent, const char *name, fuse_ino_t newpa
 void fs_opendir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
+void fs_dir_close_all(struct fs *); /* what no RELEASEDIR will close any more */
 
 /* file.c: opening and making. io.c: reading, writing, polling. close.c: close(2). */
 void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);

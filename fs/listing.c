@@ -7,6 +7,7 @@
 
 /* A listing, made whole at opendir(3), in the form that READDIR replies have. */
 struct dir_list {
+	struct ipc_list link; /* of all that are open */
 	fuse_req_t req;
 	char *buf;
 	size_t len, size;
@@ -53,6 +54,7 @@ static struct dir_list *list_new(fuse_req_t req)
 		return NULL;
 	list->req = req;
 	list->fs = fs_of(req);
+	ipc_list_append(&list->fs->dirs, &list->link);
 	list_add(list, ".", S_IFDIR);
 	list_add(list, "..", S_IFDIR);
 	return list;
@@ -63,8 +65,17 @@ static void list_free(struct dir_list *list)
 	fs_lister_close(&list->fs->listers, list->lister);
 	if (list->charged)
 		ipc_uncharge(list->fs->ipc, list->charged_to, list->charged);
+	ipc_list_remove(&list->link);
 	free(list->buf);
 	free(list);
+}
+
+void fs_dir_close_all(struct fs *fs)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &fs->dirs)
+		list_free(ipc_container(pos, struct dir_list, link));
 }
 
 /* It is kept until the directory is closed: its bytes are the caller's. */

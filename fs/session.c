@@ -233,6 +233,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 
 	fs->device.fd = fs->signals.fd = fs->mounts.fd = -1;
 	ipc_list_init(&fs->files);
+	ipc_list_init(&fs->dirs);
 	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->deferred);
 	ipc_list_init(&fs->replay.waiting);
@@ -267,6 +268,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_mounted_end(fs);
 	fuse_session_unmount(fs->se);
 	fs_file_close_all(fs);
+	fs_dir_close_all(fs);
 out_session:
 	fuse_session_destroy(fs->se);
 out:

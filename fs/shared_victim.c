@@ -49,7 +49,8 @@ static char status_state(const char *status)
 static bool status_is_ending(const char *status)
 {
 	uint64_t own = status_number(status, "\nSigPnd:", 16), all = own | status_number(status, "\nShdPnd:", 16);
-	uint64_t asks = signal_bit(SIGTERM) | signal_bit(SIGINT) | signal_bit(SIGHUP) | signal_bit(SIGQUIT);
+	uint64_t asks = signal_bit(SIGTERM) | signal_bit(SIGINT) | signal_bit(SIGHUP) | signal_bit(SIGQUIT) |
+			signal_bit(SIGALRM);
 
 	return (own & signal_bit(SIGKILL)) || (all & asks & ~status_number(status, "\nSigBlk:", 16));
 }
