@@ -128,10 +128,15 @@ void redis_call_drop(struct redis_call *);
  * Wake-ups, from wake() and changed() of prelude.lua: what is a word of the script's choice, "n" from changed(). name
  * NULL: wake-ups may have been missed: look at everything. Embedded by the kind, which fills kind and woken.
  */
+struct redis_word {
+	const char *text;
+	const char *data; /* what the script sent with it, or NULL */
+	size_t len;
+};
 struct redis_listener {
 	struct ipc_list link;
 	const char *kind;
-	void (*woken)(struct redis_listener *, const char *name, const char *what);
+	void (*woken)(struct redis_listener *, const char *name, const struct redis_word *what);
 };
 void redis_listen(struct redis_link *, struct redis_listener *);
 void redis_listen_end(struct redis_listener *);

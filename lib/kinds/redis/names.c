@@ -35,7 +35,7 @@ static void name_forget(struct ipc_chan *chan, void *arg)
 		k->woken(rc, NULL);
 }
 
-static void kind_woken(struct redis_listener *listener, const char *name, const char *what)
+static void kind_woken(struct redis_listener *listener, const char *name, const struct redis_word *what)
 {
 	struct redis_kind *k = ipc_container(listener, struct redis_kind, listener);
 	struct ipc_chan *chan;
@@ -46,7 +46,7 @@ static void kind_woken(struct redis_listener *listener, const char *name, const 
 		return;
 	}
 	chan = ipc_chan_find(k->ipc, k->kind, name);
-	if (strcmp(what, "n") == 0) {
+	if (strcmp(what->text, "n") == 0) {
 		k->changes++;
 		if (chan)
 			redis_chan(chan)->known = false;
@@ -63,7 +63,7 @@ static bool name_is_fresh(const struct redis_kind *k, const struct redis_chan *r
 }
 
 int redis_kind_start(struct ipc *ipc, const struct ipc_kind *kind, const char *const *fields, const char *keys,
-		     void (*woken)(struct redis_chan *, const char *what))
+		     void (*woken)(struct redis_chan *, const struct redis_word *what))
 {
 	struct redis_kind *k = calloc(1, sizeof(*k));
 

@@ -29,7 +29,7 @@ struct redis_kind {
 	 * A wake-up of a channel that somebody has open here. what: the script's word, "n": the name changed; NULL:
 	 * look at it.
 	 */
-	void (*woken)(struct redis_chan *, const char *what);
+	void (*woken)(struct redis_chan *, const struct redis_word *what);
 };
 
 /* A kind's own struct for its channels begins with this. */
@@ -55,7 +55,7 @@ static inline struct redis_kind *redis_kind(struct ipc *ipc, const struct ipc_ki
 
 /* start: fields, keys and woken as in the struct; 0 or -errno. stop: accepts what failed to start. */
 int redis_kind_start(struct ipc *, const struct ipc_kind *, const char *const *fields, const char *keys,
-		     void (*woken)(struct redis_chan *, const char *what));
+		     void (*woken)(struct redis_chan *, const struct redis_word *what));
 void redis_kind_stop(struct ipc *, const struct ipc_kind *);
 
 /* For a kind's table, as they are. */

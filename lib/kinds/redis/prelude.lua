@@ -20,10 +20,11 @@ local function now()
 	return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- How many hear it; of a cluster, only those on this server.
-local function publish(topic, what)
+-- How many hear it; of a cluster, only those on this server. data goes behind it, or nil.
+local function publish(topic, what, data)
 	local kind, name = base:sub(#prefix + 2, -2):match('^(%a+)/(.*)$')
-	return call('PUBLISH', prefix .. topic, kind .. ' ' .. what .. ' ' .. name)
+	local text = kind .. ' ' .. what .. ' ' .. name
+	return call('PUBLISH', prefix .. topic, data and text .. '\0' .. data or text)
 end
 
 -- What follows works where memory is out, too: the server looks at that before a script's first write, and this is none that needs any.

@@ -20,7 +20,7 @@ static struct redis_wake *wake_of(struct redis_conn *c)
 }
 
 /* kind NULL: everybody. */
-static void wake_tell(struct redis_link *rl, const char *kind, const char *name, const char *what)
+static void wake_tell(struct redis_link *rl, const char *kind, const char *name, const struct redis_word *what)
 {
 	struct ipc_list *pos, *next;
 
@@ -32,14 +32,21 @@ static void wake_tell(struct redis_link *rl, const char *kind, const char *name,
 	}
 }
 
-/* "KIND WHAT NAME" */
-static void wake_message(struct redis_link *rl, const char *text)
+/* "KIND WHAT NAME", and perhaps data behind a \0. */
+static void wake_message(struct redis_link *rl, const char *text, size_t len)
 {
-	char kind[IPC_KIND_NAME_MAX + 1], what[32];
+	char kind[IPC_KIND_NAME_MAX + 1], text_of_what[32];
+	struct redis_word what = {.text = text_of_what};
+	size_t end = strlen(text);
 	int at = 0;
 
-	if (sscanf(text, "%7s %31s%n", kind, what, &at) == 2 && text[at] == ' ')
-		wake_tell(rl, kind, text + at + 1, what);
+	if (sscanf(text, "%7s %31s%n", kind, text_of_what, &at) != 2 || text[at] != ' ')
+		return;
+	if (end < len) {
+		what.data = text + end + 1;
+		what.len = len - end - 1;
+	}
+	wake_tell(rl, kind, text + at + 1, &what);
 }
 
 static void wake_heard(redisAsyncContext *ac, void *answer, void *arg)
@@ -51,7 +58,7 @@ static void wake_heard(redisAsyncContext *ac, void *answer, void *arg)
 	if (!reply || w->conn.ac != ac || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
 		return;
 	if (strcmp(reply->element[0]->str, "message") == 0) {
-		wake_message(w->owner, reply->element[2]->str);
+		wake_message(w->owner, reply->element[2]->str, reply->element[2]->len);
 	} else if (++w->subscribed == TOPICS) {
 		w->owner->heard_since = ipc_now();
 		wake_tell(w->owner, NULL, NULL, NULL);

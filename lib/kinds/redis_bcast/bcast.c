@@ -16,7 +16,7 @@
 
 REDIS_SCRIPT(bcast_look);
 
-static void rbcast_woken(struct redis_chan *rc, const char *what)
+static void rbcast_woken(struct redis_chan *rc, const struct redis_word *what)
 {
 	struct rbcast_chan *c = ipc_container(rc, struct rbcast_chan, redis);
 

@@ -2,6 +2,6 @@
 run = function()
 	if call('HGET', key 'm', 'id') ~= expected then return GONE end
 	for i = 6, #ARGV do call('ZADD', key 'q', 0, ARGV[i]) end
-	wake('w', 'r')
+	deal()
 	return {1}
 end

@@ -12,6 +12,6 @@ run = function()
 	if call('ZCARD', key 'q') + call('HLEN', key 'o') >= tonumber(call('HGET', key 'm', 'maxmsg')) then return {'0'}, true end
 	local seq = call('HINCRBY', key 'm', 'seq', 1)
 	call('ZADD', key 'q', 0, args[8] .. struct.pack('>I8', FIRST + seq) .. args[9])
-	wake('w', 'r')
+	deal()
 	return {'1'}
 end

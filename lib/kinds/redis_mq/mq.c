@@ -47,13 +47,16 @@ static void wake_writer(struct rmq_chan *q, const char *holder)
 	writers->wakes++; /* it is asking at this moment, and asks again */
 }
 
-static void rmq_woken(struct redis_chan *rc, const char *what)
+static void rmq_woken(struct redis_chan *rc, const struct redis_word *word)
 {
 	struct rmq_chan *q = ipc_container(rc, struct rmq_chan, redis);
+	const char *what = word ? word->text : NULL;
 
 	if (!q->waiters[IPC_IN].ipc)
 		return;
-	if (what && what[0] == 'r')
+	if (what && what[0] == 'p')
+		rmq_sent(q, word);
+	else if (what && what[0] == 'r')
 		redis_wake_one(&q->waiters[IPC_IN]);
 	else if (what && what[0] == 'w' && what[1])
 		wake_writer(q, what + 1);
@@ -68,11 +71,13 @@ static void lease_lost(struct redis_channel *ch)
 	struct rmq_chan *q = ipc_container(ipc_container(ch, struct redis_chan, channel), struct rmq_chan, redis);
 	const struct ipc_cred cred = {.uid = q->redis.st.st_uid};
 
+	wake_all(q);
+	if (!q->redis.chan.debts)
+		return;
 	ipc_refuse(
 		q->redis.chan.ipc, &cred, ETIMEDOUT, ipc_chan_path(&q->redis.chan),
 		"the Redis had not heard of this mount for %d s: what was being worked on here went back to the queue",
 		REDIS_LEASE_MS / 1000);
-	wake_all(q);
 }
 
 void rmq_hold(struct rmq_chan *q, int more)
@@ -86,7 +91,7 @@ static int rmq_start(struct ipc *ipc)
 {
 	static const char *const fields[] = {"maxmsg", "msgsize", NULL};
 
-	return redis_kind_start(ipc, &ipc_redis_mq, fields, "qodfxwg", rmq_woken);
+	return redis_kind_start(ipc, &ipc_redis_mq, fields, "qodfxtpwg", rmq_woken);
 }
 
 static void rmq_stop(struct ipc *ipc)
@@ -249,8 +254,10 @@ static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	if (err < 0)
 		return err;
 	q = ipc_container(rc, struct rmq_chan, redis);
-	if (!q->waiters[IPC_IN].ipc)
+	if (!q->waiters[IPC_IN].ipc) {
 		rmq_settle_init(q);
+		ipc_list_init(&q->takes);
+	}
 	for (int side = IPC_IN; side <= IPC_OUT; side++) {
 		redis_waiters_init(&q->waiters[side], h->ipc, side);
 		redis_waiter_init(&r->waiter[side], h);

@@ -22,6 +22,9 @@ struct rmq_chan {
 	struct ipc_list settling;	 /* of struct rmq_debt: to go with the next call */
 	unsigned settling_count;
 	struct ipc_task settle;
+	struct ipc_list soon; /* of struct rmq_debt: the server is to know that they have come */
+	struct ipc_timer soon_timer;
+	struct ipc_list takes; /* of struct rmq_take, under way */
 };
 
 /* Messages that a call has brought. */
@@ -31,7 +34,21 @@ struct rmq_arrived {
 	size_t given;		  /* the first of what the last read was given */
 };
 
-struct rmq_take;
+/* A call that takes messages. */
+struct rmq_take {
+	struct redis_call call;
+	struct ipc_list link; /* of the channel's */
+	struct ipc_chan *chan;
+	struct rmq_handle *reader; /* NULL: it has been closed */
+	struct redis_holder holder;
+	bool owes;
+	bool waits;	/* one is to be sent to us if there is none now */
+	unsigned wakes; /* of the channel, when it was sent */
+	unsigned number;
+	unsigned stood;		   /* since that take the server was to send one; 0: it was not */
+	struct redisReply *early;  /* what was sent to us, before the answer that there was none */
+	struct rmq_debt *received; /* of the reader's: the call tells the server */
+};
 
 struct rmq_handle {
 	struct ipc_handle h;
@@ -43,9 +60,11 @@ struct rmq_handle {
 	struct rmq_take *take;	  /* under way; NULL */
 	unsigned takes, answered; /* started so far; the last of them that the server has answered */
 	struct rmq_arrived arrived;
-	int read_error;	      /* to be told to the next read */
-	bool empty;	      /* the queue was so, and we are to be told when it is not */
-	unsigned empty_wakes; /* the channel's wakes when that was asked: with more it may be so no longer */
+	unsigned standing; /* the number of the take since which the server is to send us a message; 0: it is not */
+	struct rmq_debt *received; /* without ack: the server does not know yet that it has come */
+	int read_error;		   /* to be told to the next read */
+	bool empty;		   /* the queue was so, and we are to be told when it is not */
+	unsigned empty_wakes;	   /* the channel's wakes when that was asked: with more it may be so no longer */
 
 	/* write.c */
 	struct redis_sends sends;
@@ -70,8 +89,9 @@ struct rmq_debt {
 	struct ipc_chan *chan;
 	char tag[RMQ_TAG];
 	struct redis_holder holder;
-	bool back;     /* it is given back */
-	unsigned take; /* the last of its handle's takes that settles it; 0: none */
+	bool back;		   /* it is given back */
+	struct rmq_handle *reader; /* of one that is another's to settle soon: whose `received` it is; or NULL */
+	unsigned take;		   /* the last of its handle's takes that settles it; 0: none */
 };
 
 /*
@@ -84,6 +104,22 @@ void rmq_hold(struct rmq_chan *, int more);
 ssize_t rmq_read(struct ipc_op *);
 bool rmq_put_back(struct ipc_op *, const char *message, size_t len);
 void rmq_read_close(struct rmq_handle *);
+
+/* The messages of an answer, the handle's from now on; false: nobody wants them. */
+bool rmq_arrived(struct rmq_handle *, struct redisReply *);
+
+/*
+ * sent.c. What a reader waits for is sent to him (prelude.lua: deal()), as soon as it is there.
+ */
+void rmq_sent(struct rmq_chan *, const struct redis_word *);
+/* Such a message is for r, who waits. */
+void rmq_sent_to(struct rmq_handle *, struct redisReply *);
+/* From now on the server is to send one to r; nothing any more. */
+void rmq_stand(struct rmq_handle *, unsigned take);
+void rmq_stand_end(struct rmq_handle *);
+/* The same, told to the server: what it has sent meanwhile goes back. */
+void rmq_quit(struct rmq_handle *);
+void rmq_quit_take(const struct rmq_take *); /* what it began, or was to end */
 
 /* bury.c. Whether an owed message was delivered more often than its reader's tries: it goes to NAME.dead. */
 bool rmq_bury(struct rmq_handle *, const struct redisReply *);
@@ -107,6 +143,14 @@ void rmq_settled(struct ipc_debt *);
 void rmq_given_back(struct ipc_debt *);
 void rmq_settle_init(struct rmq_chan *);
 void rmq_settle_fini(struct rmq_chan *);
+/*
+ * Without ack: the server is to know that it has come, by the reader's next take or soon; by the next settling; by that
+ * of r's now; by a take, to which the caller sees. NULL: there is none.
+ */
+void rmq_settle_soon(struct rmq_debt *);
+void rmq_settle_next(struct rmq_debt *);
+void rmq_settle_received(struct rmq_handle *);
+struct rmq_debt *rmq_settle_by_take(struct rmq_handle *);
 /* Sends what is to be settled now; for the end of a channel. */
 void rmq_settle_now(struct rmq_chan *);
 

@@ -1,9 +1,35 @@
 -- What the scripts of a queue share. Its keys: key'q', a sorted set of messages, each behind two bytes of its priority (the highest
 -- first) and eight of its number, so that its order is theirs; key'o', a hash of what is owed: those ten bytes to who owes it (daemon, holder, four bytes of
 -- how often it was delivered) and the message; key'd', a hash: how often what was given back has been delivered; key'f', the writers in line
--- (daemon:handle by arrival, and '-' where nobody can tell here whether the daemon hears us); key'x', those who stepped aside; key'w', key'g': daemons to be woken when there is a message, or room.
+-- (daemon:handle by arrival, and '-' where nobody can tell here whether the daemon hears us); key'x', those who stepped aside; key't',
+-- a list of readers who wait (daemon:holder:number of their call); key'p', a hash of those who were sent a message, and have not been heard
+-- of since (daemon:holder), to its tag and that number; key'w', key'g': daemons to be woken when there is a message, or room.
 -- Numbers begin in the middle of what eight bytes hold.
 local FIRST = 4503599627370496
+
+-- There are messages. Each reader who waits is sent one, and owes it until it is settled, ack or not; if his daemon does not hear it, he
+-- waits no more: he asks again when it is back. Who only looks is woken.
+local function deal()
+	while true do
+		local reader = call('LPOP', key 't')
+		if not reader then break end
+		local message = call('ZRANGE', key 'q', 0, 0)[1]
+		if not message then
+			call('LPUSH', key 't', reader)
+			return
+		end
+		local id, holder, number = reader:match('^(.*):(.*):(.*)$')
+		local tag = message:sub(1, 10)
+		local deliveries = struct.pack('>I4', (call('HGET', key 'd', tag) or 0) + 1)
+		if publish('d:' .. id, 'p' .. holder .. number, deliveries .. message) > 0 then
+			call('ZREM', key 'q', message)
+			call('HSET', key 'o', tag, id .. holder .. deliveries .. message:sub(11))
+			call('HSET', key 'p', id .. ':' .. holder, tag .. number)
+			call('ZADD', key 'l', now() + 30000, id)
+		end
+	end
+	if call('EXISTS', key 'q') == 1 then wake('w', 'r') end
+end
 
 -- There may be room: the first in line is woken, or if nobody waits who only polls. One who does not hear it (his daemon has died, or has
 -- no connection at the moment) steps aside, to key'x', and holds nobody up; he has his place again when he comes back.
@@ -50,6 +76,9 @@ local function recover()
 		end
 	end
 	leave_line(dead)
-	if back then wake('w', 'r') end
+	for _, reader in ipairs(call('HKEYS', key 'p')) do
+		if dead[reader:match('^[^:]*')] then call('HDEL', key 'p', reader) end
+	end
+	if back then deal() end
 	make_room()
 end

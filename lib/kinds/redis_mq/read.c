@@ -15,18 +15,7 @@
 REDIS_SCRIPT(mq_take);
 
 /* So many messages at most in one answer. */
-enum { TAKE_MAX = 4000 };
-
-/* A call that takes messages. */
-struct rmq_take {
-	struct redis_call call;
-	struct ipc_chan *chan;
-	struct rmq_handle *reader; /* NULL: it has been closed */
-	struct redis_holder holder;
-	bool owes;
-	unsigned wakes; /* of the channel, when it was sent */
-	unsigned number;
-};
+enum { TAKE_MAX = 4000, TAKE_ARGS = 8 };
 
 /* --- taking --- */
 
@@ -53,22 +42,63 @@ static void arrived_bury(struct rmq_handle *r)
 	reply->elements = r->arrived.count = kept;
 }
 
+bool rmq_arrived(struct rmq_handle *r, redisReply *reply)
+{
+	if (!redis_reader_wants(&r->h))
+		return false;
+	arrived_clear(&r->arrived);
+	r->arrived = (struct rmq_arrived){.reply = reply, .next = 1, .count = reply->elements, .given = 1};
+	r->empty = false;
+	if (r->h.owing)
+		arrived_bury(r);
+	return true;
+}
+
 /* What came is kept for the reader who asked, unless he is not there any more. */
 static void take_arrived(struct rmq_take *t, const redisReply *reply)
 {
-	struct rmq_chan *q = rmq_chan(t->chan);
-	struct rmq_handle *r = t->reader;
-	redisReply *copy = r && redis_reader_wants(&r->h) ? redis_reply_copy(reply) : NULL;
+	redisReply *copy = t->reader ? redis_reply_copy(reply) : NULL;
 
-	if (!copy) {
-		rmq_return(q, reply, 1, reply->elements, t->holder, t->owes);
+	if (copy && rmq_arrived(t->reader, copy))
+		return;
+	redis_reply_free(copy);
+	rmq_return(rmq_chan(t->chan), reply, 1, reply->elements, t->holder, t->owes);
+}
+
+/* There was nothing, and he stands in line for the next; or has been sent it before we heard of that. */
+static void take_nothing(struct rmq_take *t)
+{
+	struct rmq_handle *r = t->reader;
+	redisReply *early = t->early;
+
+	t->early = NULL;
+	if (r)
+		r->empty = true;
+	if (!t->waits)
+		return;
+	if (!r || !redis_reader_wants(&r->h)) {
+		redis_reply_free(early);
+		rmq_quit_take(t);
 		return;
 	}
-	arrived_clear(&r->arrived);
-	r->arrived = (struct rmq_arrived){.reply = copy, .next = 1, .count = copy->elements, .given = 1};
-	r->empty = false;
-	if (t->owes)
-		arrived_bury(r);
+	rmq_stand(r, t->number);
+	if (early)
+		rmq_sent_to(r, early);
+}
+
+/* It is out of the server's hands, and out of ours. */
+static void take_end(struct rmq_take *t, bool settled)
+{
+	struct rmq_chan *q = rmq_chan(t->chan);
+
+	ipc_list_remove(&t->link);
+	redis_reply_free(t->early);
+	if (t->received && !settled)
+		rmq_settle_next(t->received);
+	else
+		free(t->received);
+	free(t);
+	ipc_chan_drop(&q->redis.chan);
 }
 
 static void take_done(struct redis_call *call, int err, const redisReply *reply)
@@ -87,16 +117,17 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 		r->answered = t->number;
 	if (r && err)
 		r->read_error = err;
-	else if (r && reply->elements == 1)
-		r->empty = true;
-	else if (!err && reply->elements > 1)
+	if (err && err != -ENOTCONN)
+		rmq_quit_take(t);
+	else if (!err && reply->elements == 1)
+		take_nothing(t);
+	else if (!err)
 		take_arrived(t, reply);
 	if (left > 0)
 		redis_wake_one(&q->waiters[IPC_IN]);
 	if (r)
 		ipc_waitq_wake(&r->waitq);
-	free(t);
-	ipc_chan_drop(&q->redis.chan);
+	take_end(t, !err);
 }
 
 /* How many messages, and bytes of them, the read has room for. */
@@ -113,42 +144,64 @@ static void take_measure(const struct ipc_op *op, int64_t *count, int64_t *bytes
 	}
 }
 
+/* What the take is to tell and to ask. Returns the tags, to be freed. */
+static char *take_args(struct rmq_take *t, const struct ipc_op *op, struct redis_arg args[static TAKE_ARGS])
+{
+	struct rmq_handle *r = t->reader;
+	struct rmq_chan *q = rmq_chan(t->chan);
+	bool waits = !op->nonblock && !(r->h.facets.set & IPC_F_DRAIN);
+	int64_t count, bytes;
+	char *tags;
+
+	take_measure(op, &count, &bytes);
+	/* Of a cluster nobody can tell there whether we hear what is sent. */
+	t->waits = waits && !redis_link_is_of_cluster(q->redis.channel.link);
+	args[0] = redis_number(count);
+	args[1] = redis_number(bytes);
+	args[2] = redis_text(r->holder.text);
+	args[3] = redis_text(t->owes ? "1" : "0");
+	args[4] = t->waits ? redis_number(t->number) : redis_text(waits ? "wake" : "");
+	args[5] = redis_text(ipc_list_empty(&q->waiters[IPC_IN].list) ? "0" : "1");
+	tags = rmq_settle_tags(r, &args[6].len);
+	args[6].data = tags ? tags : "";
+	args[7] = r->standing ? redis_number(r->standing) : redis_text("");
+	return tags;
+}
+
 static int take_start(struct ipc_op *op)
 {
 	struct rmq_handle *r = rmq_handle(op->handle);
 	struct rmq_chan *q = rmq_chan(r->h.chan);
 	struct rmq_take *t = calloc(1, sizeof(*t));
-	bool waits = !op->nonblock && !(r->h.facets.set & IPC_F_DRAIN);
-	struct redis_arg args[6];
-	int64_t count, bytes;
+	struct redis_arg args[TAKE_ARGS];
 	char *tags;
 	int err;
 
 	if (!t)
 		return -ENOMEM;
-	take_measure(op, &count, &bytes);
 	t->chan = r->h.chan;
 	t->reader = r;
 	t->owes = r->h.owing != NULL;
 	t->call.once = true;
 	t->wakes = q->waiters[IPC_IN].wakes;
 	t->holder = r->holder;
-	args[0] = redis_number(count);
-	args[1] = redis_number(bytes);
-	args[2] = redis_text(t->owes ? r->holder.text : "");
-	args[3] = redis_text(waits ? "1" : "0");
-	args[4] = redis_text(ipc_list_empty(&q->waiters[IPC_IN].list) ? "0" : "1");
-	tags = rmq_settle_tags(r, &args[5].len);
-	args[5].data = tags ? tags : "";
-	err = redis_call_start(&q->redis.channel, &t->call, &redis_script_mq_take, args, 6, take_done);
+	t->number = r->takes + 1;
+	rmq_settle_now(q); /* what he has given back is not his any more */
+	tags = take_args(t, op, args);
+	err = redis_call_start(&q->redis.channel, &t->call, &redis_script_mq_take, args, TAKE_ARGS, take_done);
 	free(tags);
 	if (err < 0) {
 		free(t);
 		return err;
 	}
-	t->number = ++r->takes;
+	r->takes++;
+	t->received = rmq_settle_by_take(r);
+	t->stood = r->standing;
+	rmq_stand_end(r);
 	r->take = t;
 	r->empty = false;
+	ipc_list_init(&t->link);
+	ipc_list_append(&q->takes, &t->link);
 	ipc_chan_hold(t->chan);
 	return -EINPROGRESS;
 }
@@ -295,16 +348,18 @@ void rmq_read_close(struct rmq_handle *r)
 {
 	struct rmq_chan *q = rmq_chan(r->h.chan);
 
+	rmq_quit(r);
 	if (r->arrived.reply)
 		rmq_return(q, r->arrived.reply, r->arrived.next, r->arrived.count, r->holder,
 			   r->h.facets.set & IPC_F_ACK);
 	arrived_clear(&r->arrived);
 	/* What comes goes back: take_arrived(). */
 	if (r->take && redis_call_withdraw(&r->take->call)) {
-		free(r->take);
-		ipc_chan_drop(r->h.chan);
+		rmq_quit_take(r->take);
+		take_end(r->take, false);
 	} else if (r->take) {
 		r->take->reader = NULL;
 	}
 	r->take = NULL;
+	rmq_settle_received(r);
 }

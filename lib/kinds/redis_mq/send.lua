@@ -31,7 +31,7 @@ run = function()
 			add[2 * i] = prio .. struct.pack('>I8', FIRST + seq + i) .. ARGV[first + i - 1]
 		end
 		for i = 1, 2 * n, 2000 do call('ZADD', key 'q', unpack(add, i, math.min(i + 1999, 2 * n))) end
-		wake('w', 'r')
+		deal()
 	end
 	if n == count and place then
 		call('ZREM', key 'f', ticket)

@@ -88,10 +88,15 @@ char *rmq_settle_tags(struct rmq_handle *r, size_t *len)
 
 	*len = 0;
 	if (!ipc_settle_oldest(&r->h, &count))
+		count = 0;
+	count += r->received != NULL;
+	if (!count)
 		return NULL;
 	tags.text = malloc((size_t)count * RMQ_TAG);
 	tags.room = tags.text ? (size_t)count * RMQ_TAG : 0;
 	ipc_settle_each(&r->h, tag_add, &tags);
+	if (r->received)
+		tag_add(&r->received->debt, &tags);
 	*len = tags.len;
 	return tags.text;
 }
@@ -100,6 +105,59 @@ char *rmq_settle_tags(struct rmq_handle *r, size_t *len)
 static bool settled_before(const struct rmq_debt *d)
 {
 	return d->take && d->take == rmq_handle(d->debt.handle)->answered;
+}
+
+/* So long a reader may take to ask for the next message, whose call says it, too. */
+#define SOON_NS INT64_C(2000000)
+
+void rmq_settle_next(struct rmq_debt *d)
+{
+	struct rmq_chan *q = rmq_chan(d->chan);
+
+	if (d->reader)
+		d->reader->received = NULL;
+	d->reader = NULL;
+	ipc_list_remove(&d->link);
+	ipc_list_append(&q->settling, &d->link);
+	q->settling_count++;
+	ipc_task_post(d->chan->ipc->loop, &q->settle);
+}
+
+static void soon_is_now(struct ipc_timer *timer)
+{
+	struct rmq_chan *q = ipc_container(timer, struct rmq_chan, soon_timer);
+
+	while (!ipc_list_empty(&q->soon))
+		rmq_settle_next(ipc_container(q->soon.next, struct rmq_debt, link));
+	rmq_settle_now(q);
+}
+
+void rmq_settle_soon(struct rmq_debt *d)
+{
+	struct rmq_chan *q = rmq_chan(d->chan);
+	struct ipc_loop *loop = q->redis.chan.ipc->loop;
+
+	ipc_list_append(&q->soon, &d->link);
+	if (!q->soon_timer.slot && ipc_timer_start(loop, &q->soon_timer, ipc_now() + SOON_NS, soon_is_now) < 0)
+		soon_is_now(&q->soon_timer);
+}
+
+void rmq_settle_received(struct rmq_handle *r)
+{
+	if (r->received)
+		rmq_settle_next(r->received);
+}
+
+struct rmq_debt *rmq_settle_by_take(struct rmq_handle *r)
+{
+	struct rmq_debt *d = r->received;
+
+	r->received = NULL;
+	if (!d)
+		return NULL;
+	d->reader = NULL;
+	ipc_list_remove(&d->link);
+	return d;
 }
 
 static void settle_end(struct ipc_debt *debt, bool back)
@@ -134,11 +192,15 @@ void rmq_given_back(struct ipc_debt *debt)
 void rmq_settle_init(struct rmq_chan *q)
 {
 	ipc_list_init(&q->settling);
+	ipc_list_init(&q->soon);
 	ipc_task_init(&q->settle, settle_task);
 }
 
 void rmq_settle_fini(struct rmq_chan *q)
 {
+	ipc_timer_stop(q->redis.chan.ipc->loop, &q->soon_timer);
+	while (!ipc_list_empty(&q->soon))
+		rmq_settle_next(ipc_container(q->soon.next, struct rmq_debt, link));
 	ipc_task_cancel(&q->settle);
 	while (!ipc_list_empty(&q->settling))
 		free(ipc_container(ipc_list_pop(&q->settling), struct rmq_debt, link));

@@ -1,8 +1,10 @@
--- A reader's next messages. args: how many at most, how many bytes at most (one always), the holder's number or '' where nothing is to be
--- owed, 1 where somebody waits if there is none, 1 where others wait beside him; the tags of what he owed, and is done.
+-- A reader's next messages. args: how many at most, how many bytes at most (one always), the holder's number, 1 where they are to be owed;
+-- where there is none, '' or 'wake': his daemon is to be woken, or this call's number: he is to be sent one; 1 where others wait beside him;
+-- the tags of what he owed, and is done; and the number of an earlier call by which he waits, or ''.
 -- {how many are left, message, ...}, each behind the two bytes of its priority and eight of its number; owed ones behind four more
--- of how often they were delivered. What waits is woken by "r".
-local function settle(holder, tags)
+-- of how often they were delivered. What waits is woken by "r", or has it sent.
+local function settle(reader, holder, tags)
+	local sent = call('HGET', key 'p', reader)
 	for i = 1, #tags, 10 do
 		local tag = tags:sub(i, i + 9)
 		local owed = call('HGET', key 'o', tag)
@@ -10,18 +12,50 @@ local function settle(holder, tags)
 			call('HDEL', key 'o', tag)
 			call('HDEL', key 'd', tag)
 		end
+		if sent and sent:sub(1, 10) == tag then call('HDEL', key 'p', reader) end
+	end
+end
+
+-- What he was sent did not come.
+local function sent_before(reader, holder, owes)
+	local sent = call('HGET', key 'p', reader)
+	if not sent then return nil end
+	local tag = sent:sub(1, 10)
+	local owed = call('HGET', key 'o', tag)
+	call('HDEL', key 'p', reader)
+	if not owed or owed:sub(1, #me + #holder) ~= me .. holder then return nil end
+	if owes then return {call('ZCARD', key 'q'), owed:sub(25, 28) .. tag .. owed:sub(29)} end
+	call('HDEL', key 'o', tag)
+	call('HDEL', key 'd', tag)
+	make_room()
+	return {call('ZCARD', key 'q'), tag .. owed:sub(29)}
+end
+
+local function wait(reader, waits)
+	if waits == 'wake' then
+		call('SADD', key 'w', me)
+	elseif waits ~= '' then
+		call('RPUSH', key 't', reader .. ':' .. waits)
+		lease()
 	end
 end
 
 run = function()
 	local m = call('HMGET', key 'm', 'id')
 	if m[1] ~= expected then return GONE end
-	local count, bytes, holder, tags = tonumber(args[1]), tonumber(args[2]), args[3], args[6]
-	settle(holder, tags)
+	local count, bytes, holder, owes, waits, tags = tonumber(args[1]), tonumber(args[2]), args[3], args[4] == '1', args[5], args[7]
+	local reader = me .. ':' .. holder
+	if tags ~= '' then settle(reader, holder, tags) end
 	recover()
+	if call('EXISTS', key 't') == 1 then
+		call('LREM', key 't', 0, reader .. ':' .. args[8])
+		call('LREM', key 't', 0, reader .. ':' .. waits)
+	end
+	local again = sent_before(reader, holder, owes)
+	if again then return again end
 	local found = call('ZRANGE', key 'q', 0, count - 1)
 	if #found == 0 then
-		if args[4] == '1' then call('SADD', key 'w', me) end
+		wait(reader, waits)
 		if tags ~= '' then make_room() end
 		return {0}, true
 	end
@@ -33,23 +67,20 @@ run = function()
 		answer[n + 1] = message
 	end
 	call('ZREMRANGEBYRANK', key 'q', 0, n - 1)
-	if holder ~= '' then
-		local again = call('EXISTS', key 'd') == 1
+	local returned = call('EXISTS', key 'd') == 1
+	if owes then
 		for i = 2, n + 1 do
 			local tag, body = answer[i]:sub(1, 10), answer[i]:sub(11)
-			local deliveries = (again and call('HGET', key 'd', tag) or 0) + 1
+			local deliveries = (returned and call('HGET', key 'd', tag) or 0) + 1
 			call('HSET', key 'o', tag, me .. holder .. struct.pack('>I4', deliveries) .. body)
 			answer[i] = struct.pack('>I4', deliveries) .. answer[i]
 		end
 		lease()
-		if tags ~= '' then make_room() end
-	else
-		if call('EXISTS', key 'd') == 1 then
-			for i = 2, n + 1 do call('HDEL', key 'd', answer[i]:sub(1, 10)) end
-		end
-		make_room()
+	elseif returned then
+		for i = 2, n + 1 do call('HDEL', key 'd', answer[i]:sub(1, 10)) end
 	end
+	if tags ~= '' or not owes then make_room() end
 	answer[1] = call('ZCARD', key 'q')
-	if answer[1] == 0 and args[5] == '1' then call('SADD', key 'w', me) end
+	if answer[1] == 0 and args[6] == '1' then call('SADD', key 'w', me) end
 	return answer
 end

@@ -163,8 +163,13 @@ bool rmq_withdraw(struct ipc_op *op)
 	struct rmq_handle *w = rmq_handle(op->handle);
 	bool over;
 
-	if (ipc_op_side(op) == IPC_IN)
-		return true; /* what comes for it goes back */
+	if (ipc_op_side(op) == IPC_IN) {
+		/* What comes for it goes back. Another who reads the same open file asks for himself. */
+		rmq_quit(w);
+		w->empty = false;
+		ipc_waitq_wake(&w->waitq);
+		return true;
+	}
 	over = redis_sends_withdraw(&w->sends);
 	line_leave(w);
 	return over;

@@ -19,13 +19,13 @@
 
 REDIS_SCRIPT(sem_look);
 
-static void rsem_woken(struct redis_chan *rc, const char *what)
+static void rsem_woken(struct redis_chan *rc, const struct redis_word *what)
 {
 	struct rsem_chan *c = ipc_container(rc, struct rsem_chan, redis);
 
 	if (!c->waiters.ipc)
 		return;
-	if (what && what[0] == 'p')
+	if (what && what->text[0] == 'p')
 		redis_wake_one(&c->waiters);
 	else
 		redis_wake_all(&c->waiters);
