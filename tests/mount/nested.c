@@ -2,45 +2,15 @@
  * DESIGN.md, part 9, the other way round: ipcfs started in a user namespace or an unprivileged container, and used
  * there. What the kernel forbids here is skipped.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "container.h"
 
 TestSuite(nested, .timeout = 60);
-
-enum { FUSE_MAJOR = 10, FUSE_MINOR = 229 };
-
-/* An ordinary user, where we are root; he may use the node of /dev/fuse that nested_device() makes. */
-#define AS_USER "setpriv --reuid=54321 --regid=54321 --clear-groups "
-
-static const char *become(void)
-{
-	return geteuid() == 0 ? AS_USER : "";
-}
-
-/* A node of /dev/fuse that everybody may open, as such containers are given one; the machine's stays as it is. */
-static const char *nested_device(void)
-{
-	char *node = t_format("%s/fuse", t_scratch());
-
-	cr_assert_eq(chmod(t_scratch(), 0755), 0);
-	if (access("/dev/fuse", R_OK | W_OK) == 0 && geteuid() != 0)
-		return "/dev/fuse";
-	if (geteuid() != 0 || (mknod(node, S_IFCHR | 0666, makedev(FUSE_MAJOR, FUSE_MINOR)) < 0 && errno != EEXIST) ||
-	    chmod(node, 0666) < 0)
-		cr_skip_test("no node of /dev/fuse can be made here");
-	if (t_sh(NULL, "sh", t_format("%s test -x $IPCFS", become()), NULL) != 0)
-		cr_skip_test("an ordinary user cannot get at the program");
-	if (t_sh(NULL, "sh", t_format("exec 2>/dev/null; %s sh -c ': <>%s'", become(), node), NULL) != 0)
-		cr_skip_test("no node of /dev/fuse can be used here");
-	return node;
-}
 
 /* Mounts at $M, with a /dev/shm of its own, then does what is asked for, and ends with the daemon's status. */
 static char *nested_script(const char *options, const char *script)
@@ -59,9 +29,9 @@ static char *nested_script(const char *options, const char *script)
 /* The same as root of an ordinary user's own namespaces. */
 static const char *nested_command(const char *options, const char *script)
 {
-	const char *device = nested_device(), *flags = "-Urmipf --mount-proc --kill-child";
+	const char *device = container_device(), *flags = "-Urmipf --mount-proc --kill-child";
 
-	if (t_sh(NULL, "sh", t_format("exec 2>/dev/null; %s unshare %s true", become(), flags), NULL) != 0)
+	if (t_sh(NULL, "sh", t_format("exec 2>/dev/null; %s unshare %s true", container_user(), flags), NULL) != 0)
 		cr_skip_test("the kernel forbids user namespaces");
 	script = nested_script(options, script);
 	if (geteuid() != 0)
@@ -98,12 +68,12 @@ t_test_bare(nested, root_of_a_user_namespace_mounts_it_and_has_every_kind)
 
 t_test_bare(nested, an_unprivileged_container_mounts_it_and_has_every_kind)
 {
-	const char *device = nested_device();
+	const char *device = container_device();
 	char *out, *ipcfs = getenv("IPCFS");
 
 	t_need("bwrap");
-	if (t_sh(NULL, "sh", t_format("exec 2>/dev/null; %s bwrap --unshare-all --ro-bind / / true", become()), NULL) !=
-	    0)
+	if (t_sh(NULL, "sh", t_format("exec 2>/dev/null; %s bwrap --unshare-all --ro-bind / / true", container_user()),
+		 NULL) != 0)
 		cr_skip_test("bwrap may not make its namespaces here");
 	cr_expect_eq(
 		t_sh(NULL, "sh",
@@ -112,7 +82,7 @@ t_test_bare(nested, an_unprivileged_container_mounts_it_and_has_every_kind)
 			     "/bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp "
 			     "--dev-bind %s /dev/fuse --ro-bind %s /ipcfs --ro-bind %s /nested.sh --setenv IPCFS /ipcfs "
 			     "bash /nested.sh",
-			     become(), device, ipcfs ? ipcfs : "build/ipcfs",
+			     container_user(), device, ipcfs ? ipcfs : "build/ipcfs",
 			     nested_script("", "touch $M/sock/s\n" EVERY_KIND)),
 		     &out),
 		0, "%s", out);
@@ -167,7 +137,7 @@ t_test_bare(nested, users_are_those_of_the_mounts_own_user_namespace)
 		"user 5 \"echo secret > $M/mq/q; chmod 600 $M/mq/q; echo mem > $M/shm/x; chmod 600 $M/shm/x\"\n"
 		"stat -L -c %u:%g $M/mq/q $M/shm/x; user 6 \"cat $M/mq/q@one; cat $M/shm/x\"; user 5 \"cat $M/mq/q@one $M/shm/x\"\n"
 		"user 5 \"unshare -Ur stat -L -c %u:%g $M/mq/q $M/mq\"\n";
-	const char *device = nested_device();
+	const char *device = container_device();
 	char *out;
 
 	if (geteuid() != 0)
