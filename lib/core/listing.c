@@ -1,6 +1,7 @@
 /* ls: the names of a kind, also where they are found out by a helper's thread. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "chan.h"
 #include "cred.h"
@@ -12,6 +13,9 @@ int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind
 {
 	return kind->names->list ? kind->names->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
 }
+
+/* In bytes; tmpfs counts 20 for each name. */
+enum { LONG_DIRECTORY = 10000 };
 
 struct dir_lister {
 	struct ipc *ipc;
@@ -58,7 +62,14 @@ int ipc_list_dir(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 
 bool ipc_list_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind)
 {
-	return kind->names->find && ipc->uid == 0 && !ipc_cred_is_us(cred);
+	struct stat st;
+
+	if (!kind->names->find)
+		return false;
+	/* A directory that others fill at will; a short one is read sooner than a helper wakes up. */
+	if (kind->names->dir)
+		return fstat(kind->names->dir(ipc), &st) == 0 && st.st_size > LONG_DIRECTORY;
+	return ipc->uid == 0 && !ipc_cred_is_us(cred);
 }
 
 static void listing_work(struct ipc_job *job)
@@ -85,6 +96,8 @@ int ipc_list_begin(struct ipc *ipc, struct ipc_listing *l)
 
 int ipc_list_emit(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	l->kind->names->give(l, l->result == 0 ? emit : NULL, arg);
+	struct dir_lister lister = {.ipc = l->ipc, .kind = l->kind, .dir = "", .emit = emit, .arg = arg};
+
+	l->kind->names->give(l, l->result == 0 && emit ? dir_emit : NULL, &lister);
 	return l->result;
 }

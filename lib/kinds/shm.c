@@ -242,6 +242,13 @@ static int shm_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(v
 	return ipc_shmdir_list(ipc, shm_dir(ipc), shm_name_of, type, emit, arg);
 }
 
+static int shm_find_names(struct ipc_listing *l)
+{
+	mode_t type = ipc_place_differs(l->cred.pid, ipc_shm.names->place) ? S_IFREG : S_IFLNK;
+
+	return ipc_shmdir_find(l, shm_dir(l->ipc), shm_name_of, type);
+}
+
 static int shm_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
 	char name[NAME_MAX + 1];
@@ -356,6 +363,8 @@ static const struct ipc_kind_names shm_names = {
 	.dir = shm_dir,
 	.name_of = shm_name_of,
 	.list = shm_list,
+	.find = shm_find_names,
+	.give = ipc_shmdir_give,
 	.depth = shm_depth,
 };
 

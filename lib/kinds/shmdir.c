@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/directory.h"
@@ -96,4 +98,58 @@ int ipc_shmdir_list(struct ipc *ipc, int dir, const char *(*name_of)(const char 
 	}
 	closedir(stream);
 	return 0;
+}
+
+/* What a helper has found: names, each with its '\0'. */
+struct found {
+	char *names;
+	size_t len, size;
+	mode_t type;
+	bool failed;
+};
+
+static void found_add(void *arg, const char *name, mode_t type)
+{
+	struct found *found = arg;
+	size_t n = strlen(name) + 1;
+
+	found->type = type;
+	if (found->size - found->len < n) {
+		size_t size = 2 * found->size + n + 4096;
+		char *grown = realloc(found->names, size);
+
+		if (!grown) {
+			found->failed = true;
+			return;
+		}
+		found->names = grown;
+		found->size = size;
+	}
+	memcpy(found->names + found->len, name, n);
+	found->len += n;
+}
+
+int ipc_shmdir_find(struct ipc_listing *l, int dir, const char *(*name_of)(const char *file), mode_t type)
+{
+	struct found *found = calloc(1, sizeof(*found));
+	int r;
+
+	l->names = found;
+	if (!found)
+		return -ENOMEM;
+	r = ipc_shmdir_list(l->ipc, dir, name_of, type, found_add, found);
+	return r == 0 && found->failed ? -ENOMEM : r;
+}
+
+void ipc_shmdir_give(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	struct found *found = l->names;
+
+	if (!found)
+		return;
+	for (size_t at = 0; emit && at < found->len; at += strlen(found->names + at) + 1)
+		emit(arg, found->names + at, found->type);
+	free(found->names);
+	free(found);
+	l->names = NULL;
 }

@@ -244,3 +244,29 @@ t_test_bare(stall, listings_that_are_kept_open_are_charged)
 	while (opened)
 		closedir(dir[--opened]);
 }
+
+static int list_names(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	cr_assert_not_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* A helper reads it; and what it shows is what a short one does. */
+t_test(stall, a_long_directory_of_memory_is_listed_whole)
+{
+	const char *odd = t_format("/dev/shm/%s@ctl", t_name("o"));
+
+	make_objects();
+	close(open(odd, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	cr_expect_geq(list_names(t_path(M, "shm")), OBJECTS + 3);
+	t_check("ls $M/shm | grep -c \"^${P}o-\"; ls $M/shm | grep @ | sed s/$P//; find $M/shm -type l -name \"${P}o*\" | wc -l",
+		t_format("%d\no@@ctl\n%d\n", OBJECTS, OBJECTS + 1));
+	unlink(odd);
+	remove_objects();
+}

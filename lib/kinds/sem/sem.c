@@ -183,6 +183,11 @@ static int sem_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(v
 	return ipc_shmdir_list(ipc, sem_kind(ipc)->dir, sem_name_of, S_IFREG, emit, arg);
 }
 
+static int sem_find_names(struct ipc_listing *l)
+{
+	return ipc_shmdir_find(l, sem_kind(l->ipc)->dir, sem_name_of, S_IFREG);
+}
+
 static int sem_value(struct ipc *ipc, const struct ipc_ref *ref)
 {
 	char name[NAME_MAX + 1];
@@ -243,6 +248,8 @@ static const struct ipc_kind_names sem_names = {
 	.rename = sem_rename,
 	.chattr = sem_chattr,
 	.list = sem_list,
+	.find = sem_find_names,
+	.give = ipc_shmdir_give,
 	.dir = sem_dir,
 	.name_of = sem_name_of,
 	.depth = sem_depth,
