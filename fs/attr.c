@@ -14,8 +14,8 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 	st->st_gid = getegid();
 	st->st_atim = st->st_mtim = st->st_ctim = fs->started;
 	st->st_blksize = 4096;
-	if (node->type == FS_TEXT) {
-		st->st_mode = S_IFREG | 0444;
+	if (node->type == FS_TEXT || node->type == FS_PHANTOM) {
+		st->st_mode = S_IFREG | (node->type == FS_TEXT ? 0444 : 0);
 		st->st_nlink = 1;
 		st->st_size = node->length;
 		st->st_blocks = (node->length + 511) / 512;
@@ -236,23 +236,47 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 		fs_reply_attr(req, node, &now);
 }
 
+static void readlink_again(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)fi;
+	fs_readlink(req, ino);
+}
+
+/* The maker of a FIFO comes back to its name, and finds that now. */
+static int readlink_itself(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, char *target,
+			   size_t size)
+{
+	fs_refusal_noticed(fs, cred->pid);
+	fs_ref_text(fs, &node->ref, target, size);
+	return 0;
+}
+
 void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	struct fs *fs = fs_of(req);
 	struct fs_node *node = fs_node(fs, ino);
 	struct ipc_cred cred = fs_cred(req);
+	uint64_t notice = fs_refusal(fs, cred.pid).notice;
 	char target[PATH_MAX];
 	struct stat st;
 	int r = -EINVAL;
+
+	/* The kernel holds nothing here that a helper would wait for. */
+	if (notice && fs_notice_wait(req, notice, ino, NULL, readlink_again))
+		return;
 
 	/* Where it leads would be another object to him; what the kernel kept was for somebody else. */
 	if (node->type == FS_CHAN &&
 	    (!ipc_ref_suits(&cred, &node->ref) ||
 	     (ipc_stat(fs->ipc, &cred, &node->ref, &st) == 0 && fs_shmlink_is_unsafe(fs, &cred, &node->ref, &st))))
 		r = -ENOENT;
+	else if (node->again)
+		r = readlink_itself(fs, &cred, node, target, sizeof(target));
 	else if (node->type == FS_CHAN)
 		r = ipc_readlink(fs->ipc, &cred, &node->ref, target, sizeof(target));
 
+	if (r >= 0 && notice && !node->again)
+		fs_refusal_done(fs, cred.pid);
 	/* Behind a native unlink the entry was cached: let the kernel look again, as OPEN does. */
 	if (r == -ENOENT) {
 		fs_expect_retry(fs, cred.pid);

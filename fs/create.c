@@ -87,39 +87,74 @@ static mode_t create_mode(mode_t mode)
 	return mode | S_IRUSR | S_IWUSR;
 }
 
+/* A CREATE, and what becomes of it. */
+struct creating {
+	fuse_req_t req;
+	const struct ipc_ref *ref;
+	mode_t mode;
+	struct fuse_file_info *fi;
+	const int *result; /* what became of making it, if that has been tried */
+	bool made;	   /* it was not there before */
+	struct stat st;
+	struct fs_file *file;
+	bool cacheable;
+};
+
 /*
- * Makes a channel and opens it; result: what became of making it, if that has been tried. Where the kernel itself
- * should open what was made (a FIFO, a link), the answer is ESTALE: it then walks the path again, finds the new object
- * and opens that. With O_EXCL it would see EEXIST, and on a second try it would not come again: then the object is
- * served like others.
+ * Whether the kernel should open what was made by itself, a FIFO or a link, or by an OPEN: it tells watchers of names
+ * with their facets otherwise (notice.h). Then the answer is ESTALE: it walks the path again, finds the new object and
+ * opens that. With O_EXCL it would see EEXIST, and on a second try it would not come again: then the object is served
+ * like others.
  */
-static int create_open(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
-		       struct stat *st, struct fs_file **file, bool *cacheable, const int *result)
+static bool create_is_for_kernel(const struct creating *c, bool narrow)
 {
-	struct fs *fs = fs_of(req);
-	struct ipc_cred cred = fs_cred(req);
-	mode_t made = create_mode(mode);
-	int r = result ? *result : ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
-	bool made_now = r == 0, narrow = made_now && made != mode;
+	mode_t mode = c->st.st_mode;
+
+	if ((c->fi->flags & O_EXCL) || fs_refusal(fs_of(c->req), fs_cred(c->req).pid).pid)
+		return false;
+	if (S_ISREG(mode))
+		return c->made && !narrow && c->ref->facet_at;
+	/* Nor would the kernel follow a link for O_NOFOLLOW, or open what has a mode that denies it by now. */
+	return !S_ISLNK(mode) || !c->made || !(narrow || (c->fi->flags & O_NOFOLLOW));
+}
+
+/* Makes a channel and opens it. */
+static int create_open(struct creating *c)
+{
+	struct fs *fs = fs_of(c->req);
+	struct ipc_cred cred = fs_cred(c->req);
+	mode_t made = create_mode(c->mode);
+	int r = c->result ? *c->result : ipc_create(fs->ipc, &cred, c->ref, S_IFREG | made);
+	bool made_now = r == 0, narrow = made_now && made != c->mode;
 	int narrowed;
 
-	if (r == -EEXIST && !(fi->flags & O_EXCL))
-		r = fs_create_exists(fs, &cred, ref, fi->flags);
+	if (made_now && !c->result)
+		fs_natives_own(fs, c->ref);
+	c->made = c->made || made_now;
+	c->result = NULL;
+	if (r == -EEXIST && !(c->fi->flags & O_EXCL))
+		r = fs_create_exists(fs, &cred, c->ref, c->fi->flags);
 	if (r == 0)
-		r = ipc_stat(fs->ipc, &cred, ref, st);
-	/* Nor would the kernel follow a link for O_NOFOLLOW, or open what has a mode that denies it by now. */
-	if (r == 0 && !S_ISREG(st->st_mode) && !(fi->flags & O_EXCL) &&
-	    !(S_ISLNK(st->st_mode) && made_now && (narrow || (fi->flags & O_NOFOLLOW))) &&
-	    !fs_refusal(fs, cred.pid).pid)
+		r = ipc_stat(fs->ipc, &cred, c->ref, &c->st);
+	if (r == 0 && create_is_for_kernel(c, narrow))
 		r = -ESTALE;
 	if (r == 0)
-		r = create_handle(req, fs, ref, st, fi, file, cacheable);
-	narrowed = narrow ? create_narrow(fs, &cred, ref, mode, st) : 0;
-	if (narrowed < 0 && *file) {
-		create_undo(fs, *file);
-		*file = NULL;
+		r = create_handle(c->req, fs, c->ref, &c->st, c->fi, &c->file, &c->cacheable);
+	narrowed = narrow ? create_narrow(fs, &cred, c->ref, c->mode, &c->st) : 0;
+	if (narrowed < 0 && c->file) {
+		create_undo(fs, c->file);
+		c->file = NULL;
 	}
 	return narrowed < 0 ? narrowed : r;
+}
+
+/* The number of the notice that the creator has to wait for, or 0. */
+static uint64_t create_notice(const struct creating *c, int r)
+{
+	uint64_t notice = c->made && (r < 0 || c->ref->facet_at) ? fs_notice_made(fs_of(c->req), c->ref) : 0;
+
+	/* A FIFO's creator would have to follow a link for it. */
+	return !S_ISREG(c->st.st_mode) && (c->fi->flags & O_NOFOLLOW) ? 0 : notice;
 }
 
 /* The same for NAME@fifo, whose open goes on in fifo.c. */
@@ -131,6 +166,11 @@ static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, 
 	int r = result ? *result : ipc_create(fs->ipc, &cred, ref, S_IFREG | made);
 	struct stat st = {0};
 
+	if (r == 0) {
+		if (!result)
+			fs_natives_own(fs, ref);
+		fs_notice_made(fs, ref);
+	}
 	if (r == -EEXIST)
 		made = mode;
 	if (r == 0 || r == -EEXIST)
@@ -153,10 +193,10 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 {
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
-	struct fs_file *file = NULL;
-	bool cacheable, again = fs_refusal(fs, cred.pid).pid;
-	struct stat st = {0};
-	int r = create_open(req, ref, mode, fi, &st, &file, &cacheable, made);
+	struct creating c = {.req = req, .ref = ref, .mode = mode, .fi = fi, .result = made};
+	bool again = fs_refusal(fs, cred.pid).pid;
+	uint64_t notice;
+	int r = create_open(&c);
 
 	if (r == IPC_ASKED) {
 		fs_reply_err(req, r);
@@ -164,17 +204,19 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 	}
 	/* Others may remove it in between; the kernel would give up here. */
 	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < FS_TRIES_MAX; i++)
-		r = create_open(req, ref, mode, fi, &st, &file, &cacheable, NULL);
+		r = create_open(&c);
 	if (r == -EAGAIN && !(fi->flags & (O_EXCL | O_NONBLOCK)))
 		r = -ESTALE;
+	notice = create_notice(&c, r);
 	if (r == -ESTALE)
-		fs_expect_creator(fs, cred.pid, mode);
+		fs_expect_creator(fs, cred.pid, mode, notice);
 	else
 		fs_refusal_done(fs, cred.pid);
-	if (r < 0 || !file) {
+	if (r < 0 || !c.file) {
 		fs_reply_err(req, r);
-	} else if (fs_reply_create(req, file->node, &st, cacheable, (uintptr_t)file, fs_file_flags(file)) < 0) {
-		create_undo(fs, file);
+	} else if (fs_reply_create(req, c.file->node, &c.st, c.cacheable, (uintptr_t)c.file, fs_file_flags(c.file)) <
+		   0) {
+		create_undo(fs, c.file);
 	}
 }
 
@@ -191,7 +233,9 @@ static void create_answer(fuse_req_t req, const struct ipc_ref *ref, mode_t mode
 /* A CREATE whose object a helper makes. */
 struct file_making {
 	struct ipc_making making;
+	struct fs *fs;
 	struct fs_deferred deferred;
+	struct fs_own own;
 	struct fuse_file_info fi;
 	mode_t mode;
 };
@@ -201,6 +245,7 @@ static void create_made(struct ipc_making *making)
 	struct file_making *m = ipc_container(making, struct file_making, making);
 	fuse_req_t req = fs_deferred_end(&m->deferred);
 
+	fs_natives_own_end(m->fs, &m->own);
 	if (req)
 		create_answer(req, &making->ref, m->mode, &m->fi, &making->result);
 	free(m);
@@ -214,6 +259,7 @@ static bool create_later(fuse_req_t req, const struct ipc_ref *ref, mode_t mode,
 
 	if (!m)
 		return false;
+	m->fs = fs;
 	m->fi = *fi;
 	m->mode = mode;
 	m->making.cred = fs_cred(req);
@@ -224,6 +270,7 @@ static bool create_later(fuse_req_t req, const struct ipc_ref *ref, mode_t mode,
 		free(m);
 		return false;
 	}
+	fs_natives_own_begin(fs, &m->own, ref);
 	fs_deferred_start(fs, &m->deferred, req, NULL);
 	return true;
 }

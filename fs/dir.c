@@ -121,6 +121,30 @@ static void dir_reply_missing(fuse_req_t req, int r)
 	fs_reply_err(req, r);
 }
 
+/*
+ * A FIFO's maker, whom it was answered ESTALE, is held up until the notice of it is given: by a link to its own name,
+ * as the kernel holds no lock while it reads one. Whether the request is answered.
+ */
+static bool dir_reply_again(fuse_req_t req, const struct ipc_ref *ref, const struct stat *found)
+{
+	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
+	uint64_t notice = S_ISFIFO(found->st_mode) ? fs_refusal(fs, cred.pid).notice : 0;
+	struct stat st = *found;
+	struct fs_node *node;
+
+	if (!notice || !fs_notice_is_due(fs, notice) || !fs_caller_opens(cred.pid))
+		return false;
+	st.st_mode = S_IFLNK | 0777;
+	node = fs_node_new_private(fs, ref, &st);
+	if (!node)
+		return false;
+	node->again = true;
+	if (fs_reply_entry(req, node, &st, false) < 0)
+		fs_node_forget(fs, node, 1);
+	return true;
+}
+
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
@@ -128,10 +152,12 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct ipc_cred cred = fs_cred(req);
 	struct fs_node *fifo = parent == FUSE_ROOT_ID ? fs_fifo_lookup_helper(fs, &cred, name) : NULL;
 	struct ipc_ref ref;
-	struct stat st;
+	struct stat st = {0};
 	bool followed = false;
 	int r;
 
+	if (fs_notice_lookup(req, parent, name))
+		return;
 	if (fixed) {
 		fs_attr_fixed(fs, fixed, &st);
 		fs_reply_entry(req, fixed, &st, true);
@@ -156,7 +182,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		dir_look(req, &ref);
 	else if (r < 0)
 		dir_reply_missing(req, r);
-	else
+	else if (!dir_reply_again(req, &ref, &st))
 		fs_dir_reply_entry(req, &ref, &st, !followed);
 }
 
@@ -202,6 +228,8 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	int r;
 
 	(void)dev;
+	if (fs_notice_mknod(req, parent, name))
+		return;
 	if (fs_node(fs, parent)->type == FS_HIDDEN) {
 		dir_make_hidden(req, name, mode);
 		return;
@@ -213,6 +241,8 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 		return;
 	}
 	r = ipc_create(fs->ipc, &cred, &ref, mode);
+	if (r == 0)
+		fs_natives_own(fs, &ref);
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
 	/* The kernel wants exactly the type it asked for. */
@@ -299,13 +329,15 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	ino_t ino;
 	int r;
 
-	if (!dir_resolve(req, parent, name, &ref))
+	if (fs_notice_unlink(req, parent, name) || !dir_resolve(req, parent, name, &ref))
 		return;
 	ino = ipc_ref_other(fs->ipc, &ref, &other);
 	if (fs_is_walker(&fs->listers, fs->opt.walkers, cred.pid))
 		r = dir_refuse_walker(fs, &cred, &ref);
 	else
 		r = ipc_unlink(fs->ipc, &cred, &ref);
+	if (r == 0)
+		fs_natives_own(fs, &ref);
 	if (r == 0)
 		dir_name_gone(fs, &ref, ino, &other);
 	if (r == 0 && ipc_ref_address(&ref, &address))
@@ -328,6 +360,8 @@ void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	ino = ipc_ref_other(fs->ipc, &to, &other);
 	same = dir_is_same(fs, &cred, &from, &to);
 	r = ipc_rename(fs->ipc, &cred, &from, &to, flags);
+	if (r == 0)
+		fs_natives_own_both(fs, &from, &to);
 	if (r == 0 && !same) {
 		dir_name_gone(fs, &to, ino, &other);
 		fs_name_moved(fs, &from, &to);

@@ -202,6 +202,31 @@ static int open_claim(struct fs *fs, const struct ipc_cred *cred, struct fs_node
 	return -ENOTTY;
 }
 
+/* Whether the OPEN is answered already, or will be: what it found is no channel, not his, or not for now. */
+static bool open_elsewhere(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, uint64_t notice)
+{
+	struct fs *fs = fs_of(req);
+	const struct fs_node *node = fs_node(fs, ino);
+	struct ipc_cred cred = fs_cred(req);
+
+	if (node->type == FS_PHANTOM)
+		fs_reply_err(req, -ESTALE);
+	if (node->type == FS_PHANTOM || (notice && fs_notice_wait(req, notice, ino, fi, fs_open)))
+		return true;
+	if (node->type != FS_CHAN)
+		return false;
+	/* Found in the kernel's cache, where somebody else's look-up has put it. */
+	if (!ipc_ref_suits(&cred, &node->ref)) {
+		fs_expect_retry(fs, cred.pid);
+		fs_reply_err(req, -ESTALE);
+		return true;
+	}
+	if (!fs_is_fifo(&node->ref) || fs_fifo_is_back(fs, &cred, &node->ref))
+		return false;
+	fs_fifo_open(req, &node->ref, fi->flags, node->ino);
+	return true;
+}
+
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -212,16 +237,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs_file *file;
 	int r;
 
-	/* Found in the kernel's cache, where somebody else's look-up has put it. */
-	if (node->type == FS_CHAN && !ipc_ref_suits(&cred, &node->ref)) {
-		fs_expect_retry(fs, cred.pid);
-		fs_reply_err(req, -ESTALE);
+	if (open_elsewhere(req, ino, fi, before.notice))
 		return;
-	}
-	if (node->type == FS_CHAN && fs_is_fifo(&node->ref) && !fs_fifo_is_back(fs, &cred, &node->ref)) {
-		fs_fifo_open(req, &node->ref, fi->flags, node->ino);
-		return;
-	}
 	r = open_claim(fs, &cred, node, fi->flags);
 	if (r < 0) {
 		fs_reply_err(req, r);

@@ -8,6 +8,7 @@
 #include "kept.h"
 #include "last_close.h"
 #include "ipc.h"
+#include "notice.h"
 #include "steps.h"
 #include "passthrough.h"
 #include "redis_options.h"
@@ -51,7 +52,7 @@ struct fs_options {
 	struct ipc_options ipc;
 };
 
-enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_HIDDEN, FS_CHAN, FS_FIFO };
+enum fs_node_type { FS_ROOT, FS_KIND, FS_TEXT, FS_HIDDEN, FS_PHANTOM, FS_CHAN, FS_FIFO };
 
 /*
  * What a nodeid stands for; the nodeid is its address. A channel that is opened through us has one node for each handle
@@ -71,6 +72,7 @@ struct fs_node {
 	unsigned backed; /* how many those are */
 	bool linked;	 /* found by its number: a FIFO or a socket with several names */
 	bool private;	 /* given to one caller who is about to open it */
+	bool again;	 /* a link to its own name, for who has made a FIFO and waits for the notice of it */
 	ino_t ino;	 /* FS_KIND, FS_TEXT, FS_CHAN: st_ino */
 	mode_t mode;	 /* FS_CHAN, FS_FIFO; S_IFDIR: others' names begin with this one */
 	off_t believed;	 /* the size that the kernel believes in while stat(2) shows 0: size.c; 0: the same */
@@ -114,12 +116,14 @@ struct fs {
 	struct fs_service service;
 	struct fs_passthrough passthrough;
 	struct ipc_watch device, signals, mounts;
+	dev_t mount_number;    /* st_dev in it; 0: not known */
 	char mount_device[32]; /* ours, as mountinfo has it; "": not known */
 	bool place;	       /* where to mount is our own choice: place.c */
 	int ready_fd;	       /* told once the mount answers; -1: told already */
 	struct timespec started;
-	struct fs_node *fixed; /* the root, the kinds' directories and the texts */
+	struct fs_node *fixed; /* the root, the kinds' directories, and the texts */
 	unsigned fixed_count;
+	struct fs_node phantom; /* what a notice is about */
 	struct ipc_list files, dirs, nodes;
 	struct fs_kept kept;
 	size_t node_count, node_peak; /* the most since memory was given back last */
@@ -129,6 +133,7 @@ struct fs {
 	struct fs_last_closes closers;
 	struct fs_shared_reads shared_reads;
 	struct fs_replays replay;
+	struct fs_notices notices;
 	struct ipc_pool *lockers; /* lock.c: NULL until somebody waits for a lock */
 	struct fs_fifos *fifos;	  /* NULL until the first */
 	void *names;		  /* tree of struct fs_name */

@@ -52,7 +52,8 @@ void fs_mounted_start(struct fs *fs)
 	if (mounts)
 		fclose(mounts);
 	if (sscanf(fs->mount_device, "%u:%u", &major, &minor) == 2)
-		ipc_set_device(fs->ipc, makedev(major, minor));
+		fs->mount_number = makedev(major, minor);
+	ipc_set_device(fs->ipc, fs->mount_number);
 }
 
 static bool is_mounted(const struct fs *fs)

@@ -195,7 +195,7 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	node_remember(node, st);
 	/* The kernel opens those by itself now. */
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
-		fs_refusal_done(fs, pid);
+		fs_refusal_found(fs, pid, S_ISLNK(st->st_mode));
 	/*
 	 * The kernel tries again once. A link with facets makes what it leads to, when that is gone, and so does an
 	 * open that waits, which must not do so in a CREATE: both need that try, so it must not be spent on a name that

@@ -8,6 +8,7 @@
 
 /* For how long a refused caller is expected back, on however busy a machine. */
 #define RETRY_NS INT64_C(30000000000)
+enum { MISSED_MAX = FS_TRIES_MAX };
 
 /* Callers are remembered apart from names and nodes, which may all be gone before the retry comes. */
 static struct fs_refused *refused_slot(struct fs *fs, pid_t pid)
@@ -51,11 +52,35 @@ void fs_expect_retry(struct fs *fs, pid_t pid)
 	refused_add(fs, 0, pid);
 }
 
-void fs_expect_creator(struct fs *fs, pid_t pid, mode_t mode)
+void fs_expect_creator(struct fs *fs, pid_t pid, mode_t mode, uint64_t notice)
 {
 	refused_add(fs, 0, pid);
 	refused_slot(fs, pid)->creates = true;
 	refused_slot(fs, pid)->mode = mode;
+	refused_slot(fs, pid)->notice = notice;
+}
+
+void fs_refusal_noticed(struct fs *fs, pid_t pid)
+{
+	struct fs_refused *slot = refused_find(fs, pid);
+
+	if (!slot)
+		return;
+	slot->notice = slot->missed = 0;
+	slot->phantom = true;
+}
+
+void fs_refusal_found(struct fs *fs, pid_t pid, bool link)
+{
+	struct fs_refused *slot = refused_find(fs, pid);
+	bool stays = slot && (slot->notice || slot->phantom);
+
+	if (!slot || (slot->notice && link))
+		return;
+	slot->notice = 0;
+	slot->phantom = false;
+	if (!stays)
+		slot->pid = 0;
 }
 
 struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
@@ -78,9 +103,10 @@ void fs_refusal_missed(struct fs *fs, pid_t pid)
 	struct fs_refused *slot = refused_find(fs, pid);
 
 	/*
-	 * A retry looks a missing name up twice: behind the entry it had cached, and anew. The third is another call's.
+	 * A retry looks a missing name up behind what it had cached, and anew; and behind what notices of others who
+	 * make and remove the name have put there meanwhile. One more is another call's.
 	 */
-	if (slot && ++slot->missed > 2)
+	if (slot && ++slot->missed > MISSED_MAX)
 		slot->pid = 0;
 }
 
@@ -113,6 +139,10 @@ int fs_open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node *nod
 		r = ipc_stat(fs->ipc, cred, &node->ref, &st);
 		if (r == -ENOENT && before->creates) {
 			r = ipc_create(fs->ipc, cred, &node->ref, S_IFREG | before->mode);
+			if (r == 0) {
+				fs_natives_own(fs, &node->ref);
+				fs_notice_made(fs, &node->ref);
+			}
 			r = r == 0 || r == -EEXIST ? ipc_stat(fs->ipc, cred, &node->ref, &st) : r;
 			r = r == -ENOENT ? -ESTALE : r;
 		}

@@ -36,6 +36,8 @@ struct fs_refused {
 	unsigned missed; /* lookups since that found no such name */
 	bool creates;	 /* he was about to make the name, with that mode */
 	mode_t mode;
+	uint64_t notice; /* that he is to wait for; 0: none */
+	bool phantom;	 /* it has left an entry that he looks up first */
 };
 
 enum { FS_REFUSED_MAX = 1024 };
@@ -46,7 +48,11 @@ enum { FS_TRIES_MAX = 16 };
 /* The caller is told ESTALE; of: because he met the node with that serial; creator: he comes to make a name. */
 void fs_expect_retry(struct fs *, pid_t pid);
 void fs_expect_retry_of(struct fs *, uint64_t serial, pid_t pid);
-void fs_expect_creator(struct fs *, pid_t pid, mode_t mode);
+void fs_expect_creator(struct fs *, pid_t pid, mode_t mode, uint64_t notice);
+/* He has waited for the notice of his FIFO. */
+void fs_refusal_noticed(struct fs *, pid_t pid);
+/* He has found what the kernel opens by itself, or follows. */
+void fs_refusal_found(struct fs *, pid_t pid, bool link);
 bool fs_is_retry(struct fs *, pid_t pid);
 /* What is known of the caller, who is back; pid 0: nothing. done: he has been served. */
 struct fs_refused fs_refusal(struct fs *, pid_t pid);

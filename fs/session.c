@@ -231,12 +231,15 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	int status = 1;
 	int r;
 
-	fs->device.fd = fs->signals.fd = fs->mounts.fd = -1;
+	fs->device.fd = fs->signals.fd = fs->mounts.fd = fs->notices.watch.fd = -1;
 	ipc_list_init(&fs->files);
 	ipc_list_init(&fs->dirs);
 	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->deferred);
 	ipc_list_init(&fs->replay.waiting);
+	ipc_list_init(&fs->notices.queued);
+	ipc_list_init(&fs->notices.waiting);
+	ipc_list_init(&fs->notices.own);
 	umask(0); /* the kernel has applied the caller's */
 	fs->awake.fd = -1;
 	r = session_start(fs);
@@ -251,12 +254,14 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 		goto out_session;
 	fs_passthrough_start(fs);
 	fs_mounted_start(fs);
+	fs_notices_start(fs);
 	fs_drop_privileges();
 	r = session_loop(fs);
 	if (r < 0)
 		fs_complain("%s", strerror(-r));
 	status = r < 0;
 	fs_service_stopping(&fs->service);
+	fs_notices_stop(fs);
 	ipc_shut_down(fs->ipc);
 	fs_replay_shut_down(fs);
 	fs_fifo_shut_down(fs);
@@ -271,6 +276,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_dir_close_all(fs);
 out_session:
 	fuse_session_destroy(fs->se);
+	fs_notices_end(fs);
 out:
 	session_end(fs);
 	return status;

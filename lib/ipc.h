@@ -100,6 +100,11 @@ void ipc_shut_down(struct ipc *);
 /* ts becomes the time when the last name of the kind came or went, if that is later. */
 void ipc_kind_changed(struct ipc *, const struct ipc_kind *, struct timespec *ts);
 
+/* The directory where other programs make and remove the kind's objects; -1: there is none, or we may not see it. */
+int ipc_kind_dir(struct ipc *, const struct ipc_kind *);
+/* What a file there is called in the kind's directory of the mount; false: it is no object of the kind. */
+bool ipc_kind_name_of(struct ipc *, const struct ipc_kind *, const char *file, char *name, size_t size);
+
 /* The instance's kinds in their order, NULL behind the last; a kind's directory name. */
 const struct ipc_kind *ipc_kind_at(const struct ipc *, unsigned i);
 const char *ipc_kind_name(const struct ipc_kind *);

@@ -56,6 +56,11 @@ int ipc_pool_submit(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc
  */
 int ipc_pool_submit_deaf(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
 			 void (*done)(struct ipc_job *), void (*left)(struct ipc_job *));
+/*
+ * For work(): from here on the thread has no part in the process's descriptors, but for 0 to 2. So a thread that
+ * nothing can end keeps none of them open when the process is killed. 0, or -errno where it has its part still.
+ */
+int ipc_pool_part(struct ipc_pool *);
 /* Whether what submit returned will pass by itself: all helpers are busy, or there is no thread for another. */
 static inline bool ipc_pool_is_busy(int r)
 {

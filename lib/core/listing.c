@@ -1,5 +1,6 @@
 /* ls: the names of a kind, also where they are found out by a helper's thread. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -7,6 +8,20 @@
 #include "cred.h"
 #include "instance.h"
 #include "kind.h"
+#include "ref.h"
+
+bool ipc_kind_name_of(struct ipc *ipc, const struct ipc_kind *kind, const char *file, char *name, size_t size)
+{
+	const char *base = kind->names->name_of ? kind->names->name_of(file) : file;
+	struct stat st;
+
+	base = base ? ipc_unprefixed(ipc, base) : NULL;
+	/* What has gone again was an object for all we know. */
+	if (!base || (fstatat(ipc_kind_dir(ipc, kind), file, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode)))
+		return false;
+	ipc_name_show(ipc, kind, base, name, size);
+	return true;
+}
 
 int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
 	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)

@@ -118,3 +118,9 @@ t_test(programs_table, head_of_a_connection_complains_and_read_does_not)
 		"{ exec 4<> ${P}s@listen; printf 'a\\nb\\n' >&4; exec 4>&-; } & exec 3<> ${P}s; wait; head -n1 <&3 2>&1 | grep -c seek",
 		"a\nb\n1\n");
 }
+
+t_test(programs_table, head_of_a_connection_for_reading_leaves_the_rest)
+{
+	t_check("cd $M/sock; touch ${P}s; for face in '' @fifo; do printf 'a\\nb\\n' > ${P}s & exec 3< ${P}s$face; env head -n1 <&3 2>&1; [ -n \"$face\" ] || cat <&3; exec 3<&-; wait; done",
+		"a\nb\na\n");
+}

@@ -170,6 +170,44 @@ java_asks_what_is_available() {
 	rm "$M/mq/available"
 }
 
+# What Java's readers do with three messages: print the first, and leave the others or not.
+java_reads_lines() {
+	mkdir "$dir/lines"
+	cat >"$dir/lines/First.java" <<-'J'
+		import java.io.*;
+		import java.nio.file.*;
+		import java.util.*;
+
+		class First {
+			static String line(String reader, String path) throws Exception {
+				switch (reader) {
+				case "FileReader": return new BufferedReader(new FileReader(path)).readLine();
+				case "Path": return new Scanner(Path.of(path)).nextLine();
+				case "File": return new Scanner(new File(path)).nextLine();
+				default: return new Scanner(System.in).nextLine();
+				}
+			}
+			public static void main(String[] args) throws Exception {
+				System.out.println(line(args[0], args[1]));
+			}
+		}
+	J
+	javac -d "$dir/lines" "$dir/lines/First.java"
+	java_line() { # READER FACETS WHAT-IT-PRINTS WHAT-IT-LEAVES
+		printf 'a\nb\nc\n' >"$M/mq/java@lines"
+		printed=$(timeout 20 java -cp "$dir/lines" First "$1" "$M/mq/java@$2" <"$M/mq/java@$2" 2>"$dir/lines/log") || true
+		[ "$printed" = "$3" ]
+		await eval '[ "$(sed -n s/^messages=//p "$M/mq/java@ctl")" = '"$4"' ]'
+		cat "$M/mq/java@lines,drain" >/dev/null
+	}
+	java_line FileReader lines a 2
+	java_line Path lines a 2
+	java_line File lines,drain a 0
+	java_line System.in lines '' 2
+	java_line System.in fifo a 2
+	rm "$M/mq/java"
+}
+
 # Go has deadlines for what its poller can wait on.
 go_reads_with_a_deadline() {
 	mkdir "$dir/deadline"
@@ -370,6 +408,7 @@ try mawk_reads_lines mawk
 try node_reads_a_stream node
 try go_serves_on_a_name_with_an_at go
 try java_asks_what_is_available java javac
+try java_reads_lines java javac
 try go_reads_with_a_deadline go
 try workers_in_bash bash
 try workers_in_dash dash
