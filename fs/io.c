@@ -87,7 +87,8 @@ static void pending_release(struct fs_shared_read *shared)
 static void pending_share(struct fs_pending *p)
 {
 	ipc_list_init(&p->shared.link);
-	if (p->op.type != IPC_READ || fs_file_flags(p->file) & FOPEN_STREAM)
+	/* Who is not visible to us shares it with nobody who is. */
+	if (p->op.type != IPC_READ || p->op.cred.pid <= 0 || fs_file_flags(p->file) & FOPEN_STREAM)
 		return;
 	p->shared.reader = p->op.cred.pid;
 	p->shared.opener = p->file->opener;

@@ -142,7 +142,7 @@ unsigned fs_shared_victims(struct fs_shared_victim *victim, unsigned max, const 
 
 bool fs_shared_same(pid_t reader, const struct fs_shared_victim *victim)
 {
-	int fd = reader ? thread_fd(reader) : -1;
+	int fd = thread_fd(reader);
 	long r;
 
 	if (reader == victim->thread)
@@ -157,7 +157,7 @@ bool fs_shared_alone(pid_t reader, pid_t opener)
 {
 	char status[STATUS_SIZE], path[48], children[16];
 
-	if (reader <= 0 || reader != opener || ipc_proc_read_of(reader, "status", status, sizeof(status)) <= 0)
+	if (reader != opener || ipc_proc_read_of(reader, "status", status, sizeof(status)) <= 0)
 		return false;
 	snprintf(path, sizeof(path), "task/%d/children", (int)reader);
 	return status_number(status, "\nThreads:", 10) == 1 &&
