@@ -48,6 +48,7 @@ struct ipc_process {
 	gid_t gid;
 	unsigned long long start; /* clock ticks since the system booted */
 	char state[32];		  /* in a word: "sleeping" */
+	bool nested;		  /* in a PID namespace below ours */
 };
 
 /*

@@ -33,6 +33,9 @@ int ipc_process_read_thread(pid_t pid, struct ipc_process *p)
 			p->uid = (uid_t)value;
 		if (sscanf(line, "Gid: %lu", &value) == 1)
 			p->gid = (gid_t)value;
+		/* Its numbers in our PID namespace and in each below. */
+		if (sscanf(line, "NSpid: %*u %lu", &value) == 1)
+			p->nested = true;
 	}
 	fclose(in);
 	return p->tgid ? 0 : -ENOENT;

@@ -21,14 +21,21 @@
  * other process.
  */
 #define LOOK_NS 5000000
-enum { LOOKS_ASLEEP = 3, LOOKS_MAX = 400, LOOKERS_MAX = 16 };
+enum { LOOKS_ASLEEP = 3, LOOKS_MAX = 400, LOOKERS_MAX = 32 };
+
+/*
+ * So many may be kept waiting by the processes of one user, or by those of all containers together: then nothing is
+ * known of others of theirs, and of everybody else's as before.
+ */
+enum { GROUP_MAX = 4 };
 
 struct looker {
 	pthread_cond_t asked, answered;
 	bool running, busy;
 	pid_t self;
-	pid_t thread; /* the question */
-	int result;   /* and the answer */
+	pid_t thread;  /* the question */
+	int64_t group; /* whose it is */
+	int result;    /* and the answer */
 	uint64_t ticks;
 };
 
@@ -113,15 +120,28 @@ static bool looker_start(struct looker *l)
 	return l->running;
 }
 
-/* One that is free; NULL: all wait, or one of them waits for that very process, or there are no more threads. */
-static struct looker *looker_find(pid_t thread)
+/* The user, or a number that none has for all that is in PID namespaces below ours. */
+static int64_t group_of(pid_t thread)
+{
+	struct ipc_process p;
+
+	return ipc_process_read_thread(thread, &p) == 0 && !p.nested ? (int64_t)p.uid : -1;
+}
+
+/*
+ * One that is free; NULL: all wait, or as many as the group may have, or one of them waits for that very process, or
+ * there are no more threads.
+ */
+static struct looker *looker_find(pid_t thread, int64_t group)
 {
 	struct looker *found = NULL;
+	unsigned theirs = 0;
 
 	for (unsigned i = 0; i < LOOKERS_MAX; i++) {
 		struct looker *l = &lookers[i];
 
-		if (l->busy && l->thread == thread)
+		theirs += l->busy && l->group == group;
+		if (theirs == GROUP_MAX || (l->busy && l->thread == thread))
 			return NULL;
 		if (!l->busy && (!found || (l->running && !found->running)))
 			found = l;
@@ -152,15 +172,17 @@ static void looker_await(struct looker *l)
 
 int ipc_proc_start_ticks(pid_t thread, uint64_t *ticks)
 {
+	int64_t group = group_of(thread);
 	struct looker *l;
 	int r = -EBUSY;
 
 	if (thread <= 0)
 		return -ESRCH;
 	pthread_mutex_lock(&lock);
-	l = looker_find(thread);
+	l = looker_find(thread, group);
 	if (l) {
 		l->thread = thread;
+		l->group = group;
 		l->busy = true;
 		pthread_cond_signal(&l->asked);
 		looker_await(l);

@@ -26,7 +26,7 @@ enum { USER = 54321, ATTACK = 30 /* seconds, which no test lasts */ };
 /* What a child is to do, and where. */
 struct attack {
 	const char *device, *hung; /* the node of /dev/fuse, and the file that its file system lies on */
-	const char *path;	   /* of a channel */
+	const char *path, *name;   /* of a channel, or of the mount and a queue */
 	int told;		   /* it writes a byte here once it is at it */
 };
 
@@ -199,6 +199,89 @@ t_test_bare(hostile, an_execve_that_does_not_end_holds_nobody)
 	t_bash(0, t_format("timeout 5 cat $M/sig/%d@ctl; [ $? != 124 ]; timeout 5 cat $M/mq/${P}q@ctl $M/status@json",
 			   child));
 	queue_is_alive(q);
+	attack_end(child);
+}
+
+/* Its files are used by a child meanwhile, so that whoever opened them cannot be looked at. */
+static int leave_files_to_a_child(void *arg)
+{
+	static const char *const names[] = {"status",	 "status@json",	    "errors",	 "events",	    "mq/%s@ctl",
+					    "mq/%s",	 "mq/%s@ack,lines", "mq/%s@tap", "sig/1@ctl",	    "sock/r",
+					    "sock/i@io", "sem/%s@hold",	    "bcast/b",	 "mq/%s@meta,lines"};
+	enum { COUNT = sizeof(names) / sizeof(names[0]) };
+	const struct attack *a = arg;
+	int fds[COUNT], told[2];
+	char text[64];
+
+	if (!hostile_enter() || hung_open(a) < 0 || pipe(told) < 0)
+		return errno;
+	for (unsigned i = 0; i < COUNT; i++) {
+		fds[i] = open(t_format("%s/%s", a->path, t_format(names[i], a->name)), O_RDWR | O_NONBLOCK);
+		if (fds[i] < 0)
+			fds[i] = open(t_format("%s/%s", a->path, t_format(names[i], a->name)), O_RDONLY | O_NONBLOCK);
+	}
+	pid_t parent = getpid();
+	if (fork() == 0) {
+		t_wait_blocked(parent);
+		for (unsigned i = 0; i < COUNT; i++) {
+			struct pollfd p = {.fd = fds[i], .events = POLLIN | POLLOUT};
+
+			poll(&p, 1, 0);
+			if (write(fds[i], "x\n", 2) < 0 || read(fds[i], text, sizeof(text)) < 0)
+				continue;
+		}
+		attack_began(a);
+		pause();
+	}
+	execl("/bin/true", "true", NULL);
+	return errno;
+}
+
+t_test_bare(hostile, files_whose_opener_is_in_execve_hold_nobody)
+{
+	char *q = t_name("q");
+	struct attack a = {.name = q};
+
+	container_mount("-Urm", "");
+	a.path = M->dir;
+	t_bash(0,
+	       "touch $M/mq/${P}q $M/bcast/b $M/sem/${P}s $M/sock/r@connect=@x $M/sock/i; chmod 666 $M/mq/${P}q $M/bcast/b "
+	       "$M/sock/* $M/sem/${P}s; echo 3 > $M/sem/${P}s; echo job > $M/mq/${P}q");
+	pid_t child = attack_start(leave_files_to_a_child, &a);
+	t_bash(0, "timeout 5 cat $M/README $M/status > /dev/null; timeout 5 cat $M/mq/${P}q@drain; true");
+	queue_is_alive(q);
+	attack_end(child);
+}
+
+/* So many, that no helper is left who could wait for another. */
+enum { CROWD = 24 };
+
+static int stay_in_many_execs(void *arg)
+{
+	const struct attack *a = arg;
+
+	if (!hostile_enter() || hung_open(a) < 0)
+		return errno;
+	for (int i = 1; i < CROWD; i++)
+		if (fork() == 0)
+			break;
+	attack_began(a);
+	execl("/bin/true", "true", NULL);
+	return errno;
+}
+
+t_test_bare(hostile, a_crowd_in_execve_takes_signals_from_nobody)
+{
+	struct attack a = {0};
+
+	container_mount("-Urm", "");
+	pid_t child = attack_start(stay_in_many_execs, &a);
+	t_wait_blocked(child);
+	t_bash(0,
+	       t_format(
+		       "for p in $(cat /proc/%d/task/*/children); do timeout 5 stat $M/sig/$p >/dev/null 2>&1; [ $? != 124 ] || exit; done",
+		       child));
+	t_check("sleep 60 & echo TERM > $M/sig/$!; wait $!; echo $?", "143\n");
 	attack_end(child);
 }
 
