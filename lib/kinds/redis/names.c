@@ -359,6 +359,14 @@ int redis_chan_open(struct ipc *ipc, const struct ipc_ref *ref, ino_t ino, struc
 	return 0;
 }
 
+/* What the mode allows the VFS has seen to. */
+int redis_may_read(struct ipc *ipc, const struct ipc_ref *ref, ino_t ino)
+{
+	struct redis_chan *rc;
+
+	return redis_chan_open(ipc, ref, ino, &rc);
+}
+
 void redis_chan_free(struct ipc_chan *chan)
 {
 	if (redis_chan(chan)->open)

@@ -62,6 +62,7 @@ void redis_kind_stop(struct ipc *, const struct ipc_kind *);
 int redis_stat(struct ipc *, const struct ipc_ref *, struct stat *);
 int redis_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int redis_chattr(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
+int redis_may_read(struct ipc *, const struct ipc_ref *, ino_t);
 void redis_chan_free(struct ipc_chan *);
 /* For its list(). */
 int redis_list(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *);

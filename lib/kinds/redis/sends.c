@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/frame.h"
+#include "core/tap.h"
 #include "handle.h"
 
 /* What one call carries at most, and how much of one write is under way at once. */
@@ -129,11 +130,12 @@ ssize_t redis_sends_state(struct ipc_op *op, struct redis_sends *w)
 	return err;
 }
 
-int redis_sends_count(struct redis_sends *w)
+int redis_sends_count(struct redis_sends *w, const char *data, size_t n)
 {
 	if (!w->credit)
 		return -EAGAIN;
 	w->credit--;
+	ipc_tap_sent(w->h->chan, data, n);
 	return 0;
 }
 
@@ -144,7 +146,7 @@ ssize_t redis_sends_write(struct ipc_op *op, struct redis_sends *w, size_t max)
 
 	if (delim >= 0)
 		return ipc_frame_write(op, (char)delim, max, w->how->count);
-	r = redis_sends_count(w);
+	r = redis_sends_count(w, op->data, op->size);
 	return r < 0 ? r : (ssize_t)op->size;
 }
 

@@ -57,8 +57,8 @@ void redis_sends_close(struct redis_sends *);
 /* For the kind's withdraw(): whether nothing is under way any more. */
 bool redis_sends_withdraw(struct redis_sends *);
 
-/* A message of at most max bytes of the operation has been sent: 0, or -EAGAIN: it has not. */
-int redis_sends_count(struct redis_sends *);
+/* A message of the operation has been sent: 0, and taps have it; or -EAGAIN: it has not. */
+int redis_sends_count(struct redis_sends *, const char *data, size_t n);
 /*
  * write() and flush(), as far as what has been sent goes; -EAGAIN: there is more to do, which redis_sends_state() says.
  */

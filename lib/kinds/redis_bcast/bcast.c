@@ -231,6 +231,7 @@ static void rbcast_close(struct ipc_handle *h)
 
 static const struct ipc_kind_names rbcast_names = {
 	.stat = redis_stat,
+	.may_read = redis_may_read,
 	.create = rbcast_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
@@ -255,7 +256,7 @@ static const struct ipc_kind_ctl rbcast_ctl = {
 
 const struct ipc_kind ipc_redis_bcast = {
 	.name = "bcast",
-	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
+	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
 		  IPC_F_BATCH | IPC_F_LAST | IPC_F_FIFO,
 	.remote = true,
 	.chan_size = sizeof(struct rbcast_chan),

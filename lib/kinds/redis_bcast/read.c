@@ -10,6 +10,7 @@
 #include "core/frame.h"
 #include "core/keep.h"
 #include "core/message.h"
+#include "core/tap.h"
 
 REDIS_SCRIPT(bcast_fetch);
 
@@ -208,6 +209,7 @@ static ssize_t read_chunk(struct ipc_op *op)
 		if (delim >= 0)
 			*to++ = (char)delim;
 		ipc_message_taken(&b->h, e->len);
+		ipc_tap(b->h.chan, IPC_TAP_OUT, op->cred.pid, e->str, e->len);
 	}
 	b->told = b->looked = false;
 	return (ssize_t)len;

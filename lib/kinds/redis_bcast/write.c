@@ -8,9 +8,7 @@ REDIS_SCRIPT(bcast_send);
 
 static int count_sent(struct ipc_handle *h, const char *data, size_t n)
 {
-	(void)data;
-	(void)n;
-	return redis_sends_count(&rbcast_handle(h)->sends);
+	return redis_sends_count(&rbcast_handle(h)->sends, data, n);
 }
 
 static const struct redis_sending sending = {

@@ -309,6 +309,7 @@ static const struct ipc_kind_debts rmq_debts = {
 
 static const struct ipc_kind_names rmq_names = {
 	.stat = redis_stat,
+	.may_read = redis_may_read,
 	.create = rmq_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
@@ -334,7 +335,7 @@ static const struct ipc_kind_ctl rmq_ctl = {
 
 const struct ipc_kind ipc_redis_mq = {
 	.name = "mq",
-	.facets = IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
+	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
 		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO | IPC_F_ACK |
 		  IPC_F_LEASE | IPC_F_TRIES,
 	.remote = true,

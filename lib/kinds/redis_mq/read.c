@@ -10,6 +10,7 @@
 #include "core/keep.h"
 #include "core/message.h"
 #include "core/pump.h"
+#include "core/tap.h"
 #include "mq.h"
 
 REDIS_SCRIPT(mq_take);
@@ -244,6 +245,7 @@ static ssize_t hand_over(struct ipc_op *op, const redisReply *e, char *to, int d
 	message = message_in(e, d != NULL, &len, &tag, &deliveries);
 	memcpy(to + ipc_message_at(&r->h), message, len);
 	ipc_message_taken(&r->h, len);
+	ipc_tap(r->h.chan, IPC_TAP_OUT, op->cred.pid, message, len);
 	framed = ipc_message_frame(&r->h, to, len, tag_prio(tag), deliveries, delim);
 	if (d) {
 		d->chan = r->h.chan;

@@ -46,9 +46,7 @@ static void line_leave(struct rmq_handle *w)
 
 static int count_sent(struct ipc_handle *h, const char *data, size_t n)
 {
-	(void)data;
-	(void)n;
-	return redis_sends_count(&rmq_handle(h)->sends);
+	return redis_sends_count(&rmq_handle(h)->sends, data, n);
 }
 
 /* His ticket, whether these follow others of the same write, and their priority. */
