@@ -3,8 +3,18 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "core/ref.h"
+
+void redis_id_new(char id[static REDIS_ID])
+{
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		number = (uint64_t)ipc_now();
+	snprintf(id, REDIS_ID, "%013" PRIx64, (number >> 12) | 1);
+}
 
 struct redis_holder redis_holder_new(struct redis_kind *k)
 {

@@ -5,6 +5,10 @@
 #include "core/handle.h"
 #include "names.h"
 
+/* For an object that is to be made: 52 bits of chance, and not 0, as it is an inode number, too. */
+enum { REDIS_ID = 24 };
+void redis_id_new(char id[static REDIS_ID]);
+
 /* A number among this daemon's open files, as the scripts know a holder. */
 enum { REDIS_HOLDER = 8 };
 struct redis_holder {

@@ -4,16 +4,15 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "core/ask.h"
 #include "core/chan.h"
 #include "core/instance.h"
 #include "core/ref.h"
+#include "handle.h"
 #include "node.h"
 
 REDIS_SCRIPT(name_stat);
@@ -199,14 +198,11 @@ int redis_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 	struct redis_question *q = redis_question_find(ipc, &redis_script_name_create, ref->base), *looked;
 	struct redis_arg args[ARGS_MAX];
 	unsigned n = 0;
-	uint64_t number;
-	char id[24];
+	char id[REDIS_ID];
 
 	if (q)
 		return redis_question_result(q, ipc_ref_path(ref));
-	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-		number = (uint64_t)ipc_now();
-	snprintf(id, sizeof(id), "%013" PRIx64, (number >> 12) | 1);
+	redis_id_new(id);
 	q = redis_question_new(k, ref->base, create_read);
 	if (!q)
 		return -ENOMEM;

@@ -5,10 +5,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "core/event.h"
@@ -101,12 +99,9 @@ static void bury_start(struct rmq_bury *b)
 {
 	const struct redis_chan *rc = &rmq_chan(b->debt->chan)->redis;
 	struct redis_arg args[9];
-	uint64_t number = 0;
-	char id[24];
+	char id[REDIS_ID];
 
-	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-		number = (uint64_t)ipc_now();
-	snprintf(id, sizeof(id), "%013" PRIx64, (number >> 12) | 1);
+	redis_id_new(id);
 	args[0] = redis_text(id);
 	args[1] = redis_number(rc->st.st_uid);
 	args[2] = redis_number(rc->st.st_gid);

@@ -6,61 +6,13 @@
 #include <string.h>
 
 #include "core/keep.h"
-#include "core/post.h"
 #include "core/ref.h"
 #include "kinds/kinds.h"
 #include "sem.h"
 
-REDIS_SCRIPT(sem_post);
 REDIS_SCRIPT(sem_take);
 REDIS_SCRIPT(sem_give);
 REDIS_SCRIPT(sem_held);
-
-/* A call for a handle, which may be closed before the answer. */
-struct rsem_call {
-	struct redis_call call;
-	struct ipc_chan *chan;
-	struct rsem_handle *handle; /* NULL: it has been closed */
-	struct redis_holder holder; /* "": the permit is taken for nobody */
-	unsigned wakes;
-};
-
-static struct rsem_call *call_new(struct ipc_chan *chan, struct rsem_handle *s)
-{
-	struct rsem_call *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->chan = chan;
-	c->handle = s;
-	c->wakes = rsem_chan(chan)->waiters.wakes;
-	c->call.once = true;
-	return c;
-}
-
-static bool call_start(struct rsem_call *c, const struct redis_script *script, const struct redis_arg *args,
-		       unsigned count, void (*done)(struct redis_call *, int err, const redisReply *))
-{
-	if (redis_call_start(&rsem_chan(c->chan)->redis.channel, &c->call, script, args, count, done) < 0) {
-		free(c);
-		return false;
-	}
-	ipc_chan_hold(c->chan);
-	return true;
-}
-
-static int call_result(const struct rsem_call *c, int err, const redisReply *reply)
-{
-	return redis_handle_result(c->handle ? &c->handle->h : NULL, err, reply);
-}
-
-static void call_end(struct rsem_call *c)
-{
-	struct ipc_chan *chan = c->chan;
-
-	free(c);
-	ipc_chan_drop(chan);
-}
 
 /* --- giving back --- */
 
@@ -151,7 +103,7 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 {
 	struct rsem_call *c = ipc_container(call, struct rsem_call, call);
 	struct rsem_handle *s = c->handle;
-	int r = call_result(c, err, reply);
+	int r = rsem_call_result(c, err, reply);
 	bool found = r == 0 && redis_reply_number(redis_reply_at(reply, 0), 0) == 1;
 
 	if (s) {
@@ -164,13 +116,13 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 		permit_arrived(c, reply);
 	if (s)
 		ipc_waitq_wake(&s->waitq);
-	call_end(c);
+	rsem_call_end(c);
 }
 
 static int take_start(struct ipc_op *op)
 {
 	struct rsem_handle *s = rsem_handle(op->handle);
-	struct rsem_call *c = call_new(s->h.chan, s);
+	struct rsem_call *c = rsem_call_new(s->h.chan, s);
 	struct redis_arg args[2];
 
 	if (!c)
@@ -179,19 +131,11 @@ static int take_start(struct ipc_op *op)
 		c->holder = s->holder;
 	args[0] = redis_text(c->holder.text);
 	args[1] = redis_text(op->nonblock ? "0" : "1");
-	if (!call_start(c, &redis_script_sem_take, args, 2, take_done))
+	if (!rsem_call_start(c, &redis_script_sem_take, args, 2, take_done))
 		return -ENOMEM;
 	s->asked = c;
 	s->empty = false;
 	return -EINPROGRESS;
-}
-
-static int error_take(struct rsem_handle *s, int side)
-{
-	int r = s->error[side];
-
-	s->error[side] = 0;
-	return r;
 }
 
 /* 0: the permit that arrived is the operation's. */
@@ -208,7 +152,7 @@ static int permit_take(struct ipc_op *op)
 	}
 	if (s->asked)
 		return -EINPROGRESS;
-	r = error_take(s, IPC_IN);
+	r = rsem_error_take(s, IPC_IN);
 	if (r < 0)
 		return r;
 	if (!s->empty || s->asked_wakes != w->wakes)
@@ -252,7 +196,7 @@ static void held_done(struct redis_call *call, int err, const redisReply *reply)
 {
 	struct rsem_call *c = ipc_container(call, struct rsem_call, call);
 	struct rsem_handle *s = c->handle;
-	int r = call_result(c, err, reply);
+	int r = rsem_call_result(c, err, reply);
 
 	if (s) {
 		s->asked = NULL;
@@ -262,7 +206,7 @@ static void held_done(struct redis_call *call, int err, const redisReply *reply)
 		s->checked = r == 0 && !s->lost;
 		ipc_waitq_wake(&s->waitq);
 	}
-	call_end(c);
+	rsem_call_end(c);
 }
 
 /* Whether what it holds is still its own: 0, -EINPROGRESS, or -errno. */
@@ -277,7 +221,7 @@ static int held_check(struct ipc_op *op)
 		return -EIO;
 	if (s->asked)
 		return -EINPROGRESS;
-	r = error_take(s, IPC_IN);
+	r = rsem_error_take(s, IPC_IN);
 	if (r < 0)
 		return r;
 	if (s->checked) {
@@ -286,8 +230,8 @@ static int held_check(struct ipc_op *op)
 	}
 	if (op->ending)
 		return -EAGAIN;
-	c = call_new(s->h.chan, s);
-	if (!c || !call_start(c, &redis_script_sem_held, &arg, 1, held_done))
+	c = rsem_call_new(s->h.chan, s);
+	if (!c || !rsem_call_start(c, &redis_script_sem_held, &arg, 1, held_done))
 		return -ENOMEM;
 	s->asked = c;
 	return -EINPROGRESS;
@@ -329,77 +273,6 @@ bool rsem_put_back(struct ipc_op *op, const char *line, size_t len)
 	return true;
 }
 
-/* --- posting --- */
-
-static void post_done(struct redis_call *call, int err, const redisReply *reply)
-{
-	struct rsem_call *c = ipc_container(call, struct rsem_call, call);
-	struct rsem_handle *s = c->handle;
-	int r = call_result(c, err, reply);
-
-	if (r == 0 && redis_reply_number(redis_reply_at(reply, 0), 0) != 1)
-		r = -EOVERFLOW;
-	/* Whoever wrote it may have been interrupted; then nobody is to take it for his own. */
-	if (s)
-		s->posting = NULL;
-	if (s && !ipc_list_empty(&s->waitq.ops[IPC_OUT])) {
-		s->posted = r == 0;
-		s->error[IPC_OUT] = r;
-		ipc_waitq_wake(&s->waitq);
-	}
-	call_end(c);
-}
-
-static int post(struct ipc_handle *h, unsigned count)
-{
-	struct rsem_handle *s = rsem_handle(h);
-	struct redis_arg args[2] = {redis_number(count), redis_number(IPC_PERMITS_MAX)};
-	struct rsem_call *c;
-	int r;
-
-	if (s->posting)
-		return -EAGAIN;
-	r = error_take(s, IPC_OUT);
-	if (r < 0)
-		return r == -EOVERFLOW ? ipc_post_refuse(h, count) : r;
-	if (s->posted) {
-		s->posted = false;
-		return 0;
-	}
-	c = call_new(h->chan, s);
-	if (!c)
-		return -ENOMEM;
-	c->call.replicated = true;
-	if (!call_start(c, &redis_script_sem_post, args, 2, post_done))
-		return -ENOMEM;
-	s->posting = c;
-	return -EAGAIN;
-}
-
-/* What the operation has not posted yet is on its way, or will not be any more. */
-static ssize_t post_goes_on(struct ipc_op *op, ssize_t r)
-{
-	return r == -EAGAIN && rsem_handle(op->handle)->posting ? -EINPROGRESS : r;
-}
-
-/* Where the operation is to end, nothing more is begun. */
-static int post_no_more(struct ipc_handle *h, unsigned count)
-{
-	struct rsem_handle *s = rsem_handle(h);
-
-	return s->posted || s->error[IPC_OUT] ? post(h, count) : -EAGAIN;
-}
-
-ssize_t rsem_write(struct ipc_op *op)
-{
-	return post_goes_on(op, ipc_post_write(op, op->ending ? post_no_more : post));
-}
-
-int rsem_flush(struct ipc_op *op)
-{
-	return (int)post_goes_on(op, ipc_post_flush(op, op->ending ? post_no_more : post));
-}
-
 /* A permit that comes for a reader who has gone goes back: permit_arrived(). */
 bool rsem_withdraw(struct ipc_op *op)
 {
@@ -409,7 +282,7 @@ bool rsem_withdraw(struct ipc_op *op)
 		return true;
 	if (!redis_call_withdraw(&s->posting->call))
 		return false;
-	call_end(s->posting);
+	rsem_call_end(s->posting);
 	s->posting = NULL;
 	return true;
 }
@@ -436,16 +309,6 @@ int rsem_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	return 0;
 }
 
-static void call_leave(struct rsem_call *c)
-{
-	if (!c)
-		return;
-	if (redis_call_withdraw(&c->call))
-		call_end(c);
-	else
-		c->handle = NULL;
-}
-
 void rsem_close(struct ipc_handle *h)
 {
 	struct rsem_handle *s = rsem_handle(h);
@@ -454,8 +317,8 @@ void rsem_close(struct ipc_handle *h)
 	if (!h->chan)
 		return;
 	c = rsem_chan(h->chan);
-	call_leave(s->asked);
-	call_leave(s->posting);
+	rsem_call_leave(s->asked);
+	rsem_call_leave(s->posting);
 	if (s->holds)
 		h->chan->holders--;
 	if (s->holds || s->arrived) {

@@ -1,5 +1,6 @@
 /*
- * /sem in a Redis: prelude.lua says how a semaphore lies there. sem.c has the names and the texts, io.c who opens them.
+ * /sem in a Redis: prelude.lua says how a semaphore lies there. sem.c has the names and the texts, io.c who opens them,
+ * post.c who writes.
  */
 #ifndef IPC_REDIS_SEM_H
 #define IPC_REDIS_SEM_H
@@ -16,7 +17,14 @@ struct rsem_chan {
 	struct redis_waiters waiters;
 };
 
-struct rsem_call;
+/* A call for a handle, which may be closed before the answer. */
+struct rsem_call {
+	struct redis_call call;
+	struct ipc_chan *chan;
+	struct rsem_handle *handle; /* NULL: it has been closed */
+	struct redis_holder holder; /* "": the permit is taken for nobody */
+	unsigned wakes;
+};
 
 struct rsem_handle {
 	struct ipc_handle h;
@@ -45,6 +53,19 @@ static inline struct rsem_handle *rsem_handle(struct ipc_handle *h)
 	return ipc_container(h, struct rsem_handle, h);
 }
 
+/* call.c. new: to be started; NULL: out of memory. start: false: out of memory, and it is gone. end: of one that is
+ * over. */
+struct rsem_call *rsem_call_new(struct ipc_chan *, struct rsem_handle *);
+bool rsem_call_start(struct rsem_call *, const struct redis_script *, const struct redis_arg *args, unsigned count,
+		     void (*done)(struct redis_call *, int err, const struct redisReply *));
+int rsem_call_result(const struct rsem_call *, int err, const struct redisReply *);
+void rsem_call_end(struct rsem_call *);
+/* Its handle is being closed; accepts NULL. */
+void rsem_call_leave(struct rsem_call *);
+/* The error that is to be told to that side's next operation: it is told. */
+int rsem_error_take(struct rsem_handle *, int side);
+
+/* post.c, io.c */
 int rsem_open(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
 int rsem_connect(struct ipc_op *);
 ssize_t rsem_read(struct ipc_op *);
