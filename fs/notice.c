@@ -270,6 +270,14 @@ bool fs_notice_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	return n;
 }
 
+void fs_notices_init(struct fs *fs)
+{
+	fs->notices.watch.fd = -1;
+	ipc_list_init(&fs->notices.queued);
+	ipc_list_init(&fs->notices.waiting);
+	ipc_list_init(&fs->notices.own);
+}
+
 void fs_notices_start(struct fs *fs)
 {
 	fs->phantom.type = FS_PHANTOM;

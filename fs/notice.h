@@ -52,7 +52,8 @@ struct fs_notices {
 	unsigned dirs;
 };
 
-/* Without memory or descriptors there are no notices. end: the device is closed. */
+/* Without memory or descriptors there are no notices. init: before all else. end: the device is closed. */
+void fs_notices_init(struct fs *);
 void fs_notices_start(struct fs *);
 void fs_notices_stop(struct fs *); /* takes no more, and lets go who waits */
 void fs_notices_end(struct fs *);

@@ -231,15 +231,13 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	int status = 1;
 	int r;
 
-	fs->device.fd = fs->signals.fd = fs->mounts.fd = fs->notices.watch.fd = -1;
+	fs->device.fd = fs->signals.fd = fs->mounts.fd = -1;
 	ipc_list_init(&fs->files);
 	ipc_list_init(&fs->dirs);
 	ipc_list_init(&fs->nodes);
 	ipc_list_init(&fs->deferred);
 	ipc_list_init(&fs->replay.waiting);
-	ipc_list_init(&fs->notices.queued);
-	ipc_list_init(&fs->notices.waiting);
-	ipc_list_init(&fs->notices.own);
+	fs_notices_init(fs);
 	umask(0); /* the kernel has applied the caller's */
 	fs->awake.fd = -1;
 	r = session_start(fs);

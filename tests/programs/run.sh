@@ -46,6 +46,7 @@ install_packages() {
 		go golang-go
 		javac default-jdk-headless
 		mawk mawk
+		/usr/lib/cargo/bin/coreutils/cat rust-coreutils
 		gawk gawk
 		ruby ruby
 		lua lua5.4
@@ -168,6 +169,17 @@ java_asks_what_is_available() {
 	[ "$(timeout 20 java -cp "$dir" Available <"$M/mq/available@fifo")" = job ]
 	wait
 	rm "$M/mq/available"
+}
+
+uutils_reads_a_queue() {
+	local uutils=/usr/lib/cargo/bin/coreutils
+	printf 'a\nb\nc\n' >"$M/mq/uutils@lines"
+	[ "$(timeout 5 $uutils/head -n1 "$M/mq/uutils@lines")" = a ]
+	[ "$(timeout 5 $uutils/cat "$M/mq/uutils@lines,drain")" = $'b\nc' ]
+	printf 'a\nb\n' >"$M/mq/uutils@lines"
+	timeout 5 $uutils/cp "$M/mq/uutils@lines,drain" "$dir/uutils"
+	[ "$(cat "$dir/uutils")" = $'a\nb' ]
+	rm "$M/mq/uutils"
 }
 
 # What Java's readers do with three messages: print the first, and leave the others or not.
@@ -405,6 +417,7 @@ start "$ipcfs" -f "$M"
 await test -e "$M/README" || { cat "$dir/log"; exit 1; }
 try busybox_reads_and_writes busybox
 try mawk_reads_lines mawk
+try uutils_reads_a_queue /usr/lib/cargo/bin/coreutils/cat
 try node_reads_a_stream node
 try go_serves_on_a_name_with_an_at go
 try java_asks_what_is_available java javac
