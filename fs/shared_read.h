@@ -18,7 +18,7 @@
 
 /* A read that waits. Embedded; the owner fills the first part before fs_shared_read_add(). */
 struct fs_shared_read {
-	pid_t reader, opener;			  /* threads, as FUSE tells them; 0: not visible */
+	pid_t reader, opener;			  /* threads, as FUSE tells them */
 	ino_t ino;				  /* the file's st_ino */
 	void (*release)(struct fs_shared_read *); /* answers it EINTR, unless it has something to return */
 
