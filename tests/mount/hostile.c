@@ -85,18 +85,23 @@ static void hung_serve(int fd)
 	_exit(0);
 }
 
-/* A descriptor of its file. */
-static int hung_open(const struct attack *a)
+static int hung_mount(const struct attack *a, const char *at, mode_t type)
 {
 	int fd = open(a->device, O_RDWR | O_CLOEXEC);
 
-	if (fd < 0 || mount("hung", a->hung, "fuse", 0, t_format("fd=%d,rootmode=100000,user_id=0,group_id=0", fd)) < 0)
+	if (fd < 0 ||
+	    mount("hung", at, "fuse", 0, t_format("fd=%d,rootmode=%o,user_id=0,group_id=0", fd, (unsigned)type)) < 0)
 		return -1;
-	if (fork() == 0) {
+	if (fork() == 0)
 		hung_serve(fd);
-	}
 	close(fd);
-	return open(a->hung, O_RDWR | O_CLOEXEC);
+	return 0;
+}
+
+/* A descriptor of its file. */
+static int hung_open(const struct attack *a)
+{
+	return hung_mount(a, a->hung, S_IFREG) < 0 ? -1 : open(a->hung, O_RDWR | O_CLOEXEC);
 }
 
 /* --- the tests' side --- */
@@ -285,6 +290,43 @@ t_test_bare(hostile, a_crowd_in_execve_takes_signals_from_nobody)
 	attack_end(child);
 }
 
+/* Helpers of the daemon would follow such paths, in his name; the kernel lets nobody from above into his file system.
+ */
+static int connect_into_nowhere(void *arg)
+{
+	const struct attack *a = arg;
+
+	if (!hostile_enter() || hung_mount(a, a->name, S_IFDIR) < 0)
+		return errno;
+	/* More than there are helpers. */
+	for (int i = 0; i < 3 * CROWD; i++)
+		if (fork() == 0) {
+			close(open(t_format("%s/sock/h%d@connect=%s/x", a->path, i, a->name), O_RDWR | O_CREAT, 0600));
+			_exit(0);
+		}
+	attack_began(a);
+	return pause();
+}
+
+t_test_bare(hostile, connections_into_its_own_file_system_hold_nobody)
+{
+	struct attack a = {.name = t_format("%s/dir", t_scratch())};
+
+	container_mount("-Urm", "");
+	t_need("socat");
+	cr_assert_eq(mkdir(a.name, 0755), 0);
+	a.path = M->dir;
+	t_bash(0, "touch $M/mq/${P}q");
+	pid_t child = attack_start(connect_into_nowhere, &a);
+	/* What takes a helper: another user's new queue, and a server's socket. */
+	t_check("setpriv --reuid=12345 --clear-groups timeout 5 touch $M/mq/${P}n; rm $M/mq/${P}n\n"
+		"socat -u UNIX-LISTEN:$M/sock/srv - & until [ -S $M/sock/srv ]; do sleep .01; done\n"
+		"timeout 5 bash -c 'echo hi > $M/sock/srv@io'; wait",
+		"hi\n");
+	queue_is_alive(t_name("q"));
+	attack_end(child);
+}
+
 /* --- stopped and frozen --- */
 
 /* Waits for messages, a permit and room, and follows what happens; one job it has, and does not do. */
@@ -446,4 +488,31 @@ t_test_bare(hostile, a_name_means_what_it_meant_where_it_was_opened)
 	container_mount("-Urmp", "");
 	a.path = t_path(M, "sig");
 	cr_expect_eq(t_wait_exit(t_fork(signal_from_below, &a), T_PATIENCE, NULL), 0, "the status is the line");
+}
+
+/* A user namespace alone: it sees the daemon, and has every capability, which count for nothing outside. */
+t_test_bare(hostile, the_daemon_is_neither_stopped_nor_traced)
+{
+	char *out;
+
+	container_mount("-Ur", "");
+	t_bash(0, "echo 5 > $M/sem/${P}s; chmod 666 $M/sem/${P}s; touch $M/mq/${P}q");
+	t_write(t_format("%s/attack.sh", t_scratch()),
+		t_format(
+			"cd /; for how in STOP KILL 0; do kill -$how %d && echo reached; echo $how > $M/sig/%d && echo reached; done\n"
+			"cat /proc/%d/environ /proc/%d/maps && echo reached; : 3</proc/%d/mem && echo reached\n"
+			"nsenter -t %d -m true && echo reached; nsenter -t %d -U true && echo reached\n"
+			/* What acts in his name for a moment is his, and is waited for no longer than that. */
+			"(while :; do for p in $(pgrep -x ipcfs); do kill -STOP $p; done; done) 2>/dev/null & stopper=$!\n"
+			"for i in {1..20}; do touch $M/mq/${P}x; rm $M/mq/${P}x; echo 0 > $M/sig/$$; done; kill $stopper; echo tried",
+			M->daemon, M->daemon, M->daemon, M->daemon, M->daemon, M->daemon, M->daemon));
+	pid_t box = t_spawn(
+		M, "bash",
+		t_format("exec setpriv --reuid=%d --regid=%d --clear-groups unshare -Ur bash %s/attack.sh 2>/dev/null",
+			 USER, USER, t_scratch()));
+	for (int i = 0; i < 5; i++)
+		t_bash(0, "timeout 5 bash -c 'echo job > $M/mq/${P}q; cat $M/mq/${P}q@one $M/status > /dev/null'");
+	cr_expect_eq(t_wait_exit(box, 2 * T_PATIENCE, &out), 0, "%s", out);
+	cr_expect_str_eq(out, "tried\n");
+	t_bash(0, "timeout 5 cat $M/README > /dev/null");
 }
