@@ -96,7 +96,7 @@ t_test_bare(redis_mq, a_writer_whose_daemon_dies_at_the_head_of_the_line_holds_n
 	pid_t second = writer_start(a, 4, 2);
 
 	t_mount_crash(b);
-	t_check("timeout 3 cat $A/mq/q@n=3", "1\n2\n4\n");
+	t_check("timeout 20 cat $A/mq/q@n=3", "1\n2\n4\n");
 	cr_assert_eq(t_wait_exit(second, T_PATIENCE, NULL), 0);
 }
 
@@ -110,7 +110,7 @@ t_test_bare(redis_mq, a_writer_whose_daemon_stops_when_it_is_its_turn_is_passed_
 	kill(b->daemon, SIGSTOP);
 	t_check("cat $A/mq/q@n=2", "1\n2\n");
 	t_mount_crash(b);
-	t_check("timeout 8 cat $A/mq/q@one", "4\n");
+	t_check("timeout 20 cat $A/mq/q@one", "4\n");
 	cr_assert_eq(t_wait_exit(second, T_PATIENCE, NULL), 0);
 }
 

@@ -93,7 +93,7 @@ t_test_bare(redis_sent, a_message_that_finds_its_reader_gone_goes_back)
 	kill(reader, SIGKILL);
 	t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
 	kill(-proxy.pid, SIGCONT);
-	t_check("timeout 10 cat $A/mq/q@one", "hello");
+	t_check("timeout 20 cat $A/mq/q@one", "hello");
 	check_nothing_left();
 }
 
@@ -108,7 +108,7 @@ t_test_bare(redis_sent, who_does_not_hear_is_passed_by)
 	t_mount_crash(b);
 	t_wait_exit(first, T_PATIENCE, &(char *){NULL});
 	t_check("printf 1 >$A/mq/q", "");
-	cr_assert_eq(t_wait_exit(second, 5000, &got), 0);
+	cr_assert_eq(t_wait_exit(second, T_PATIENCE, &got), 0);
 	cr_assert_str_eq(got, "1");
 }
 
