@@ -7,6 +7,11 @@
 
 /* So many records are looked at when one is added: of the latest, and of the older ones. */
 enum { LOOKS = 4 };
+/*
+ * Whether what is not of this machine is gone would have to be asked there, for which nobody waits here: so many such
+ * records are kept at most.
+ */
+enum { REMOTE_MAX = 8192 };
 
 static struct ipc_chan *first_of(const struct ipc_list *list)
 {
@@ -86,8 +91,13 @@ static bool record_keep(struct ipc_chan *chan)
 	struct ipc *ipc = chan->ipc;
 	uid_t maker;
 
-	if (!has_counted(chan) || is_gone(chan, &maker) || ipc_unopened_charge(ipc, maker) < 0)
+	if (!has_counted(chan) || is_gone(chan, &maker))
 		return false;
+	if (chan->kind->remote && ipc->remote_records == REMOTE_MAX && !make_way(ipc, maker))
+		return false;
+	if (ipc_unopened_charge(ipc, maker) < 0)
+		return false;
+	ipc->remote_records += chan->kind->remote;
 	if (chan->kind->chan_idle)
 		chan->kind->chan_idle(chan);
 	chan->recorded = true;
@@ -152,6 +162,7 @@ void ipc_unopened_end(struct ipc_chan *chan)
 		return;
 	}
 	chan->recorded = false;
+	chan->ipc->remote_records -= chan->kind->remote;
 	ipc_list_remove(&chan->record_link);
 	ipc_quota_give(chan->ipc, chan->charged_to, IPC_QUOTA_CHANNELS, 1);
 }

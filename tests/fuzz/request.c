@@ -580,6 +580,7 @@ static void session_start(void)
 	fs.loop = ipc_loop_new();
 	CHECK(fs.loop);
 	fs_steps_start(&fs.steps, fs.loop);
+	fs_kept_start(&fs.kept);
 	fs.ipc = ipc_new(fs.loop, &fs.opt.ipc, ipc_kinds);
 	CHECK(fs.ipc && fs_inode_init(&fs) == 0);
 	fs.se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), &fs);
