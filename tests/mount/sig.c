@@ -353,3 +353,14 @@ t_test(sig, ctl_tells_of_the_process)
 	t_await(strstr(t_read(t_format("%s@ctl", file_of(pid))), "state=stopped\n"));
 	end(pid);
 }
+
+/* By a helper, as they are not those of the daemon's user: SIGCHLD comes before the answer. */
+t_test_bare(sig, another_users_script_ends_its_own_children)
+{
+	if (geteuid() != 0)
+		cr_skip_test("only root's mount has other users");
+	M = t_mount_start("-o", "allow_other", NULL);
+	t_check("exec setpriv --reuid=54321 --regid=54321 --clear-groups bash -c "
+		"'for i in {1..30}; do sleep 60 & echo TERM > $M/sig/$! || exit; wait $!; done; echo $?'",
+		"143\n");
+}

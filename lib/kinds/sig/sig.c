@@ -276,10 +276,8 @@ static ssize_t sig_write(struct ipc_op *op)
 		else
 			ipc_refuse(h->ipc, &h->cred, EINVAL, sig_path(h), "%s", why);
 		/* It is under way: also who would not wait for a reader is told how that ended, as by kill(2). */
-		if (r == -EINPROGRESS) {
-			op->nonblock = false;
-			return -EAGAIN;
-		}
+		if (r == -EINPROGRESS)
+			return r;
 		/* What came before is reported first; the next write begins with this line. */
 		if (r < 0)
 			return op->done ? (ssize_t)op->done : r;
@@ -288,6 +286,17 @@ static ssize_t sig_write(struct ipc_op *op)
 		h->chan->in_bytes += n;
 	}
 	return (ssize_t)op->done;
+}
+
+/*
+ * A writer whose own child the signal ends is interrupted by SIGCHLD before a helper has told him that it was sent.
+ * Told EINTR, he would believe that it was not.
+ */
+static bool sig_withdraw(struct ipc_op *op)
+{
+	const struct sig_handle *s = sig_handle(op->handle);
+
+	return op->type != IPC_WRITE || !s->sending || s->asked.writer != op->cred.pid || s->asked.at != op->done;
 }
 
 static bool sig_ended(struct ipc_handle *h)
@@ -340,6 +349,7 @@ static const struct ipc_kind_handles sig_handles = {
 	.open = sig_open,
 	.read = sig_read,
 	.write = sig_write,
+	.withdraw = sig_withdraw,
 	.close = sig_close,
 	.poll = sig_poll,
 	.watch_fd = sig_watch_fd,
