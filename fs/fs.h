@@ -11,7 +11,6 @@
 #include "notice.h"
 #include "steps.h"
 #include "passthrough.h"
-#include "redis_options.h"
 #include "replay.h"
 #include "retry.h"
 #include "service.h"
@@ -38,13 +37,14 @@ enum { FS_KINDS_MAX = 16 };
 struct fs_options {
 	bool foreground, help, version;
 	bool shared; /* allow_other */
-	bool net;
 	char *mountpoint;
 	char *kinds;	   /* the first of them; NULL: all */
 	unsigned kind_set; /* bits, by the order of ipc_kinds */
 	const struct ipc_kind *kind[FS_KINDS_MAX + 1];
-	char *prefix, *mq_maxmsg, *mq_msgsize, *mq_framing, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
-	struct fs_redis_options redis;
+	char *prefix, *spin, *cpu_latency, *quota[IPC_QUOTA_COUNT];
+	char *redis;	 /* redis=, several with spaces between; NULL: none */
+	char **of_kinds; /* options that kinds declare, NULL behind the last: kind_options.c */
+	size_t of_kinds_count;
 	char *walkers_text;
 	enum fs_walkers walkers;
 	int64_t spin_ns;
@@ -303,6 +303,19 @@ void fs_mounted_end(struct fs *);
 /* kinds.c. add: whether it is the name of a kind. take: the first one. */
 bool fs_kinds_add(struct fs_options *, const char *name);
 int fs_kinds_take(struct fs_options *);
+
+/* redis.c: one more place: redis= may be given several times; and what ipc_new() takes. 0, or -1 with a complaint. */
+int fs_redis_add(struct fs_options *, const char *place);
+int fs_redis_take(struct fs_options *);
+
+/*
+ * kind_options.c. know: whether a kind, of whichever engine, has that option ("NAME=VALUE"). add: keeps it. take:
+ * checks them for the engine that the mount has, and hands them to ipc_new(). 0, or -1 with a complaint.
+ */
+bool fs_kind_options_know(const char *text);
+int fs_kind_options_add(struct fs_options *, const char *text);
+int fs_kind_options_take(struct fs_options *);
+void fs_kind_options_free(struct fs_options *);
 /* privilege.c. After the mount; from here on the daemon can only act as its callers, and unmount. */
 void fs_drop_privileges(void);
 

@@ -30,18 +30,9 @@ static const struct fuse_opt options[] = {
 	OPTION("-V", version),
 	OPTION("--version", version),
 	OPTION("allow_other", shared),
-	OPTION("net", net),
 	OPTION("prefix=%s", prefix),
-	OPTION("redis_prefix=%s", redis.prefix),
-	OPTION("redis_user=%s", redis.user),
-	OPTION("redis_password_file=%s", redis.password_file),
-	OPTION("redis_replicas=%s", redis.replicas),
-	OPTION("redis_sentinel=%s", redis.sentinel),
 	FUSE_OPT_KEY("redis=", OPTION_REDIS),
 	OPTION("kinds=%s", kinds),
-	OPTION("mq_maxmsg=%s", mq_maxmsg),
-	OPTION("mq_msgsize=%s", mq_msgsize),
-	OPTION("mq_framing=%s", mq_framing),
 	OPTION("walkers=%s", walkers_text),
 	OPTION("spin=%s", spin),
 	OPTION("cpu_latency=%s", cpu_latency),
@@ -68,19 +59,10 @@ static const char usage[] =
 	"  -V, --version          version numbers\n"
 	"  -o OPTION[,OPTION...]  mount options; those of mount.fuse3(8), and:\n"
 	"     allow_other         let other users in, each with the rights of their own native calls\n"
-	"     net                 with allow_other: lend them our network too, or the mount has no /net\n"
 	"     prefix=P            only kernel objects whose names begin with P, which is not shown\n"
 	"     kinds=K[,K...]      only these kinds of channels\n"
 	"     redis=ADDR          channels that many machines share, in the Redis at HOST[:PORT] or at the path of a\n"
 	"                         Unix socket; sentinels or nodes of a cluster: once for each\n"
-	"     redis_prefix=P      its keys begin with P (default ipcfs:); one P is one directory\n"
-	"     redis_user=U, redis_password_file=F\n"
-	"                         who we are there, and the file whose first line is the password\n"
-	"     redis_replicas=N    a write is done when N replicas have it, too (default 0)\n"
-	"     redis_sentinel=NAME redis= are sentinels, and NAME the primary they watch\n"
-	"     mq_maxmsg=N         messages that a new queue holds, unless @maxmsg says otherwise\n"
-	"     mq_msgsize=BYTES    longest message of a new queue, unless @msgsize says otherwise\n"
-	"     mq_framing=message  a write is a message (the default); lines: a line is one\n"
 	"     max_handles=N       open channels of one user (default 65536; 0: no limit)\n"
 	"     max_parked=N        operations of one user that wait (default 65536)\n"
 	"     max_channels=N      pipes, sockets and broadcasts of one user (default 65536)\n"
@@ -89,10 +71,21 @@ static const char usage[] =
 	"                         strict: also for a minute after it has listed; allow: it may\n"
 	"     spin=TIME           keep polling for so long after a request (default " SPIN_DEFAULT "; 0: never)\n"
 	"     cpu_latency=TIME    as root: while many requests come, no processor may take longer to wake; 0: none sleeps\n"
-	"                         (the default on virtual machines of up to 4 processors); any: they may\n"
-	"\n"
-	"In /etc/fstab:  ipcfs /ipc fuse.ipcfs allow_other 0 0\n"
-	"To end it:      fusermount3 -u MOUNTPOINT, or umount\n";
+	"                         (the default on virtual machines of up to 4 processors); any: they may\n";
+
+static const char usage_end[] = "\n"
+				"In /etc/fstab:  ipcfs /ipc fuse.ipcfs allow_other 0 0\n"
+				"To end it:      fusermount3 -u MOUNTPOINT, or umount\n";
+
+static void show_usage(void)
+{
+	char kinds[IPC_KINDS_TEXT];
+
+	printf(usage, ipc_kinds_text(ipc_kinds, kinds));
+	ipc_options_help(ipc_kinds, NULL, stdout);
+	ipc_options_help(ipc_redis_kinds, ipc_kinds, stdout);
+	fputs(usage_end, stdout);
+}
 
 static int take_place(struct fs_options *opt, const char *place)
 {
@@ -113,9 +106,11 @@ static int take_argument(void *data, const char *arg, int key, struct fuse_args 
 	if (key == FUSE_OPT_KEY_NONOPT)
 		return take_place(data, arg);
 	if (key == OPTION_REDIS)
-		return fs_redis_add(&opt->redis, arg + strlen("redis="));
+		return fs_redis_add(opt, arg + strlen("redis="));
 	if (key != FUSE_OPT_KEY_OPT)
 		return 1;
+	if (fs_kind_options_know(arg))
+		return fs_kind_options_add(opt, arg);
 	if (opt->kinds && fs_kinds_add(opt, arg))
 		return 0;
 	switch (arg[0] == '-' ? FS_OPTION_UNKNOWN : fs_mount_option_of(arg)) {
@@ -193,14 +188,8 @@ static int take_values(struct fs_options *opt)
 {
 	const char *spin = opt->spin ? opt->spin : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_DEFAULT : "0";
 
-	if (take_number("mq_maxmsg", opt->mq_maxmsg, 1, INT32_MAX, &opt->ipc.mq_maxmsg) < 0 ||
-	    take_number("mq_msgsize", opt->mq_msgsize, 1, INT32_MAX, &opt->ipc.mq_msgsize) < 0 || take_quota(opt) < 0)
+	if (take_quota(opt) < 0)
 		return -1;
-	if (opt->mq_framing && strcmp(opt->mq_framing, "lines") != 0 && strcmp(opt->mq_framing, "message") != 0) {
-		fs_complain("-o mq_framing=%s: it is message or lines", opt->mq_framing);
-		return -1;
-	}
-	opt->ipc.mq_lines = opt->mq_framing && opt->mq_framing[0] == 'l';
 	if (ipc_duration_parse(spin, strlen(spin), &opt->spin_ns) < 0 || opt->spin_ns > 1000000000) {
 		fs_complain("-o spin=%s: a time from 0 to 1s is needed, such as 50us", spin);
 		return -1;
@@ -213,19 +202,16 @@ static int take_values(struct fs_options *opt)
 	}
 	opt->ipc.prefix = opt->prefix;
 	opt->ipc.shared = opt->shared;
-	opt->ipc.net = opt->net;
-	return fs_redis_take(&opt->redis, &opt->ipc) < 0 ? -1 : fs_kinds_take(opt);
+	return fs_redis_take(opt) < 0 || fs_kind_options_take(opt) < 0 ? -1 : fs_kinds_take(opt);
 }
 
 static void options_free(struct fs_options *opt)
 {
 	free(opt->mountpoint);
 	free(opt->prefix);
-	fs_redis_free(&opt->redis);
+	free(opt->redis);
+	fs_kind_options_free(opt);
 	free(opt->kinds);
-	free(opt->mq_maxmsg);
-	free(opt->mq_msgsize);
-	free(opt->mq_framing);
 	free(opt->spin);
 	free(opt->walkers_text);
 	free(opt->cpu_latency);
@@ -268,7 +254,6 @@ int main(int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
 	struct fs fs = {.ready_fd = -1};
-	char kinds[IPC_KINDS_TEXT];
 	int status = 1;
 	bool fake;
 
@@ -278,7 +263,7 @@ int main(int argc, char **argv)
 	if (fuse_opt_parse(&args, &fs.opt, options, take_argument) < 0)
 		goto out;
 	if (fs.opt.help) {
-		printf(usage, ipc_kinds_text(ipc_kinds, kinds));
+		show_usage();
 		status = 0;
 		goto out;
 	}

@@ -19,6 +19,7 @@
 #include "base/number.h"
 #include "base/pool.h"
 #include "core/facet.h"
+#include "ipc_options.h"
 
 struct ipc;
 struct ipc_chan;
@@ -38,36 +39,6 @@ struct ipc_cred {
 
 /* Whether he is bound by no mode (CAP_DAC_OVERRIDE). */
 bool ipc_may_override(const struct ipc_cred *);
-
-/* What a user may have of, each: quota.h. */
-enum ipc_quota { IPC_QUOTA_HANDLES, IPC_QUOTA_PARKED, IPC_QUOTA_CHANNELS, IPC_QUOTA_BYTES, IPC_QUOTA_COUNT };
-
-/* How often and how long the machine's processors were kept awake for this mount's sake: -o cpu_latency. */
-struct ipc_awake {
-	bool now;
-	uint64_t times;
-	int64_t since;	   /* ipc_now() when the present or last one began */
-	int64_t before_ns; /* of all that have ended */
-	int64_t ended;	   /* when the last one did, CLOCK_REALTIME in nanoseconds */
-};
-
-struct ipc_options {
-	const char *prefix;	/* of kernel names; NULL: none */
-	const char *mountpoint; /* absolute; NULL: there is no mount, and what must go through it is EOPNOTSUPP */
-	int64_t mq_maxmsg, mq_msgsize; /* for new queues; 0: the kernel's default */
-	bool mq_lines;		       /* frame by lines unless a facet says otherwise */
-	bool shared;		       /* other users than our own may come */
-	bool net;		       /* and may have our network */
-	const struct ipc_awake *awake; /* read for MNT/status; NULL: nobody tells */
-	size_t quota[IPC_QUOTA_COUNT]; /* 0: no limit */
-	/* For the kinds that live in a Redis; NULL or 0 where there is none, or for what is usual. */
-	const char *redis;	  /* HOST[:PORT], [ADDR]:PORT, or /PATH of a Unix socket; several with spaces between */
-	const char *redis_prefix; /* of keys; no braces in it */
-	const char *redis_user;	  /* of AUTH */
-	const char *redis_password_file; /* its first line */
-	const char *redis_sentinel;	 /* the name of the primary; then redis is where the sentinels are */
-	int64_t redis_replicas;		 /* that have a message before its writer is answered */
-};
 
 /* What a name stands for. facets.set is 0 for a plain name. Copyable. */
 struct ipc_ref {

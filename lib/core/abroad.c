@@ -40,14 +40,6 @@ int ipc_path_open(int root, const char *path)
 	return fd >= 0 ? fd : root >= 0 && errno == ENOSYS ? -EACCES : -errno;
 }
 
-int ipc_abroad_network(struct ipc *ipc, const struct ipc_cred *cred, const char *path)
-{
-	if (ipc->opt.net || !ipc_place_differs(cred->pid, IPC_PLACE_NET))
-		return 0;
-	return ipc_refuse(ipc, cred, EACCES, path,
-			  "you are in another network namespace than ipcfs, whose network is lent by -o net only");
-}
-
 int ipc_handle_backing(const struct ipc_handle *h)
 {
 	return h->kind->handles->backing ? h->kind->handles->backing(h) : -1;

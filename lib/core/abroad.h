@@ -1,7 +1,6 @@
 /*
  * Callers from other namespaces, such as containers that the mount was bound into: they share this mount's channels,
- * and nothing else of ours is lent to them. Each check returns 0, or -EACCES with a line for MNT/errors; `path` is as
- * for ipc_refuse().
+ * and nothing else of ours is lent to them.
  */
 #ifndef IPC_ABROAD_H
 #define IPC_ABROAD_H
@@ -18,8 +17,6 @@ int ipc_abroad_root(struct ipc *, const struct ipc_cred *, const char *path, int
  * for helpers. Returns the descriptor or -errno; -EINTR after a signal.
  */
 int ipc_path_open(int root, const char *path);
-/* Whether our network is his, or lent to all by -o net. Abstract socket names belong to it. */
-int ipc_abroad_network(struct ipc *, const struct ipc_cred *, const char *path);
 
 /*
  * Between enter and leave, ipc_reader_pid() gives processes the numbers that this caller knows them by, who reads a

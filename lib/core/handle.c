@@ -89,6 +89,17 @@ static int handle_attach(struct ipc_handle *h, const struct ipc_ref *ref, ino_t 
 	return 0;
 }
 
+/* What facets mean by others: one is n=1, and a kind may frame by lines unless told otherwise. */
+static void handle_imply(struct ipc_handle *h)
+{
+	if (h->facets.set & IPC_F_ONE) {
+		h->facets.set |= IPC_F_N;
+		h->facets.n = 1;
+	}
+	if (h->kind->framed && h->kind->framed(h->ipc) && !(h->facets.set & (IPC_F_LINES | IPC_F_NUL)))
+		h->facets.set |= IPC_F_LINES;
+}
+
 static int handle_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
 {
 	int r = ipc_ref_enter(h->ipc, &h->cred, ref);
@@ -135,6 +146,8 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 		return -ENOMEM;
 	}
 	ino = ipc_kind_ino(ino);
+	if (!text)
+		handle_imply(h);
 	r = ipc_settle_open(h);
 	if (r == 0 && !text && ref->kind->named)
 		r = handle_attach(h, ref, ino);

@@ -12,6 +12,7 @@
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
+#include "option.h"
 #include "quota.h"
 #include "refusal.h"
 #include "rundir.h"
@@ -78,14 +79,11 @@ static bool copy_string(const char **to)
 }
 
 /* The options that are strings. */
-enum { STRINGS = 7 };
+enum { STRINGS = 3 };
 
 static const char **option_string(struct ipc_options *opt, unsigned i)
 {
-	const char **const strings[STRINGS] = {
-		&opt->prefix,	  &opt->mountpoint,	     &opt->redis,	   &opt->redis_prefix,
-		&opt->redis_user, &opt->redis_password_file, &opt->redis_sentinel,
-	};
+	const char **const strings[STRINGS] = {&opt->prefix, &opt->mountpoint, &opt->redis};
 
 	return strings[i];
 }
@@ -108,8 +106,9 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 	ipc->opt = *options;
 	for (unsigned i = 0; i < STRINGS; i++)
 		copied = copy_string(option_string(&ipc->opt, i)) && copied;
+	ipc->opt.of_kinds = ipc_options_copy(options->of_kinds);
 	ipc->refusals = ipc_refusals_new();
-	if (!copied || !ipc->refusals)
+	if (!copied || !ipc->opt.of_kinds || !ipc->refusals)
 		return -ENOMEM;
 	ipc->pool = ipc_pool_new(ipc->loop, HELPERS_MAX);
 	if (!ipc->pool)
@@ -183,6 +182,7 @@ void ipc_free(struct ipc *ipc)
 	ipc_quota_fini(ipc);
 	for (unsigned i = 0; i < STRINGS; i++)
 		free((char *)*option_string(&ipc->opt, i));
+	ipc_options_copy_free(ipc->opt.of_kinds);
 	free(ipc->scratch);
 	free(ipc);
 	errno = err;

@@ -177,15 +177,25 @@ struct ipc_kind_ctl {
 	void (*listen_leave)(struct ipc_chan *);
 };
 
+/* What MNT/README says of the kind, in whole lines; each may be NULL. */
+struct ipc_kind_readme {
+	const char *use;    /* commands, the kind's name in front: "mq     echo hi > M/mq/m" */
+	const char *facets; /* those that only this kind has, its name in front: "  mq    @prio=9 send as urgent" */
+	void (*where)(struct ipc *,
+		      FILE *out); /* where its objects are, if they are no kernel's; the first kind's is told */
+};
+
 /* A channel kind: its properties, what it does once for an instance, and the tables above. */
 struct ipc_kind {
 	char name[IPC_KIND_NAME_MAX + 1];
 	const char *pattern; /* what stands for a name in texts: "tcp/HOST/PORT". Or NULL: "NAME". */
 	uint32_t facets;
-	bool named;	/* its names live in the channel table and nowhere else */
-	bool remote;	/* its objects are no kernel's: nobody has to be acted as */
-	bool plain;	/* what is regular of it is a plain file: ipc_ref_is_plain() */
-	bool text;	/* no channels: a text of the whole instance */
+	const struct ipc_option *const *options; /* its own mount options, NULL behind the last; or NULL: none */
+	const struct ipc_kind_readme *readme;	 /* or NULL */
+	bool named;				 /* its names live in the channel table and nowhere else */
+	bool remote;				 /* its objects are no kernel's: nobody has to be acted as */
+	bool plain;				 /* what is regular of it is a plain file: ipc_ref_is_plain() */
+	bool text;				 /* no channels: a text of the whole instance */
 	bool texts;	/* an open with O_EXCL for both directions makes a small plain file instead: ipc_ref.text */
 	bool transient; /* and an entry appears when a name is opened; forgetting it is the kind's */
 	size_t chan_size, handle_size; /* 0: the plain structs */
@@ -203,7 +213,7 @@ struct ipc_kind {
 	bool (*recover)(struct ipc *, int dir);
 	/* Whether this instance does without it. Or NULL: never. */
 	bool (*hidden)(const struct ipc *);
-	/* Whether messages are lines unless a facet says otherwise. Or NULL: they are not. */
+	/* Whether messages are lines unless a facet (nul) says otherwise. Or NULL: they are not. */
 	bool (*framed)(const struct ipc *);
 	/* Nobody has had the channel open for long: what the kind can have again may go. Or NULL. */
 	void (*chan_idle)(struct ipc_chan *);

@@ -268,8 +268,13 @@ static const struct ipc_kind_handles pipe_handles = {
 	.poll = pipe_poll,
 };
 
+static const struct ipc_kind_readme pipe_readme = {
+	.use = "pipe   echo hi > M/pipe/p         cat M/pipe/p        a FIFO; each side waits for the other\n",
+};
+
 const struct ipc_kind ipc_pipe = {
 	.name = "pipe",
+	.readme = &pipe_readme,
 	.named = true,
 	.handle_size = sizeof(struct pipe_handle),
 	.start = pipe_start,

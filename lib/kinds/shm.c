@@ -382,10 +382,16 @@ static const struct ipc_kind_ctl shm_ctl = {
 	.set = shm_ctl_set,
 };
 
+static const struct ipc_kind_readme shm_readme = {
+	.use = "shm    echo hi > M/shm/s          cat M/shm/s         POSIX shared memory: shm_open(\"/s\"), mmap\n",
+	.facets = "  shm   @size=4096 for a new one\n",
+};
+
 const struct ipc_kind ipc_shm = {
 	.name = "shm",
 	.plain = true,
 	.facets = IPC_F_SIZE,
+	.readme = &shm_readme,
 	.handle_size = sizeof(struct shm_handle),
 	.start = shm_start,
 	.stop = shm_stop,

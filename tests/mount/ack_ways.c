@@ -204,7 +204,8 @@ static void *read_and_exit(void *arg)
 
 	if (!read_and_end((void *)w->path))
 		_exit(99);
-	usleep(50000); /* the leader has gone by then */
+	/* The leader has gone then. */
+	t_await(strstr(t_read(t_format("/proc/self/task/%d/stat", getpid())), ") Z "));
 	_exit(w->status);
 }
 

@@ -64,10 +64,10 @@ static void waits(const char *lock)
 	t_await_waiters(M, t_format("sem/%s", t_name(lock)), 1);
 }
 
-/* Longer than it takes to look at who has begun to wait. */
-static void nobody_is_told(void)
+/* Who waits has been looked at long before events says that he waits. */
+static void nobody_is_told(unsigned waiting)
 {
-	t_bash(0, "sleep 0.5");
+	t_await(heard_times(" waiting ") == waiting);
 	cr_assert_eq(heard_times(" deadlock "), 0, "%s", heard());
 }
 
@@ -94,7 +94,7 @@ t_test(deadlock, of_two_is_told_to_both)
 	two = take("b", "a@hold");
 	go("a");
 	waits("b");
-	nobody_is_told();
+	nobody_is_told(1);
 	go("b");
 	t_await(heard_times("state=closed") == 2);
 	cr_assert(
@@ -129,7 +129,7 @@ t_test(deadlock, of_three)
 	go("a");
 	go("b");
 	waits("c");
-	nobody_is_told();
+	nobody_is_told(2);
 	go("c");
 	t_await(heard_times("state=closed") == 3);
 	kill(first, SIGKILL);
@@ -148,7 +148,7 @@ t_test(deadlock, through_a_child_that_inherited_a_permit)
 	two = take("b", "a@hold");
 	go("b");
 	waits("a");
-	nobody_is_told();
+	nobody_is_told(1);
 	go("a");
 	t_await(heard_times("state=closed") == 2);
 	kill(two, SIGKILL);
@@ -168,7 +168,7 @@ t_test(deadlock, is_none_where_the_opener_has_closed_it)
 	waits("b");
 	go("b");
 	waits("a");
-	nobody_is_told();
+	nobody_is_told(2);
 }
 
 t_test(deadlock, is_none_where_a_third_can_still_give_one_back)
@@ -181,7 +181,7 @@ t_test(deadlock, is_none_where_a_third_can_still_give_one_back)
 	third = t_spawn(M, "sh", "exec sleep 60 9< $M/sem/${P}a@hold");
 	t_await(t_ctl(M, t_format("sem/%s", t_name("a")), "value") == 1);
 	one = two_wait_for_each_other();
-	nobody_is_told();
+	nobody_is_told(2);
 	kill(third, SIGKILL);
 	cr_assert_eq(t_wait_exit(one, T_PATIENCE, NULL), 0);
 }
@@ -213,7 +213,7 @@ t_test(deadlock, is_none_where_a_permit_is_out_that_nobody_holds)
 	t_bash(0, "touch $M/sem/${P}b@value=1; head -n1 $M/sem/${P}a");
 	make(0);
 	two_wait_for_each_other();
-	nobody_is_told();
+	nobody_is_told(2);
 	t_bash(0, "echo > $M/sem/${P}a");
 }
 

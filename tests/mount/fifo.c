@@ -138,7 +138,7 @@ t_test(fifo, bash_read_with_a_timeout)
 {
 	make();
 	t_check("read -t 0.2 x <$Q@fifo; echo $(($? > 128))", "1\n");
-	t_check("(sleep 0.2; echo hi >$Q@lines) & read -t 15 x <$Q@fifo; echo $x; wait", "hi\n");
+	t_check("(waits $Q; echo hi >$Q@lines) & read -t 15 x <$Q@fifo; echo $x; wait", "hi\n");
 }
 
 /* What tail does with every pipe: it shows the last lines once the pipe has ended, and nothing before. */
@@ -147,7 +147,8 @@ t_test(fifo, tail_shows_the_last_lines)
 	make();
 	for (int i = 0; i < 5; i++)
 		queue_send(&q, t_format("%d", i), 0);
-	t_check("tail -f -n 2 $Q@fifo,drain & P=$!; sleep 0.3; kill $P 2>/dev/null; wait $P; :", "3\n4\n");
+	t_check("tail -f -n 2 $Q@fifo,drain >out & P=$!; until [ $(wc -l <out) = 2 ]; do sleep .01; done; kill $P; wait $P; cat out",
+		"3\n4\n");
 }
 
 t_test(fifo, source_reads_commands)
@@ -520,8 +521,7 @@ t_test(fifo, killed_opens_leave_nothing)
 t_test(fifo, every_broadcast_reader_gets_every_line)
 {
 	t_check("touch $M/bcast/b; for i in 1 2 3; do cat $M/bcast/b@fifo,n=3 >out$i & done;"
-		"until [ $(grep -c ^reader= $M/bcast/b@ctl) = 3 ]; do sleep 0.02; done;"
-		"sleep 0.2; seq 3 >$M/bcast/b@fifo; wait; cat out?",
+		"waits $M/bcast/b 3; seq 3 >$M/bcast/b@fifo; wait; cat out?",
 		"1\n2\n3\n1\n2\n3\n1\n2\n3\n");
 }
 
@@ -532,7 +532,7 @@ t_test(fifo, last_starts_a_broadcast_reader_back)
 
 t_test(fifo, broadcast_reader_that_stops_delays_nobody)
 {
-	t_check("touch $M/bcast/b; sleep 60 <$M/bcast/b@fifo & P=$!; sleep 0.2;"
+	t_check("touch $M/bcast/b; sleep 60 <$M/bcast/b@fifo & P=$!; waits $M/bcast/b;"
 		"seq 100000 >$M/bcast/b@fifo; seq 3 | tee $M/bcast/b@lines; kill $P; wait $P; :",
 		"1\n2\n3\n");
 }

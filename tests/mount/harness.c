@@ -364,6 +364,9 @@ pid_t t_spawn(const struct t_mount *m, const char *shell, const char *script)
 		prepare_exec(output_path(getpid()));
 		setenv("P", test.prefix, 1);
 		setenv("IPCFS", program(), 1);
+		/* bash imports it as a function. */
+		setenv("BASH_FUNC_waits%%",
+		       "() { until [ \"$(grep -c ^waiter= \"$1@ctl\")\" -ge \"${2:-1}\" ]; do sleep .01; done; }", 1);
 		if (m)
 			setenv("M", m->dir, 1);
 		else

@@ -101,7 +101,8 @@ int t_open(const char *path, int flags);
 
 /*
  * A shell script in the background: $M is the mount's directory (m may be NULL), $P as in t_name(), $IPCFS the program.
- * Each gets a process group of its own, and /dev/null as its input.
+ * Each gets a process group of its own, and /dev/null as its input. In bash, `waits CHANNEL N` waits until N operations
+ * (one, if it is not said) are parked on it.
  */
 pid_t t_spawn(const struct t_mount *m, const char *shell, const char *script);
 /* fn in a forked child, whose exit status is what it returns. */

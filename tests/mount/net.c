@@ -305,7 +305,7 @@ t_test(net, both_directions_at_once_on_one_descriptor)
 {
 	free_port(SOCK_STREAM);
 	t_need("socat");
-	t_check("socat TCP-LISTEN:$PORT,bind=127.0.0.1,reuseaddr EXEC:cat & sleep .1\n"
+	t_check("socat TCP-LISTEN:$PORT,bind=127.0.0.1,reuseaddr EXEC:cat &\n"
 		"head -c 20000000 /dev/urandom >data\n"
 		"until exec 3<>$M/net/tcp/127.0.0.1/$PORT; do sleep .05; done 2>/dev/null\n"
 		"cat data >&3 & head -c 20000000 <&3 | cmp - data && echo same",

@@ -81,7 +81,7 @@ t_test_bare(redis_faults, a_server_that_is_away_when_a_mount_begins_is_waited_fo
 	struct t_mount *b = redis_mount(&server, "B", NULL);
 	pid_t writer = t_spawn(b, "bash", "echo x >$M/mq/q");
 
-	usleep(300000);
+	t_await(t_in_request(writer));
 	redis_again(&server);
 	cr_assert_eq(t_wait_exit(writer, T_PATIENCE, NULL), 0);
 	t_check("cat $A/mq/q@one", "x\n");

@@ -118,7 +118,7 @@ t_test_bare(redis_mq, a_writer_who_gives_up_loses_his_place_to_the_next)
 {
 	make();
 	t_check("touch $A/mq/q@maxmsg=1; echo 1 >$A/mq/q; echo 2 2>/dev/null >$A/mq/q@timeout=0.3s || echo gave up\n"
-		"echo 3 >$B/mq/q & sleep 0.3; cat $A/mq/q@n=2",
+		"echo 3 >$B/mq/q & waits $B/mq/q; cat $A/mq/q@n=2",
 		"gave up\n1\n3\n");
 }
 
@@ -141,6 +141,20 @@ t_test_bare(redis_mq, o_nonblock_is_eagain_where_it_would_wait)
 	close(r);
 }
 
+static int write_when_polled(void *path)
+{
+	t_wait_blocked(getppid());
+	t_write(path, "\n");
+	return 0;
+}
+
+static int read_when_polled(void *path)
+{
+	t_wait_blocked(getppid());
+	t_read(path);
+	return 0;
+}
+
 t_test_bare(redis_mq, poll_tells_of_messages_and_of_room)
 {
 	struct pollfd r = {.events = POLLIN}, w = {.events = POLLOUT};
@@ -151,11 +165,11 @@ t_test_bare(redis_mq, poll_tells_of_messages_and_of_room)
 	w.fd = t_open(t_path(a, "mq/q"), O_WRONLY | O_NONBLOCK);
 	cr_assert_eq(poll(&r, 1, 0), 0);
 	cr_assert_eq(poll(&w, 1, 0), 1);
-	pid_t writer = t_spawn(a, "bash", "sleep 0.2; echo >$M/mq/q");
+	pid_t writer = t_fork(write_when_polled, t_path(a, "mq/q"));
 	cr_assert_eq(poll(&r, 1, T_PATIENCE), 1);
 	t_check_errno(write(w.fd, "x", 1), EAGAIN);
 	cr_assert_eq(poll(&w, 1, 0), 0);
-	pid_t reader = t_spawn(b, "bash", "sleep 0.2; cat $M/mq/q@one >/dev/null");
+	pid_t reader = t_fork(read_when_polled, t_path(b, "mq/q@one"));
 	cr_assert_eq(poll(&w, 1, T_PATIENCE), 1);
 	cr_assert_eq(t_wait_exit(writer, T_PATIENCE, NULL), 0);
 	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, NULL), 0);

@@ -180,7 +180,7 @@ t_test(sock, ten_lines_of_shell_serve_files_and_native_clients_at_once)
 	expect_read(two, "you said: file\n");
 	expect_read(one, "you said: native\n");
 	t_check("exec 3<>$M/sock/${P}x; echo shell >&3; read -r a <&3; echo $a\n"
-		"(echo socat; sleep .2) | socat - UNIX-CONNECT:$M/sock/${P}x@addr",
+		"(echo socat; until [ -s answer ]; do sleep .01; done) | socat - UNIX-CONNECT:$M/sock/${P}x@addr | tee answer",
 		"you said: shell\nyou said: socat\n");
 	cr_assert_eq(write(one, "still\n", 6), 6);
 	expect_read(one, "you said: still\n");
@@ -200,7 +200,7 @@ t_test(sock, client_that_vanishes_ends_its_connection_only)
 
 t_test(sock, echo_and_cat_meet_in_either_order)
 {
-	t_check("echo early >$M/sock/${P}x; cat $M/sock/${P}x; cat $M/sock/${P}x & sleep .1; echo late >$M/sock/${P}x; wait",
+	t_check("echo early >$M/sock/${P}x; cat $M/sock/${P}x; cat $M/sock/${P}x & waits $M/sock/${P}x; echo late >$M/sock/${P}x; wait",
 		"early\nlate\n");
 }
 
@@ -501,8 +501,8 @@ t_test(sock, address_bound_while_others_mount_holds_no_unmount_up)
 {
 	if (t_sh(NULL, "sh", "mkdir d && mount -t tmpfs tmpfs d && umount d", NULL) != 0)
 		cr_skip_test("only root can mount here");
-	t_check("for i in 1 2 3; do (mkdir e$i; while [ ! -e done ]; do mount -t tmpfs tmpfs e$i; umount e$i; done) & done; "
-		"touch $M/sock/${P}x; sleep 0.1; stat -c %F $M/sock/${P}x@addr; touch done; wait; fusermount3 -u $M",
+	t_check("for i in 1 2 3; do (mkdir e$i; while [ ! -e done ]; do mount -t tmpfs tmpfs e$i; umount e$i; touch round$i; done) & done; "
+		"touch $M/sock/${P}x; until [ -e round1 -a -e round2 -a -e round3 ]; do sleep .01; done; stat -c %F $M/sock/${P}x@addr; touch done; wait; fusermount3 -u $M",
 		"socket\n");
 	t_await(kill(M->daemon, 0) < 0 || strstr(t_read(t_format("/proc/%d/stat", M->daemon)), ") Z "));
 }

@@ -50,6 +50,18 @@ t_test(texts, readme_fits_a_screen)
 	cr_assert(strstr(text, "mq") && strstr(text, "shm") && strstr(text, "pipe") && strstr(text, "sock"));
 }
 
+t_test_bare(texts, readme_tells_of_the_kinds_that_the_mount_has)
+{
+	const char *text;
+
+	M = t_mount_start("-o", "kinds=sem", NULL);
+	text = t_read(t_path(M, "README"));
+	cr_assert(strstr(text, "M/sem/"), "%s", text);
+	cr_assert(strstr(text, "  sem  @timeout=5s"), "%s", text);
+	cr_assert_not(strstr(text, "M/mq/"), "%s", text);
+	cr_assert_not(strstr(text, "@fifo"), "%s", text);
+}
+
 t_test(texts, are_listed_and_plain_files)
 {
 	char *out;

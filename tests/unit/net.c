@@ -128,7 +128,8 @@ static void close_silent(int fd, const int queued[2])
 
 static void make_another_instance(bool shared, bool net)
 {
-	struct ipc_options options = {.mountpoint = mountpoint, .shared = shared, .net = net};
+	static const char *const lent[] = {"net", NULL};
+	struct ipc_options options = {.mountpoint = mountpoint, .shared = shared, .of_kinds = net ? lent : NULL};
 
 	ipc_free(ipc);
 	ipc = ipc_new(loop, &options, ipc_kinds);

@@ -85,10 +85,6 @@ static int bcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags
 	(void)ref;
 	(void)flags;
 	(void)ino;
-	if (h->facets.set & IPC_F_ONE) {
-		h->facets.set |= IPC_F_N;
-		h->facets.n = 1;
-	}
 	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0 ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	b->next = ring->next;
 	if (h->facets.set & IPC_F_LAST)
@@ -358,10 +354,16 @@ static const struct ipc_kind_ctl bcast_ctl = {
 	.set = bcast_ctl_set,
 };
 
+static const struct ipc_kind_readme bcast_readme = {
+	.use = "bcast  echo hi > M/bcast/b        cat M/bcast/b       every reader gets every message\n",
+	.facets = "  bcast @last=5 start 5 messages back; also @lines to @batch of mq\n",
+};
+
 const struct ipc_kind ipc_bcast = {
 	.name = "bcast",
 	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
 		  IPC_F_BATCH | IPC_F_LAST | IPC_F_FIFO,
+	.readme = &bcast_readme,
 	.named = true,
 	.chan_size = sizeof(struct bcast_chan),
 	.handle_size = sizeof(struct bcast_handle),

@@ -24,6 +24,8 @@
 #include "core/instance.h"
 #include "core/kind.h"
 #include "kinds/kinds.h"
+#include "kinds/queue.h"
+#include "core/option.h"
 #include "core/ref.h"
 
 struct mq_kind *mq_kind(struct ipc *ipc)
@@ -58,11 +60,6 @@ static void mq_stop(struct ipc *ipc)
 	if (kind->dir >= 0)
 		close(kind->dir);
 	free(kind);
-}
-
-static bool mq_framed(const struct ipc *ipc)
-{
-	return ipc->opt.mq_lines;
 }
 
 static int mq_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
@@ -105,8 +102,8 @@ static int mq_make_ref(struct ipc *ipc, const struct ipc_cred *cred, const struc
 {
 	const struct ipc_facets *f = &ref->facets;
 	char name[NAME_MAX + 1];
-	int64_t maxmsg = f->set & IPC_F_MAXMSG ? f->maxmsg : ipc->opt.mq_maxmsg;
-	int64_t msgsize = f->set & IPC_F_MSGSIZE ? f->msgsize : ipc->opt.mq_msgsize;
+	int64_t maxmsg = f->set & IPC_F_MAXMSG ? f->maxmsg : ipc_option_number(&ipc->opt, &ipc_queue_maxmsg, 0);
+	int64_t msgsize = f->set & IPC_F_MSGSIZE ? f->msgsize : ipc_option_number(&ipc->opt, &ipc_queue_msgsize, 0);
 	int r = ipc_kernel_name(ipc, ref, "", name, sizeof(name));
 
 	return r < 0 ? r : mq_make(cred, name, mode, maxmsg, msgsize, why, why_size);
@@ -249,12 +246,6 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 
 	if (r < 0)
 		return r;
-	if (h->ipc->opt.mq_lines && !(h->facets.set & (IPC_F_LINES | IPC_F_NUL)))
-		h->facets.set |= IPC_F_LINES;
-	if (h->facets.set & IPC_F_ONE) {
-		h->facets.set |= IPC_F_N;
-		h->facets.n = 1;
-	}
 	m->fd = mq_names_queue(name, flags & O_ACCMODE, 0, NULL);
 	if (m->fd == -ENOENT)
 		return -ESTALE;
@@ -326,17 +317,25 @@ static const struct ipc_kind_handles mq_handles = {
 	.watch_fd = mq_watch_fd,
 };
 
+static const struct ipc_kind_readme mq_readme = {
+	.use = "mq     echo hi > M/mq/m           head -n1 M/mq/m     a POSIX message queue: mq_open(\"/m\")\n"
+	       "       seq 9 > M/mq/jobs@lines; while read -r job; do echo $job; done < M/mq/jobs@lines,idle=1s\n",
+	.facets = IPC_QUEUE_README_FACETS,
+};
+
 const struct ipc_kind ipc_mq = {
 	.name = "mq",
 	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
 		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO | IPC_F_ACK |
 		  IPC_F_LEASE | IPC_F_TRIES,
+	.options = ipc_queue_options,
+	.readme = &mq_readme,
 	.chan_size = sizeof(struct mq_chan),
 	.handle_size = sizeof(struct mq_handle),
 	.start = mq_start,
 	.stop = mq_stop,
 	.recover = mq_owed_recover,
-	.framed = mq_framed,
+	.framed = ipc_queue_framed,
 	.chan_idle = mq_chan_idle,
 	.chan_free = mq_chan_free,
 	.names = &mq_names,

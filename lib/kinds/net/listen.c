@@ -17,6 +17,7 @@
 #include "core/instance.h"
 #include "core/kind.h"
 #include "core/op.h"
+#include "kinds/network.h"
 
 /* The kernel takes less where net.core.somaxconn says so. */
 enum { BACKLOG = 4096 };
@@ -244,7 +245,7 @@ bool net_listen_keep(struct ipc_chan *chan, const struct ipc_cred *cred)
 
 	/* Nobody keeps another's port open. */
 	if (cred->uid != c->binder.uid || (!c->fd_count && !c->query) ||
-	    ipc_abroad_network(chan->ipc, cred, listen_path(c)) < 0)
+	    ipc_network_check(chan->ipc, cred, listen_path(c)) < 0)
 		return false;
 	c->listeners++;
 	ipc_timer_stop(chan->ipc->loop, &c->linger);

@@ -12,6 +12,7 @@
 #include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
+#include "kinds/network.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@
 
 static bool net_hidden(const struct ipc *ipc)
 {
-	return ipc->opt.shared && !ipc->opt.net;
+	return ipc->opt.shared && !ipc_network_is_lent(ipc);
 }
 
 static int net_start(struct ipc *ipc)
@@ -189,7 +190,7 @@ static int net_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	struct net_handle *n = net_handle(h);
 	struct net_chan *c = net_chan(h->chan);
 	bool listen = ref->facets.set & IPC_F_LISTEN;
-	int r = ipc_abroad_network(h->ipc, &h->cred, ipc_ref_path(ref));
+	int r = ipc_network_check(h->ipc, &h->cred, ipc_ref_path(ref));
 
 	(void)ino;
 	if (r < 0) {
@@ -264,10 +265,17 @@ static const struct ipc_kind_handles net_handles = {
 	.waits_for = net_waits_for,
 };
 
+static const struct ipc_kind_readme net_readme = {
+	.use = "net    exec 3<>M/net/tcp/HOST/PORT connects, 'M/net/tcp/*/PORT@listen' accepts a client; udp alike\n",
+	.facets = "  net   echo shutdown=write > NAME@ctl ends what your own connection sends; read on\n",
+};
+
 const struct ipc_kind ipc_net = {
 	.name = "net",
 	.pattern = "tcp/HOST/PORT",
 	.facets = IPC_F_LISTEN | IPC_F_TIMEOUT | IPC_F_FIFO | IPC_F_HALF,
+	.options = ipc_network_options,
+	.readme = &net_readme,
 	.named = true,
 	.transient = true,
 	.chan_size = sizeof(struct net_chan),

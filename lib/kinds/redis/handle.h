@@ -4,6 +4,7 @@
 
 #include "core/handle.h"
 #include "names.h"
+#include "options.h"
 
 /* For an object that is to be made: 52 bits of chance, and not 0, as it is an inode number, too. */
 enum { REDIS_ID = 24 };

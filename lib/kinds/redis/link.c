@@ -12,8 +12,8 @@
 #include "base/sys.h"
 #include "core/instance.h"
 #include "node.h"
+#include "options.h"
 
-#define PREFIX_DEFAULT "ipcfs:"
 enum { PORT_DEFAULT = 6379, PORT_SENTINEL = 26379 };
 /* So long what is still to be said is tried to be said at the end. */
 enum { LAST_WORDS_MS = 1000 };
@@ -42,7 +42,7 @@ static int link_password(struct redis_link *rl, const char *file)
 /* redis=, one place or several. */
 static int link_seeds(struct redis_link *rl, const char *text)
 {
-	unsigned port = rl->ipc->opt.redis_sentinel ? PORT_SENTINEL : PORT_DEFAULT;
+	unsigned port = rl->primary_name ? PORT_SENTINEL : PORT_DEFAULT;
 	size_t most = 1;
 
 	for (const char *at = text; *at; at++)
@@ -79,23 +79,28 @@ static void link_free(struct redis_link *rl)
 static int link_start(struct redis_link *rl)
 {
 	const struct ipc_options *opt = &rl->ipc->opt;
+	const char *password_file = ipc_option_text(opt, &redis_option_password_file);
+	const char *user = ipc_option_text(opt, &redis_option_user);
 	uint64_t id;
-	int r = link_seeds(rl, opt->redis ? opt->redis : "");
+	int r;
 
-	if (r == 0 && opt->redis_password_file)
-		r = link_password(rl, opt->redis_password_file);
+	rl->primary_name = ipc_option_text(opt, &redis_option_sentinel);
+	rl->replicas = (int)ipc_option_number(opt, &redis_option_replicas, 0);
+	r = link_seeds(rl, opt->redis ? opt->redis : "");
+	if (r == 0 && password_file)
+		r = link_password(rl, password_file);
 	if (r < 0)
 		return r;
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		id = (uint64_t)ipc_now() << 20 ^ (uint64_t)getpid();
 	snprintf(rl->id, sizeof(rl->id), "%016" PRIx64, id);
-	rl->prefix = strdup(opt->redis_prefix ? opt->redis_prefix : PREFIX_DEFAULT);
-	rl->user = opt->redis_user ? strdup(opt->redis_user) : NULL;
-	if (!rl->prefix || (opt->redis_user && !rl->user))
+	rl->prefix = strdup(redis_prefix(rl->ipc));
+	rl->user = user ? strdup(user) : NULL;
+	if (!rl->prefix || (user && !rl->user))
 		return -ENOMEM;
-	if (opt->redis_sentinel && !(rl->sentinel = redis_sentinel_new(rl)))
+	if (rl->primary_name && !(rl->sentinel = redis_sentinel_new(rl)))
 		return -ENOMEM;
-	if (!redis_node_new(rl, opt->redis_sentinel ? &rl->primary : &rl->seeds[0]))
+	if (!redis_node_new(rl, rl->primary_name ? &rl->primary : &rl->seeds[0]))
 		return -ENOMEM;
 	rl->wake = redis_wake_new(rl);
 	return rl->wake ? 0 : -ENOMEM;

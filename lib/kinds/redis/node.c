@@ -173,8 +173,8 @@ static bool node_replicate(struct redis_node *node, struct redis_call *call, con
 	if (reply && !call->kept)
 		call->kept = redis_reply_copy(reply);
 	if (!flight || !call->kept ||
-	    redisAsyncCommand(node->conn.ac, node_replicated, flight, "WAIT %d %d",
-			      (int)node->owner->ipc->opt.redis_replicas, WAIT_MS) != REDIS_OK) {
+	    redisAsyncCommand(node->conn.ac, node_replicated, flight, "WAIT %d %d", node->owner->replicas, WAIT_MS) !=
+		    REDIS_OK) {
 		free(flight);
 		return false;
 	}
@@ -201,7 +201,7 @@ static void node_replicated(redisAsyncContext *ac, void *answer, void *arg)
 	node = call->node;
 	if (reply->type == REDIS_REPLY_ERROR) {
 		node_failed(node, call, reply);
-	} else if (reply->integer >= node->owner->ipc->opt.redis_replicas || !node_replicate(node, call, NULL)) {
+	} else if (reply->integer >= node->owner->replicas || !node_replicate(node, call, NULL)) {
 		redisReply *kept = call->kept;
 
 		call->kept = NULL;
@@ -230,7 +230,7 @@ static void node_answered(redisAsyncContext *ac, void *answer, void *arg)
 	node = call->node;
 	if (reply->type == REDIS_REPLY_ERROR)
 		node_failed(node, call, reply);
-	else if (!call->replicated || node->owner->ipc->opt.redis_replicas <= 0 || !node_replicate(node, call, reply))
+	else if (!call->replicated || node->owner->replicas <= 0 || !node_replicate(node, call, reply))
 		redis_call_finish(call, 0, reply);
 	if (node->stalled)
 		node_pump(node);

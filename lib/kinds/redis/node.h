@@ -44,7 +44,9 @@ struct redis_link {
 	struct redis_place *seeds;
 	unsigned seed_count, seed; /* the turn */
 	unsigned node_count;
+	const char *primary_name;   /* that redis_sentinel= gives: then the seeds are sentinels; or NULL */
 	struct redis_place primary; /* as the sentinels say */
+	int replicas;		    /* that have a change before it is answered */
 	struct redis_sentinel *sentinel;
 	char why[512];
 	bool closing;

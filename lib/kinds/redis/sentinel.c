@@ -39,8 +39,7 @@ static void sentinel_answered(redisAsyncContext *ac, void *answer, void *arg)
 	s->asked = false;
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
 		snprintf(rl->why, sizeof(rl->why), "the sentinel at %s knows no primary '%s'%s%s",
-			 redis_place_text(&c->place), rl->ipc->opt.redis_sentinel,
-			 reply->type == REDIS_REPLY_ERROR ? ": " : "",
+			 redis_place_text(&c->place), rl->primary_name, reply->type == REDIS_REPLY_ERROR ? ": " : "",
 			 reply->type == REDIS_REPLY_ERROR ? reply->str : "");
 		/* Another one may. */
 		redis_conn_again(c, false, -EAGAIN, rl->why);
@@ -59,7 +58,7 @@ void redis_sentinel_ask(struct redis_sentinel *s)
 		return;
 	s->asked = true;
 	redisAsyncCommand(s->conn.ac, sentinel_answered, NULL, "SENTINEL get-master-addr-by-name %s",
-			  s->owner->ipc->opt.redis_sentinel);
+			  s->owner->primary_name);
 }
 
 static void sentinel_up(struct redis_conn *c)

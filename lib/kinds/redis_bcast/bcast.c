@@ -209,10 +209,6 @@ static int rbcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flag
 	h->waitq = &b->waitq;
 	rbcast_write_open(b);
 	b->next = position;
-	if (h->facets.set & IPC_F_ONE) {
-		h->facets.set |= IPC_F_N;
-		h->facets.n = 1;
-	}
 	h->flushes = h->writable && ipc_frame_delim(h, -1) >= 0 ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	return 0;
 }
@@ -254,10 +250,18 @@ static const struct ipc_kind_ctl rbcast_ctl = {
 	.set = rbcast_ctl_set,
 };
 
+static const struct ipc_kind_readme rbcast_readme = {
+	.use = "bcast  echo hi > M/bcast/b        cat M/bcast/b       every reader on every machine gets every message\n",
+	.facets = "  bcast @last=5 start 5 messages back; also @lines to @batch of mq\n",
+	.where = redis_readme_where,
+};
+
 const struct ipc_kind ipc_redis_bcast = {
 	.name = "bcast",
 	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE | IPC_F_TIMEOUT |
 		  IPC_F_BATCH | IPC_F_LAST | IPC_F_FIFO,
+	.options = redis_options,
+	.readme = &rbcast_readme,
 	.remote = true,
 	.chan_size = sizeof(struct rbcast_chan),
 	.handle_size = sizeof(struct rbcast_handle),

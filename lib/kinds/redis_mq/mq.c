@@ -12,6 +12,8 @@
 #include "core/message.h"
 #include "core/ref.h"
 #include "kinds/kinds.h"
+#include "kinds/queue.h"
+#include "core/option.h"
 
 REDIS_SCRIPT(mq_look);
 
@@ -99,21 +101,15 @@ static void rmq_stop(struct ipc *ipc)
 	redis_kind_stop(ipc, &ipc_redis_mq);
 }
 
-static bool rmq_framed(const struct ipc *ipc)
-{
-	return ipc->opt.mq_lines;
-}
-
 static int rmq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	const struct ipc_facets *f = &ref->facets;
 	const int64_t field[] = {
 		[RMQ_MAXMSG] = f->set & IPC_F_MAXMSG ? f->maxmsg
-			       : ipc->opt.mq_maxmsg  ? ipc->opt.mq_maxmsg
-						     : MAXMSG_DEFAULT,
-		[RMQ_MSGSIZE] = f->set & IPC_F_MSGSIZE ? f->msgsize
-				: ipc->opt.mq_msgsize  ? ipc->opt.mq_msgsize
-						       : MSGSIZE_DEFAULT,
+						     : ipc_option_number(&ipc->opt, &ipc_queue_maxmsg, MAXMSG_DEFAULT),
+		[RMQ_MSGSIZE] = f->set & IPC_F_MSGSIZE
+					? f->msgsize
+					: ipc_option_number(&ipc->opt, &ipc_queue_msgsize, MSGSIZE_DEFAULT),
 	};
 
 	if (!S_ISREG(mode))
@@ -262,12 +258,6 @@ static int rmq_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 		redis_waiters_init(&q->waiters[side], h->ipc, side);
 		redis_waiter_init(&r->waiter[side], h);
 	}
-	if (h->ipc->opt.mq_lines && !(h->facets.set & (IPC_F_LINES | IPC_F_NUL)))
-		h->facets.set |= IPC_F_LINES;
-	if (h->facets.set & IPC_F_ONE) {
-		h->facets.set |= IPC_F_N;
-		h->facets.n = 1;
-	}
 	h->flushes = (h->writable && ipc_frame_delim(h, -1) >= 0) || h->owing ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	r->holder = redis_holder_new(redis_kind(h->ipc, h->kind));
 	rmq_write_open(r);
@@ -333,17 +323,31 @@ static const struct ipc_kind_ctl rmq_ctl = {
 	.show = rmq_ctl_show,
 };
 
+static const struct ipc_option *const rmq_options[] = {
+	&ipc_queue_maxmsg, &ipc_queue_msgsize, &ipc_queue_framing, REDIS_OPTIONS, NULL,
+};
+
+static const struct ipc_kind_readme rmq_readme = {
+	.use = "mq     echo hi > M/mq/m           head -n1 M/mq/m     a queue: each message goes to one reader, somewhere\n"
+	       "       seq 9 > M/mq/jobs@lines                                                       on one machine\n"
+	       "       while read -r job; do echo $job; done < M/mq/jobs@lines,ack,idle=1s           on the others\n",
+	.facets = IPC_QUEUE_README_FACETS,
+	.where = redis_readme_where,
+};
+
 const struct ipc_kind ipc_redis_mq = {
 	.name = "mq",
 	.facets = IPC_F_TAP | IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |
 		  IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE | IPC_F_FIFO | IPC_F_ACK |
 		  IPC_F_LEASE | IPC_F_TRIES,
+	.options = rmq_options,
+	.readme = &rmq_readme,
 	.remote = true,
 	.chan_size = sizeof(struct rmq_chan),
 	.handle_size = sizeof(struct rmq_handle),
 	.start = rmq_start,
 	.stop = rmq_stop,
-	.framed = rmq_framed,
+	.framed = ipc_queue_framed,
 	.chan_free = rmq_chan_free,
 	.names = &rmq_names,
 	.handles = &rmq_handles,

@@ -272,9 +272,16 @@ static const struct ipc_kind_ctl sem_ctl = {
 	.show = sem_ctl_show,
 };
 
+static const struct ipc_kind_readme sem_readme = {
+	.use = "sem    echo > M/sem/s: post       read n < M/sem/s: wait and take      sem_open(\"/s\")\n"
+	       "       exec 9<M/sem/s@hold        take one until 9<&- or the end, however it comes\n",
+	.facets = "  sem   @value=4 for a new one\n",
+};
+
 const struct ipc_kind ipc_sem = {
 	.name = "sem",
 	.facets = IPC_F_VALUE | IPC_F_HOLD | IPC_F_TIMEOUT,
+	.readme = &sem_readme,
 	.chan_size = sizeof(struct sem_chan),
 	.handle_size = sizeof(struct sem_handle),
 	.start = sem_start,

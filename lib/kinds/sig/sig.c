@@ -359,10 +359,15 @@ static const struct ipc_kind_ctl sig_ctl = {
 	.show = sig_ctl_show,
 };
 
+static const struct ipc_kind_readme sig_readme = {
+	.use = "sig    echo TERM > M/sig/PID      cat M/sig/PID       send a signal; wait for the process's end\n",
+};
+
 const struct ipc_kind ipc_sig = {
 	.name = "sig",
 	.pattern = "PID",
 	.facets = IPC_F_TIMEOUT,
+	.readme = &sig_readme,
 	.handle_size = sizeof(struct sig_handle),
 	.names = &sig_names,
 	.handles = &sig_handles,

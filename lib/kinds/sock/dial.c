@@ -20,6 +20,7 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
+#include "kinds/network.h"
 
 /* A full backlog gives no event: it is tried again after such times. */
 #define DELAY_FIRST INT64_C(1000000)
@@ -245,7 +246,7 @@ static int dial_permit(const struct sock_handle *s, const char *target)
 {
 	const struct ipc_cred *cred = &s->h.cred;
 	const char *path = ipc_handle_path(&s->h);
-	int r = target[0] == '@' ? ipc_abroad_network(s->h.ipc, cred, path) : 0;
+	int r = target[0] == '@' ? ipc_network_check(s->h.ipc, cred, path) : 0;
 
 	if (r < 0)
 		return r;

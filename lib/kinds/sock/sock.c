@@ -10,6 +10,7 @@
 #include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
+#include "kinds/network.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -344,10 +345,20 @@ static const struct ipc_kind_handles sock_handles = {
 	.fstat = sock_text_stat,
 };
 
+static const struct ipc_kind_readme sock_readme = {
+	.use = "sock   echo hi > M/sock/x         cat M/sock/x        a Unix socket; connect() to M/sock/x@addr\n"
+	       "       exec 3<>M/sock/x@listen    a server: each open accepts a client\n"
+	       "       bind(\"M/sock/srv\")         a native server; exec 3<>M/sock/srv@io connects to it\n",
+	.facets = "  sock  @listen accept   @addr its address   @io connect   @dgram, @seqpacket for a new one\n"
+		  "        echo shutdown=write > NAME@ctl ends what your own connection sends; read on\n",
+};
+
 const struct ipc_kind ipc_sock = {
 	.name = "sock",
 	.facets = IPC_F_TAP | IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM |
 		  IPC_F_SEQPACKET | IPC_F_TIMEOUT | IPC_F_FIFO | IPC_F_HALF,
+	.options = ipc_network_options,
+	.readme = &sock_readme,
 	.named = true,
 	.texts = true,
 	.chan_size = sizeof(struct sock_chan),
