@@ -577,6 +577,7 @@ static void session_start(void)
 	ipc_list_init(&fs.files);
 	ipc_list_init(&fs.nodes);
 	ipc_list_init(&fs.deferred);
+	ipc_list_init(&fs.dirs);
 	fs.loop = ipc_loop_new();
 	CHECK(fs.loop);
 	fs_steps_start(&fs.steps, fs.loop);
