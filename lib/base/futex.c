@@ -103,7 +103,8 @@ static unsigned crew_look(struct futex_crew *crew, struct futex_waitv *v, int la
 			v[n++] = (struct futex_waitv){
 				.val = slot->expected, .uaddr = (uintptr_t)slot->word, .flags = FUTEX_32};
 		} else if (state == SLOT_ARMED) {
-			/* If it is LEAVING by now, the bell has been rung and we come back. */
+			/* Fails if the loop has made it LEAVING meanwhile; then it has rung the bell, and we come
+			 * again. */
 			*news |= atomic_compare_exchange_strong(&slot->state, &state, SLOT_CHANGED);
 		}
 	}

@@ -318,7 +318,7 @@ int ipc_loop_turn(struct ipc_loop *loop, int timeout_ms)
 	if (!items && !awake && timeout_ms && ipc_busy_hopes(&loop->busy))
 		items = loop_spin(loop);
 	tasks_run(loop);
-	/* What the tasks kept from spinning spins in the next turn. */
+	/* Tasks were pending, so that nobody could spin in this turn: the next turn does, and must not sleep first. */
 	awake = items || (awake && ipc_busy_hopes(&loop->busy)) || !ipc_list_empty(&loop->tasks) ||
 		atomic_load(&loop->stopped);
 	err = loop_wait(loop, awake, timeout_ms);

@@ -128,7 +128,8 @@ ssize_t ipc_frame_write(struct ipc_op *op, char delim, size_t max,
 		int r;
 
 		if (ipc_frame_begun(h) + n > max) {
-			/* What came before is reported first; the next write begins with this line and is refused. */
+			/* The lines before are taken, and counted; the next write begins with this line and is refused.
+			 */
 			if (op->done)
 				return (ssize_t)op->done;
 			return frame_too_long(op, ipc_frame_begun(h) + n, max);

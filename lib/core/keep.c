@@ -90,7 +90,10 @@ static bool put_back(struct ipc_op *op, const char *message, size_t len)
 	return op->handle->kind->handles->put_back && op->handle->kind->handles->put_back(op, message, len);
 }
 
-/* Without room to keep it: a message that is read whole can do without being read again, one with a rest goes back. */
+/*
+ * There is no memory to keep the message. One that is read whole is delivered, and cannot be read again; one with a
+ * rest goes back.
+ */
 static ssize_t keep_without_room(struct ipc_op *op, size_t len)
 {
 	if (len > op->size) {

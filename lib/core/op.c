@@ -121,7 +121,7 @@ static ssize_t op_submit(struct ipc_op *op)
 	wq = h->waitq;
 	if (wq && (r >= 0 || op->done) && !ipc_list_empty(&wq->ops[!side]))
 		ipc_waitq_wake(wq);
-	/* The answer is on its way: also who would not wait for more than that gets it. */
+	/* The answer has been asked for elsewhere, and is soon there: with O_NONBLOCK it is waited for, too. */
 	if (r == -EINPROGRESS)
 		return h->ipc->down ? ipc_op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
 	if (r != -EAGAIN)
@@ -131,7 +131,7 @@ static ssize_t op_submit(struct ipc_op *op)
 	return h->ipc->down ? ipc_op_outcome(op, -ENOTCONN) : IPC_WOULD_PARK;
 }
 
-/* Whatever comes of it. */
+/* An open has succeeded: tells MNT/events. */
 static void op_opened(struct ipc_op *op, ssize_t result)
 {
 	struct ipc_handle *h = op->handle;
@@ -155,7 +155,7 @@ ssize_t ipc_submit(struct ipc_op *op)
 
 /* --- parking and finishing --- */
 
-/* So long an operation that is to end waits for an answer that is on its way. */
+/* How long an interrupted operation may wait for an answer that was asked for elsewhere before. */
 #define ENDING_NS INT64_C(1000000000)
 
 static void ending_expired(struct ipc_timer *timer)
@@ -165,7 +165,7 @@ static void ending_expired(struct ipc_timer *timer)
 	ipc_op_finish(op, ipc_op_outcome(op, op->ending));
 }
 
-/* Whether it goes on for the sake of an answer. */
+/* Whether an operation that is to end must wait for the answer that its kind has asked for: it may have been done. */
 static bool op_lingers(struct ipc_op *op, int ending)
 {
 	const struct ipc_kind_handles *kind = op->handle->kind->handles;
@@ -235,7 +235,7 @@ void ipc_park(struct ipc_op *op)
 		ipc_op_finish(op, r);
 }
 
-/* What was to come of its waiting comes no more. */
+/* It waits no more: off the waitq, and without the timers of one that waits. */
 static void op_wait_over(struct ipc_op *op)
 {
 	struct ipc_loop *loop = op->handle->ipc->loop;
@@ -250,7 +250,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 {
 	struct ipc_handle *h = op->handle;
 
-	/* What has been done cannot be interrupted any more. */
+	/* It was done before, and only its answer was held back: that is the result, whatever ends it now. */
 	if (op->held)
 		result = op->outcome;
 	op_wait_over(op);

@@ -67,7 +67,7 @@ void ipc_people_each(const struct ipc_chan *chan, bool (*fn)(void *, const struc
 
 		if (!each_waiting(&p, h, &sides))
 			return;
-		/* A permit is held by a file that is open to read its number: one arrow is enough. */
+		/* Who holds a permit has the file open for reading: he is shown once, as its holder. */
 		if (!holds && !each_open(&p, h, sides))
 			return;
 		if (!each_has(&p, h, holds))

@@ -56,7 +56,7 @@ static int parse_count(const char *line, size_t n, unsigned *count)
 	return r == 0 && !number ? -EINVAL : r;
 }
 
-/* The post() of who is at it: ipc_frame_write() has no room for it. */
+/* The post() of the call that runs at the moment: ipc_frame_write() takes no argument that could carry it. */
 static int (*post_by)(struct ipc_handle *, unsigned count);
 
 static int post_line(struct ipc_handle *h, const char *line, size_t n)
@@ -96,7 +96,7 @@ ssize_t ipc_post_write(struct ipc_op *op, int (*post)(struct ipc_handle *, unsig
 
 	post_by = post;
 	r = ipc_frame_write(op, '\n', IPC_MESSAGE_MAX, post_line);
-	/* What was begun by an earlier write falls with the line that it was the beginning of. */
+	/* The line is refused as a whole: also what an earlier write has begun of it. */
 	if (r < 0 && r != -EAGAIN)
 		ipc_frame_drop(h);
 	if (r <= 0 || !ipc_frame_begun(h) || may_become_count(ipc_frame_line(h), ipc_frame_begun(h)))
@@ -116,7 +116,7 @@ int ipc_post_flush(struct ipc_op *op, int (*post)(struct ipc_handle *, unsigned 
 
 	post_by = post;
 	r = ipc_frame_flush(op, post_line);
-	/* Once is enough to be told. */
+	/* Each of several descriptors may be closed: only the first close reports the line, and drops it. */
 	if (r != -EAGAIN)
 		ipc_frame_drop(op->handle);
 	return r;

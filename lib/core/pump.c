@@ -58,7 +58,7 @@ void ipc_pump_note(struct ipc_handle *h, size_t len, unsigned prio)
 		ipc_pump_buffer_note(&h->pump->buf, len, prio);
 }
 
-/* Nothing can be done any more. Told from the loop, where whoever hears it may free everything. */
+/* The pump has ended. ended() is called from the loop, because it may free the pump. */
 static void pump_end(struct ipc_pump *p)
 {
 	p->ended = true;
@@ -104,7 +104,10 @@ static int pump_complete(struct ipc_op *op, ssize_t result)
 	return r;
 }
 
-/* Of what others would get in his place, a reader has one at a time; unless he asks for more. */
+/*
+ * Whether only one message at a time is put into the pipe. Other readers could have what waits there; with batch its
+ * reader has asked for all he can get.
+ */
 static bool pump_is_sparing(const struct ipc_handle *h)
 {
 	return h->kind->handles->give_back && !(h->facets.set & IPC_F_BATCH);
@@ -325,7 +328,7 @@ void ipc_pump_free(struct ipc_pump *p)
 	p->ended = true;
 	ipc_watch_remove(&p->watch);
 	ipc_timer_stop(p->ipc->loop, &p->timer);
-	/* Nor must what goes back be taken by an operation of our own. */
+	/* First our own parked read ends: it would take what is given back below. */
 	ipc_handle_cancel(p->h, -EBADF);
 	ipc_task_cancel(&p->task);
 	if (p->h->readable)

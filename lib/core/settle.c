@@ -123,7 +123,7 @@ ssize_t ipc_settle_read(struct ipc_op *op)
 	int r = over ? 0 : lease_start(o); /* before the message, so that nothing can fail after */
 	ssize_t n = r < 0 ? r : h->kind->handles->read(op);
 
-	/* A read that failed has not been answered: whoever means it asks again. */
+	/* A read that failed settles nothing: its reader has got no answer, and reads again if he goes on. */
 	if (!over && (n >= 0 || n == -EAGAIN))
 		debts_end(h, &o->owed, h->kind->debts->settled);
 	o->end = o->exit_end = IPC_END_UNKNOWN;

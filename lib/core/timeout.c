@@ -44,7 +44,7 @@ int64_t ipc_timeout_left(const struct ipc_op *op, int64_t now)
 	if (op->type == IPC_READ || op->type == IPC_WRITE)
 		since = h->waiting_since[ipc_op_side(op)];
 	left = since ? since + patience - now : patience;
-	/* It ran out while something was there that this operation alone must wait for. */
+	/* The clock has run out, but the side was ready, only not for this operation: it has all its time yet. */
 	return left > 0 ? left : patience;
 }
 
@@ -103,7 +103,7 @@ static void clock_expired(struct ipc_timer *timer)
 		h->ready(h->ready_arg);
 }
 
-/* The timer is for the next of the two clocks; where it would be for none it may run on, and finds nothing to do. */
+/* Starts the timer for the clock that runs out first. Where no clock runs, an old timer may fire, and does nothing. */
 static int clock_arm(struct ipc_handle *h, int64_t now)
 {
 	int64_t next = INT64_MAX;

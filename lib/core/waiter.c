@@ -13,7 +13,7 @@
 #include "kind.h"
 #include "ref.h"
 
-/* Who gets what he waits for sooner is not worth a look. */
+/* Only an operation that has waited for so long (nanoseconds) is looked at: most are over sooner. */
 #define MOMENT INT64_C(50000000)
 /* Of a process with more open files than that it is not known what it holds. */
 enum { FILES_MAX = 4096 };
