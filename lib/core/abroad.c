@@ -47,7 +47,7 @@ int ipc_handle_backing(const struct ipc_handle *h)
 
 int ipc_handle_lock_fd(const struct ipc_handle *h)
 {
-	return h->lockable - 1;
+	return h->lock_fd;
 }
 
 int ipc_refuse_backing(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)

@@ -41,6 +41,7 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 		free(h);
 		return NULL;
 	}
+	h->lock_fd = -1;
 	h->readable = mode != O_WRONLY;
 	h->writable = mode != O_RDONLY;
 	h->duplex = mode == O_RDWR;

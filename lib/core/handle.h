@@ -20,7 +20,7 @@ struct ipc_handle {
 	uint64_t followed;	  /* messages that the channel had when a read came to its end */
 	pid_t wrote;		  /* with half: the thread that did so last */
 	bool plain;		  /* a plain file: reads and writes go by op->offset, and nothing is kept */
-	int lockable;		  /* 1 and more: the descriptor whose locks are this file's, plus one */
+	int lock_fd;		  /* whose locks are this file's; -1: none */
 	enum ipc_flush flushes;	  /* what the kind's flush() has to say for this handle */
 	uint8_t open_side;	  /* which side an IPC_OPEN waits on */
 	struct ipc_list ops;	  /* parked, wherever they wait */

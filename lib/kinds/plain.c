@@ -9,7 +9,7 @@ void ipc_plain_open(struct ipc_handle *h, int fd)
 {
 	h->plain = true;
 	h->duplex = false;
-	h->lockable = fd + 1;
+	h->lock_fd = fd;
 }
 
 ssize_t ipc_plain_read(struct ipc_op *op, int fd)
