@@ -38,9 +38,7 @@ struct shm_kind {
 
 static int shm_dir(struct ipc *ipc)
 {
-	const struct shm_kind *kind = *ipc_kind_data(ipc, &ipc_shm);
-
-	return kind->dir;
+	return ((const struct shm_kind *)*ipc_kind_data(ipc, &ipc_shm))->dir;
 }
 
 static int shm_start(struct ipc *ipc)
