@@ -16,6 +16,7 @@
 #include "service.h"
 #include "shared_read.h"
 #include "text.h"
+#include "trim.h"
 #include "walker.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
@@ -126,7 +127,7 @@ struct fs {
 	struct fs_node phantom; /* what a notice is about */
 	struct ipc_list files, dirs, nodes;
 	struct fs_kept kept;
-	size_t node_count, node_peak; /* the most since memory was given back last */
+	struct fs_trim trim;
 	struct fs_listers listers;
 	struct ipc_list deferred;
 	struct fs_steps_all steps;

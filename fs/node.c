@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #ifdef __GLIBC__
-#include <malloc.h>
 #endif
 #include <search.h>
 #include <stdlib.h>
@@ -99,20 +98,6 @@ static void node_detach(struct fs_node *node)
 		name_free(name);
 }
 
-/* Enough that giving it back is worth a walk through the heap. */
-enum { TRIM_MIN = 16384 };
-
-/* The allocator keeps what is free below anything in use: after many names have come and gone that is nearly all. */
-static void nodes_trim(struct fs *fs)
-{
-	if (fs->node_peak < TRIM_MIN || fs->node_count > fs->node_peak / 2)
-		return;
-	fs->node_peak = fs->node_count;
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
-}
-
 static void node_free(struct fs *fs, struct fs_node *node)
 {
 	fs_linked_remove(fs, node);
@@ -120,8 +105,7 @@ static void node_free(struct fs *fs, struct fs_node *node)
 	node_detach(node);
 	ipc_list_remove(&node->link);
 	free(node);
-	fs->node_count--;
-	nodes_trim(fs);
+	fs_trim_gone(&fs->trim);
 }
 
 static void node_add(struct fs *fs, struct fs_node *node, enum fs_node_type type, ino_t ino)
@@ -130,8 +114,6 @@ static void node_add(struct fs *fs, struct fs_node *node, enum fs_node_type type
 	node->ino = ino;
 	node->serial = ++fs->serial;
 	ipc_list_append(&fs->nodes, &node->link);
-	if (++fs->node_count > fs->node_peak)
-		fs->node_peak = fs->node_count;
 }
 
 static struct fs_node *node_new(struct fs *fs, const struct ipc_ref *ref, const struct stat *st)

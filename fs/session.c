@@ -198,6 +198,7 @@ static int session_start(struct fs *fs)
 	fs_steps_start(&fs->steps, fs->loop);
 	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs_kept_start(&fs->kept);
+	fs->trim.loop = fs->loop;
 	fs->opt.ipc.awake = &fs->awake.told;
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
 	if (!fs->ipc)
@@ -217,6 +218,7 @@ static void session_end(struct fs *fs)
 	fs_shared_reads_end(&fs->shared_reads);
 	fs_fifo_fini(fs);
 	fs_lock_end(fs);
+	fs_trim_end(&fs->trim);
 	ipc_watch_remove(&fs->signals);
 	if (fd >= 0)
 		close(fd);

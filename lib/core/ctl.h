@@ -12,7 +12,7 @@ extern const struct ipc_kind ipc_ctl;
  * What there may be any number of (who waits, holds, reads, is connected) is shown up to so many of each; the rest is
  * counted in a line KEYS_not_shown=N, which more() writes if there is a rest.
  */
-enum { IPC_CTL_SHOWN = 64 };
+enum { IPC_CTL_SHOWN = 128 };
 void ipc_ctl_more(const char *keys, unsigned count, FILE *out);
 /* The name of a process, escaped; "?" where there is none. */
 void ipc_command(pid_t, char *out, size_t size);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,14 +119,31 @@ static void rundir_empty(int fd)
 	closedir(dir);
 }
 
+/*
+ * The kernel may close the last descriptors of a process some milliseconds after its end, and what it owed should not
+ * wait for the start after next. So a lock that is held is tried again, so often in all, with such pauses.
+ */
+enum { LOCK_TRIES = 10, LOCK_PAUSE_MS = 2 };
+
+static bool leftover_lock(int fd, unsigned *tries)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || !*tries)
+			return false;
+		--*tries;
+		poll(NULL, 0, LOCK_PAUSE_MS);
+	}
+	return true;
+}
+
 /* Removes a directory whose owner is gone; the lock is held over the removal, or a new owner could come in between. */
-static void leftover_remove(int base, const char *name, bool (*recover)(void *arg, int dir), void *arg)
+static void leftover_remove(int base, const char *name, unsigned *tries, bool (*recover)(void *arg, int dir), void *arg)
 {
 	int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && recover(arg, fd)) {
+	if (leftover_lock(fd, tries) && recover(arg, fd)) {
 		rundir_empty(fd);
 		unlinkat(base, name, AT_REMOVEDIR);
 	}
@@ -136,6 +154,7 @@ static void leftover_remove(int base, const char *name, bool (*recover)(void *ar
 static void leftovers_remove(int base, bool (*recover)(void *arg, int dir), void *arg)
 {
 	DIR *dir = fdopendir(base);
+	unsigned tries = LOCK_TRIES;
 	struct dirent *e;
 
 	if (!dir) {
@@ -144,7 +163,7 @@ static void leftovers_remove(int base, bool (*recover)(void *arg, int dir), void
 	}
 	while ((e = readdir(dir)))
 		if (strlen(e->d_name) == NAME_LEN)
-			leftover_remove(base, e->d_name, recover, arg);
+			leftover_remove(base, e->d_name, &tries, recover, arg);
 	closedir(dir);
 }
 
