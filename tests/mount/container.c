@@ -306,6 +306,33 @@ t_test_bare(container, connect_leads_where_the_callers_own_path_leads)
 	server_got(server, "host\n");
 }
 
+/* Who opened it hangs in an execve(2), which closes a file whose last line waits for room in its queue. */
+t_test_bare(container, connect_at_the_first_write_does_not_wait_for_the_openers_execve)
+{
+	pid_t server;
+
+	container_mount("-m", "");
+	t_need("python3");
+	char *dir = server_dir(&server);
+
+	t_write(t_format("%s/late.py", t_scratch()),
+		"import os, sys, time\n"
+		"late = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)\n"
+		"line = os.open(sys.argv[2], os.O_WRONLY)\n"
+		"os.write(line, b'part')\n"
+		"if os.fork():\n"
+		"    os.execv('/bin/true', ['true'])\n"
+		"time.sleep(0.3)\n" /* nothing tells that it hangs, and can be looked at without hanging, too */
+		"os.set_blocking(late, True)\n"
+		"os.write(late, b'late\\n')\n");
+	t_bash(0, t_format("touch $M/sock/r@connect=%s/s; echo full | head -c 4 >$M/mq/${P}q@maxmsg=1", dir));
+	t_check(t_format("python3 %s/late.py $M/sock/r $M/mq/${P}q@lines & sleep 0.6; timeout 5 head -n 1 $M/status; "
+			 "cat $M/mq/${P}q@n=2; wait",
+			 t_scratch()),
+		"KIND      DEPTH  OPENERS  WAITERS  NAME\nfullpart");
+	server_got(server, "late\n");
+}
+
 t_test_bare(container, connect_stays_within_the_callers_root)
 {
 	pid_t server;

@@ -53,6 +53,7 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	int r = sock_check_facets(h, ref, c);
 
 	(void)ino;
+	s->root = -1;
 	if (r < 0)
 		return r;
 	if (c->text >= 0)
@@ -86,7 +87,7 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 		  : ref->facets.set & IPC_F_SEQPACKET ? SOCK_SEQPACKET
 		  : ref->facets.set & IPC_F_STREAM    ? SOCK_STREAM
 						      : 0;
-	return 0;
+	return s->role == SOCK_DIALS ? sock_dial_place(s) : 0;
 }
 
 int sock_attach(struct sock_handle *s, int fd, int type)
@@ -191,4 +192,6 @@ void sock_close(struct ipc_handle *h)
 	sock_pair_leave(s);
 	if (s->fd >= 0)
 		close(s->fd);
+	if (s->root >= 0)
+		close(s->root);
 }

@@ -246,10 +246,7 @@ static int dial_permit(const struct sock_handle *s, const char *target)
 {
 	const struct ipc_cred *cred = &s->h.cred;
 	const char *path = ipc_handle_path(&s->h);
-	int r = target[0] == '@' ? ipc_network_check(s->h.ipc, cred, path) : 0;
 
-	if (r < 0)
-		return r;
 	if (getuid() == 0 || cred->uid == getuid())
 		return 0;
 	return ipc_refuse(s->h.ipc, cred, EACCES, path,
@@ -257,21 +254,18 @@ static int dial_permit(const struct sock_handle *s, const char *target)
 			  (unsigned)cred->uid, (unsigned)getuid());
 }
 
-/* Takes root. */
-static int dial_start(struct sock_handle *s, const char *target, int root)
+static int dial_start(struct sock_handle *s, const char *target)
 {
 	size_t size = strlen(target) + 1;
 	struct sock_dial *d = calloc(1, sizeof(*d) + size);
 	int r;
 
-	if (!d) {
-		if (root >= 0)
-			close(root);
+	if (!d)
 		return -ENOMEM;
-	}
 	d->ipc = s->h.ipc;
 	d->s = s;
-	d->root = root;
+	d->root = s->root;
+	s->root = -1;
 	d->cred = s->h.cred;
 	d->answers = s->h.readable;
 	d->delay = DELAY_FIRST;
@@ -285,19 +279,28 @@ static int dial_start(struct sock_handle *s, const char *target, int root)
 	return r;
 }
 
+int sock_dial_place(struct sock_handle *s)
+{
+	const char *target = sock_chan(s->h.chan)->target;
+
+	/* What a server bound in the mount is this mount's, wherever the caller is. */
+	if (!target)
+		return 0;
+	if (target[0] == '@')
+		return ipc_network_check(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h));
+	return ipc_abroad_root(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h), &s->root);
+}
+
 int sock_dial_start(struct sock_handle *s)
 {
-	int r, root = -1;
+	int r;
 	char *target = dial_target(s, &r);
 
 	if (!target)
 		return r;
 	r = dial_permit(s, target);
-	/* What a server bound in the mount is this mount's, wherever the caller is. */
-	if (r == 0 && sock_chan(s->h.chan)->target && target[0] == '/')
-		r = ipc_abroad_root(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h), &root);
 	if (r == 0)
-		r = dial_start(s, target, root);
+		r = dial_start(s, target);
 	free(target);
 	return r;
 }

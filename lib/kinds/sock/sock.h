@@ -53,6 +53,7 @@ struct sock_handle {
 	int type;
 	struct sock_pair *pair; /* with another handle of ours; NULL */
 	int side;		/* which end of it is s */
+	int root;		/* where the dial's path begins, and ours to close; -1: as for us */
 	struct sock_dial *dial; /* under way */
 	int error;		/* of the dial; 0 */
 };
@@ -120,7 +121,12 @@ int sock_connect_late(struct sock_handle *s);
 /* 0: s has its connection. -EAGAIN: nobody is there. -ENOENT: nor will be, as the name is gone. */
 int sock_accept(struct sock_handle *s);
 
-/* dial.c. Connects s to the socket of its channel; s->dial is set until s->fd or s->error is. 0 or -errno. */
+/*
+ * dial.c. place: while its opener still waits for the open, where its path or name leads for him: a look at him later
+ * could wait for an execve(2) of his that waits for us. Sets s->root. 0 or -errno.
+ */
+int sock_dial_place(struct sock_handle *s);
+/* Connects s to the socket of its channel; s->dial is set until s->fd or s->error is. 0 or -errno. */
 int sock_dial_start(struct sock_handle *s);
 void sock_dial_cancel(struct sock_handle *s);
 /* Makes a socket that can be written to and, if `answers`, be answered. Returns it, or -errno. */
