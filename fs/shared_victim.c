@@ -75,6 +75,17 @@ static void search_add(struct search *s, int dir, pid_t thread, const char *fd)
 			(struct fs_shared_victim){.thread = thread, .fd = (int)strtol(fd, NULL, 10), .ino = info.ino};
 }
 
+/*
+ * Whether it sleeps for the lock of a file's position. That is asked first, as no process makes us wait for it: the
+ * files that tell more do, while it is in an execve(2), and one that hangs there would hold us for ever.
+ */
+static bool thread_waits(pid_t thread)
+{
+	char text[64];
+
+	return ipc_proc_read_of(thread, "wchan", text, sizeof(text)) > 0 && strstr(text, "fdget_pos");
+}
+
 /* The descriptor of its call; where that cannot be seen, those that it has. */
 static void search_fds(struct search *s, pid_t thread)
 {
@@ -104,7 +115,7 @@ static char search_thread(struct search *s, pid_t thread)
 	if (ipc_proc_read_of(thread, "status", status, sizeof(status)) <= 0)
 		return '?';
 	state = status_state(status);
-	if (state == 'D' && status_is_ending(status))
+	if (state == 'D' && status_is_ending(status) && thread_waits(thread))
 		search_fds(s, thread);
 	return state;
 }
