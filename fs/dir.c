@@ -241,10 +241,10 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 		return;
 	}
 	r = ipc_create(fs->ipc, &cred, &ref, mode);
-	if (r == 0)
+	if (r == 0) {
 		fs_natives_own(fs, &ref);
-	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
+	}
 	/* The kernel wants exactly the type it asked for. */
 	if (r == 0 && ((st.st_mode ^ mode) & S_IFMT)) {
 		ipc_unlink(fs->ipc, &cred, &ref);
@@ -336,10 +336,10 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		r = dir_refuse_walker(fs, &cred, &ref);
 	else
 		r = ipc_unlink(fs->ipc, &cred, &ref);
-	if (r == 0)
+	if (r == 0) {
 		fs_natives_own(fs, &ref);
-	if (r == 0)
 		dir_name_gone(fs, &ref, ino, &other);
+	}
 	if (r == 0 && ipc_ref_address(&ref, &address))
 		fs_name_gone(fs, &address);
 	fs_reply_err(req, r);

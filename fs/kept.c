@@ -15,8 +15,10 @@ enum { PRUNED = 64 };
 /* Of <linux/fuse.h>, 7.45. */
 enum { NOTIFY_PRUNE = 9 };
 struct prune_out {
-	uint32_t count, padding;
-	uint64_t spare;
+	uint32_t count;
+	/* Zeros. */
+	uint32_t padding; // cppcheck-suppress unusedStructMember
+	uint64_t spare;	  // cppcheck-suppress unusedStructMember
 };
 
 static void kept_drop(struct fs_kept *kept, struct fs_node *node)

@@ -118,7 +118,7 @@ t_test_bare(nested, the_host_is_not_admitted)
 			 where));
 	t_write(where, "");
 	cr_assert_eq(chmod(where, 0666), 0);
-	pid_t inside = t_spawn(NULL, "sh", command);
+	pid_t box = t_spawn(NULL, "sh", command);
 	t_await(strchr(t_read(where), '\n'));
 	t_sh(NULL, "bash",
 	     t_format("read -r m < %s; p=$(grep -l \" $m \" /proc/[0-9]*/mountinfo | head -n1)\n"
@@ -126,7 +126,7 @@ t_test_bare(nested, the_host_is_not_admitted)
 		      where, where),
 	     &out);
 	cr_expect(strstr(out, "Permission denied"), "%s", out);
-	cr_expect_eq(t_wait_exit(inside, T_PATIENCE, &out), 0, "%s", out);
+	cr_expect_eq(t_wait_exit(box, T_PATIENCE, &out), 0, "%s", out);
 }
 
 /* Users of a namespace with many: ids are shown, taken and checked as they are there. */

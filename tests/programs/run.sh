@@ -207,8 +207,10 @@ java_reads_lines() {
 	javac -d "$dir/lines" "$dir/lines/First.java"
 	java_line() { # READER FACETS WHAT-IT-PRINTS WHAT-IT-LEAVES
 		printf 'a\nb\nc\n' >"$M/mq/java@lines"
+		# shellcheck disable=SC2094 # a queue, not a file
 		printed=$(timeout 20 java -cp "$dir/lines" First "$1" "$M/mq/java@$2" <"$M/mq/java@$2" 2>"$dir/lines/log") || true
 		[ "$printed" = "$3" ]
+		# shellcheck disable=SC2016 # await's eval expands it
 		await eval '[ "$(sed -n s/^messages=//p "$M/mq/java@ctl")" = '"$4"' ]'
 		cat "$M/mq/java@lines,drain" >/dev/null
 	}

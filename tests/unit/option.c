@@ -17,9 +17,10 @@ static int small_check(const struct ipc_options *options, const char *value, cha
 static const struct ipc_option small = {.name = "small", .value = "N", .help = "one\ntwo", .check = small_check};
 static const struct ipc_option flag = {.name = "flag", .help = "yes"};
 static const struct ipc_option *const both[] = {&small, &flag, NULL}, *const one[] = {&flag, NULL};
-static const struct ipc_kind first = {.name = "first", .options = both}, second = {.name = "second", .options = one},
-			     bare = {.name = "bare"};
-static const struct ipc_kind *const kinds[] = {&bare, &first, &second, NULL}, *const others[] = {&second, NULL};
+static const struct ipc_kind one_kind = {.name = "first", .options = both},
+			     other_kind = {.name = "second", .options = one}, bare = {.name = "bare"};
+static const struct ipc_kind *const kinds[] = {&bare, &one_kind, &other_kind, NULL}, *const others[] = {&other_kind,
+													NULL};
 
 static char why[256];
 
