@@ -23,13 +23,21 @@ static bool is_named(const struct ipc_option *option, const char *text)
 	return strlen(option->name) == len && memcmp(option->name, text, len) == 0;
 }
 
+static const struct ipc_option *kind_option(const struct ipc_kind *kind, const char *text)
+{
+	for (const struct ipc_option *const *o = kind->options; o && *o; o++)
+		if (is_named(*o, text))
+			return *o;
+	return NULL;
+}
+
 const struct ipc_option *ipc_option_find(const struct ipc_kind *const *kinds, const char *text)
 {
-	for (; *kinds; kinds++)
-		for (const struct ipc_option *const *o = (*kinds)->options; o && *o; o++)
-			if (is_named(*o, text))
-				return *o;
-	return NULL;
+	const struct ipc_option *option = NULL;
+
+	for (; *kinds && !option; kinds++)
+		option = kind_option(*kinds, text);
+	return option;
 }
 
 static int option_check(const struct ipc_options *options, const struct ipc_option *option, const char *text, char *why,
@@ -87,8 +95,7 @@ void ipc_options_help(const struct ipc_kind *const *kinds, const struct ipc_kind
 			const struct ipc_kind *const *first = kinds;
 
 			/* Of several kinds that declare it the first one tells. */
-			while (*first != *kind &&
-			       ipc_option_find((const struct ipc_kind *const[]){*first, NULL}, (*o)->name) != *o)
+			while (*first != *kind && kind_option(*first, (*o)->name) != *o)
 				first++;
 			if (*first == *kind && !(told && ipc_option_find(told, (*o)->name)))
 				option_help(*o, out);

@@ -83,6 +83,7 @@ Test(option, of_two_kinds_is_told_once)
 
 	ipc_options_help(kinds, NULL, out);
 	ipc_options_help(others, kinds, out);
+	fputc('\0', out);
 	cr_assert_eq(ipc_text_close(&text), 0);
 	cr_assert_str_eq(text.data, "     small=N             one\n"
 				    "                         two\n"
