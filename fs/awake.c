@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "fs.h"
 
 /* So many requests within that time are worth it; so long without as many, and the processors may sleep again. */
@@ -31,12 +32,7 @@ enum { AWAKE_CPUS = 4 };
 /* The first word of a file of /sys; "" where there is none. */
 static void sys_word(const char *path, char word[static 16])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, word, 15);
-
-	if (fd >= 0)
-		close(fd);
-	word[n > 0 ? n : 0] = '\0';
+	ipc_proc_read(path, word, 16);
 	word[strcspn(word, "\n")] = '\0';
 }
 

@@ -1,10 +1,8 @@
 /* What a caller is about: a LOOKUP does not say for which system call it is made. */
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
+#include "base/proc.h"
 #include "fs.h"
 
 /*
@@ -12,21 +10,11 @@
  */
 static long caller_syscall(pid_t thread)
 {
-	char path[48], text[32];
-	ssize_t n;
-	int fd;
+	char text[32];
 
-	if (thread <= 0)
+	if (thread <= 0 || ipc_proc_read_of(thread, "syscall", text, sizeof(text)) <= 0 || text[0] < '0' ||
+	    text[0] > '9')
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)thread);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0 || text[0] < '0' || text[0] > '9')
-		return -1;
-	text[n] = '\0';
 	return strtol(text, NULL, 10);
 }
 

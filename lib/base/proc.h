@@ -30,7 +30,7 @@ static inline bool ipc_proc_is_from(pid_t thread, int64_t since)
 	return ipc_proc_started(thread, &started) == 0 && started <= since;
 }
 
-/* The text of a file of /proc, as far as there is room, and a '\0': its length, or -errno. */
+/* The text of a file of /proc or /sys, as far as there is room, and a '\0': its length, or -errno and "". */
 ssize_t ipc_proc_read(const char *path, char *text, size_t size);
 /* The same of /proc/THREAD/FILE. */
 ssize_t ipc_proc_read_of(pid_t thread, const char *file, char *text, size_t size);
