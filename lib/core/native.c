@@ -194,13 +194,11 @@ static void native_watch(struct ipc_native *n, int fd)
 {
 	for (unsigned i = 0; i < IPC_KINDS_MAX && n->ipc->kinds[i]; i++) {
 		const struct ipc_kind *kind = n->ipc->kinds[i];
-		int dir = kind->names->dir && ipc_kind_shown(n->ipc, kind) ? kind->names->dir(n->ipc) : -1, wd;
-		char path[32];
+		int dir = ipc_kind_shown(n->ipc, kind) ? ipc_kind_dir(n->ipc, kind) : -1, wd;
 
 		if (dir < 0)
 			continue;
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
-		wd = inotify_add_watch(fd, path, IN_CREATE | IN_DELETE | IN_MOVE);
+		wd = inotify_add_watch(fd, ipc_fd_path(dir).text, IN_CREATE | IN_DELETE | IN_MOVE);
 		n->wd[i] = wd > 0 ? wd : 0;
 	}
 }
