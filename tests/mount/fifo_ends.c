@@ -121,7 +121,7 @@ t_test(fifo_ends, killed_between_the_look_ups_leaves_nothing)
 	helpers_end();
 }
 
-t_test(fifo_ends, daemon_told_to_end_between_the_look_ups)
+static void daemon_ends_between(void (*end)(struct t_mount *))
 {
 	struct left before = make();
 	struct t_mount *other = t_mount_start(NULL);
@@ -129,24 +129,20 @@ t_test(fifo_ends, daemon_told_to_end_between_the_look_ups)
 
 	(void)before;
 	queue_send(&q, "job", 0);
-	t_mount_stop(M);
+	end(M);
 	kill(other->daemon, SIGCONT);
 	cr_assert_neq(t_wait_exit(client, T_PATIENCE, NULL), 0);
 	cr_assert_str_eq(queue_take(&q, NULL), "job");
 }
 
+t_test(fifo_ends, daemon_told_to_end_between_the_look_ups)
+{
+	daemon_ends_between(t_mount_stop);
+}
+
 t_test(fifo_ends, daemon_killed_between_the_look_ups)
 {
-	struct left before = make();
-	struct t_mount *other = t_mount_start(NULL);
-	pid_t client = client_between(other);
-
-	(void)before;
-	queue_send(&q, "job", 0);
-	t_mount_crash(M);
-	kill(other->daemon, SIGCONT);
-	cr_assert_neq(t_wait_exit(client, T_PATIENCE, NULL), 0);
-	cr_assert_str_eq(queue_take(&q, NULL), "job");
+	daemon_ends_between(t_mount_crash);
 }
 
 /* --- the others --- */

@@ -11,6 +11,7 @@
 
 #include "core/deadlock.h"
 #include "core/event.h"
+#include "process.h"
 #include "script.h"
 
 enum { CHANS_MAX = 80, PROCESSES_MAX = 8 };
@@ -34,14 +35,8 @@ TestSuite(deadlock, .init = script_setup, .fini = teardown, .timeout = 20);
 /* Which does nothing: its number is what counts. */
 static pid_t process(void)
 {
-	pid_t pid = fork();
+	pid_t pid = u_process();
 
-	cr_assert_geq(pid, 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
 	processes[process_count++] = pid;
 	return pid;
 }

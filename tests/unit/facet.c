@@ -1,19 +1,13 @@
 #include "base/escape.h"
 #include "base/number.h"
 #include "core/facet.h"
+#include "../facets.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
-#define MQ                                                                                                             \
-	(IPC_F_CTL | IPC_F_LINES | IPC_F_NUL | IPC_F_PRIO | IPC_F_DRAIN | IPC_F_ONE | IPC_F_N | IPC_F_IDLE |           \
-	 IPC_F_TIMEOUT | IPC_F_BATCH | IPC_F_META | IPC_F_MAXMSG | IPC_F_MSGSIZE)
-#define SOCK                                                                                                           \
-	(IPC_F_CTL | IPC_F_LISTEN | IPC_F_ADDR | IPC_F_IO | IPC_F_CONNECT | IPC_F_STREAM | IPC_F_DGRAM |               \
-	 IPC_F_SEQPACKET)
-#define ALL ((IPC_F_LAST << 1) - 1)
 #define MAX_NS (INT64_C(1) << 62)
 
 static struct ipc_facets got;

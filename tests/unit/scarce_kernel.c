@@ -1,5 +1,6 @@
 /* Memory or descriptors run out: the kinds whose names are the kernel's. */
 #include "kinds/mq/mq.h"
+#include "process.h"
 #include "scarcity.h"
 
 #include <mqueue.h>
@@ -355,22 +356,9 @@ Test(scarce, sem_hold)
  * --- sig ------------------------------------------------------------------------------------------------------------
  */
 
-static pid_t target_new(void)
-{
-	pid_t pid = fork();
-
-	cr_assert_geq(pid, 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
-	return pid;
-}
-
 static void use_process(void)
 {
-	pid_t pid = target_new();
+	pid_t pid = u_process();
 	struct file w, r;
 	struct call c;
 	char name[16];

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "process.h"
 
 static void setup(void)
 {
@@ -23,20 +24,6 @@ static void setup(void)
 }
 
 TestSuite(sig, .init = setup, .fini = u_teardown, .timeout = 20);
-
-/* Another process, which sleeps until it is killed. */
-static pid_t target_new(void)
-{
-	pid_t pid = fork();
-
-	cr_assert_geq(pid, 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
-	return pid;
-}
 
 static int target_end(pid_t pid)
 {
@@ -115,7 +102,7 @@ Test(sig, what_is_no_process_is_not_there)
 
 Test(sig, a_dead_process_is_esrch_for_who_wants_to_write)
 {
-	pid_t pid = target_new();
+	pid_t pid = u_process();
 	char name[16], why[64];
 	struct stat st;
 
@@ -260,7 +247,7 @@ Test(sig, what_is_no_signal_is_refused_with_the_names)
 
 Test(sig, zero_asks_whether_it_is_there)
 {
-	pid_t pid = target_new();
+	pid_t pid = u_process();
 	struct ipc_handle *h = open_pid(pid, "", O_WRONLY);
 
 	cr_assert_eq(u_put(h, "0\n"), 2);
@@ -327,7 +314,7 @@ Test(sig, the_right_is_the_openers)
 
 	if (getuid() != 0)
 		cr_skip("only root can act as somebody else");
-	pid = target_new();
+	pid = u_process();
 	h = open_as(nobody, pid, "", O_WRONLY);
 	/* u_begin() writes as us. */
 	u_begin(&c, h, IPC_WRITE, "KILL\n");
@@ -356,7 +343,7 @@ static pid_t reuse(pid_t number)
 
 Test(sig, a_reused_number_is_not_hit)
 {
-	pid_t pid = target_new(), again;
+	pid_t pid = u_process(), again;
 	struct ipc_handle *h = open_pid(pid, "", O_WRONLY), *other;
 	struct ipc_ref ref = numbered(pid, "");
 	struct ipc_cred cred = u_me();
@@ -385,7 +372,7 @@ Test(sig, a_reused_number_is_not_hit)
 
 Test(sig, a_read_waits_for_the_end)
 {
-	pid_t pid = target_new();
+	pid_t pid = u_process();
 	struct ipc_handle *h = open_pid(pid, "", O_RDWR), *other = open_pid(pid, "", O_RDONLY);
 	struct u_call c, d;
 
@@ -417,7 +404,7 @@ Test(sig, a_read_gives_up_after_its_timeout)
 
 Test(sig, poll_tells_of_the_end)
 {
-	pid_t pid = target_new();
+	pid_t pid = u_process();
 	struct ipc_handle *h = open_pid(pid, "", O_RDONLY);
 	int ready = 0;
 
@@ -433,7 +420,7 @@ Test(sig, poll_tells_of_the_end)
 
 Test(sig, ctl_describes_the_process)
 {
-	pid_t pid = target_new();
+	pid_t pid = u_process();
 	char expected[64];
 	struct ipc_handle *h;
 	struct ipc_op op = {.type = IPC_READ, .cred = u_me(), .size = 4096};
