@@ -81,7 +81,7 @@ static enum ipc_end flush_end(pid_t closer)
 {
 	struct ipc_proc proc;
 
-	if (ipc_proc_look(closer, &proc) < 0)
+	if (ipc_proc_status(closer, &proc) < 0)
 		return IPC_END_UNKNOWN;
 	if (!proc.exiting)
 		return IPC_END_CLOSED;

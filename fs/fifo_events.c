@@ -25,7 +25,7 @@ static void fifos_event(struct fs_fifos *fifos, const struct inotify_event *e)
 		ipc_pump_start(f->pump);
 	}
 	if (e->mask & IN_CLOSE)
-		ipc_pump_look(f->pump);
+		ipc_pump_check(f->pump);
 }
 
 /* Events were lost: whatever can have happened is looked for. */
@@ -41,7 +41,7 @@ static void fifos_overflow(struct fs_fifos *fifos)
 			ipc_pump_start(f->pump);
 		}
 		if (f->pump)
-			ipc_pump_look(f->pump);
+			ipc_pump_check(f->pump);
 	}
 }
 

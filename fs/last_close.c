@@ -146,5 +146,5 @@ bool fs_last_close_is_exiting(pid_t closer)
 {
 	struct ipc_proc proc;
 
-	return ipc_proc_look(closer, &proc) < 0 || proc.exiting;
+	return ipc_proc_status(closer, &proc) < 0 || proc.exiting;
 }

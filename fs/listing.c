@@ -138,7 +138,7 @@ static void dir_found(struct ipc_listing *listing)
 {
 	struct dir_listing *d = ipc_container(listing, struct dir_listing, listing);
 	fuse_req_t req = fs_deferred_end(&d->deferred);
-	int r = ipc_list_emit(listing, req ? list_add : NULL, d->list);
+	int r = ipc_listing_emit(listing, req ? list_add : NULL, d->list);
 
 	if (req)
 		list_answer(req, d->list, &d->fi, r);
@@ -161,7 +161,7 @@ static bool dir_find(fuse_req_t req, const struct ipc_kind *kind, const struct f
 	d->listing.kind = kind;
 	d->listing.cred = fs_cred(req);
 	d->listing.done = dir_found;
-	if (ipc_list_begin(fs->ipc, &d->listing) < 0) {
+	if (ipc_listing_begin(fs->ipc, &d->listing) < 0) {
 		free(d);
 		return false;
 	}
@@ -184,12 +184,12 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	list->channels = dir->type != FS_ROOT;
 	if (dir->type == FS_KIND) {
-		if (ipc_list_waits(fs->ipc, &cred, dir->kind) && dir_find(req, dir->kind, fi, list))
+		if (ipc_listing_waits(fs->ipc, &cred, dir->kind) && dir_find(req, dir->kind, fi, list))
 			return;
-		r = ipc_list_dir(fs->ipc, &cred, dir->kind, "", list_add, list);
+		r = ipc_each_name_in(fs->ipc, &cred, dir->kind, "", list_add, list);
 	} else if (dir->type == FS_CHAN) {
 		fs_ref_text(fs, &dir->ref, text, sizeof(text));
-		r = ipc_list_dir(fs->ipc, &cred, dir->ref.kind, text, list_add, list);
+		r = ipc_each_name_in(fs->ipc, &cred, dir->ref.kind, text, list_add, list);
 	} else {
 		list_add_fixed(fs, list);
 	}

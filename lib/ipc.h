@@ -167,8 +167,8 @@ struct ipc_making {
 };
 /*
  * The same for a kind whose names are found out by such a child (waits). begin: 0 or -errno, and then done() runs once,
- * which must call emit (NULL: no names are wanted) before it may free the listing; emit returns what ipc_list() would
- * have.
+ * which must call emit (NULL: no names are wanted) before it may free the listing; emit returns what ipc_each_name()
+ * would have.
  */
 struct ipc_listing {
 	struct ipc_job job;
@@ -179,9 +179,9 @@ struct ipc_listing {
 	int result;
 	void *names; /* the kind's */
 };
-bool ipc_list_waits(struct ipc *, const struct ipc_cred *, const struct ipc_kind *);
-int ipc_list_begin(struct ipc *, struct ipc_listing *);
-int ipc_list_emit(struct ipc_listing *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+bool ipc_listing_waits(struct ipc *, const struct ipc_cred *, const struct ipc_kind *);
+int ipc_listing_begin(struct ipc *, struct ipc_listing *);
+int ipc_listing_emit(struct ipc_listing *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 bool ipc_create_waits(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_make(struct ipc *, struct ipc_making *);
 int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
@@ -197,13 +197,13 @@ enum { IPC_SET_MODE = 1, IPC_SET_OWNER = 2, IPC_SET_TIMES = 4, IPC_SET_SIZE = 8 
 int ipc_chattr(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct ipc_handle *,
 	       const struct stat *st, unsigned set);
 /*
- * Calls emit for each name; st_mode's type in `type`. list: whole names. list_dir: those in one directory, "" for the
- * kind's.
+ * Calls emit for each name; st_mode's type in `type`. each_name: whole names. each_name_in: those in one directory, ""
+ * for the kind's.
  */
-int ipc_list(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
-	     void (*emit)(void *arg, const char *name, mode_t type), void *arg);
-int ipc_list_dir(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *dir,
-		 void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+int ipc_each_name(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
+		  void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+int ipc_each_name_in(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *dir,
+		     void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 
 /*
  * Any call on a name, an open, a poll and a read of NAME@ctl says IPC_ASKED where its answer has to be asked for

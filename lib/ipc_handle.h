@@ -18,7 +18,7 @@ struct ipc_op {
 	struct ipc_list link, handle_link; /* of those who wait for the same, of the handle's */
 	struct ipc_waitq *waitq;
 	struct ipc_timer timer, telling; /* telling: of MNT/events that it waits */
-	struct ipc_timer looking;	 /* waiter.h */
+	struct ipc_timer files_due;	 /* waiter.h */
 	struct ipc_waiter *waiter;
 	enum ipc_op_type type;
 	bool nonblock;
@@ -137,14 +137,14 @@ int ipc_handle_stat(struct ipc_handle *, struct stat *);
 /*
  * The data of NAME@fifo: from a handle that reads into the pipe fd, or from the pipe into a handle that writes. Takes
  * over the handle, which is ready for use and has one direction, and our end of the pipe (O_NONBLOCK, the only one of
- * its side). start: the client has his end. look: he may have closed it. ended() is called once, from the loop, when
+ * its side). start: the client has his end. check: he may have closed it. ended() is called once, from the loop, when
  * there is nothing more to do; free() may be called by it or at any other time, gives back what the client has not
  * read, and closes both. new: NULL with errno, and nothing is taken over.
  */
 struct ipc_pump;
 struct ipc_pump *ipc_pump_new(struct ipc_handle *, int fd, void (*ended)(void *arg), void *arg);
 void ipc_pump_start(struct ipc_pump *);
-void ipc_pump_look(struct ipc_pump *);
+void ipc_pump_check(struct ipc_pump *);
 void ipc_pump_free(struct ipc_pump *);
 
 #endif

@@ -85,7 +85,7 @@ static bool slot_woken(const struct futex_slot *slot, int last)
  * Fills v with the words to wait for; returns how many, and whether the loop has something to look at. last: the place
  * of the last word that was woken; 0 or less: none.
  */
-static unsigned crew_look(struct futex_crew *crew, struct futex_waitv *v, int last, bool *news)
+static unsigned crew_collect(struct futex_crew *crew, struct futex_waitv *v, int last, bool *news)
 {
 	unsigned n = 0;
 
@@ -127,7 +127,7 @@ static void *crew_main(void *arg)
 					    .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG};
 		if (atomic_load(&crew->stop))
 			return NULL;
-		n = 1 + crew_look(crew, v + 1, last, &news);
+		n = 1 + crew_collect(crew, v + 1, last, &news);
 		if (news && !atomic_exchange(&crew->news, true))
 			eventfd_write(crew->report, 1);
 		/* Of several words that were woken it tells only one: each is looked at again in any case. */

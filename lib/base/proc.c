@@ -76,7 +76,7 @@ static int proc_has_memory(pid_t thread)
 	return n < 0 ? (int)n : n > 0 && text[0] != '0';
 }
 
-int ipc_proc_look(pid_t thread, struct ipc_proc *proc)
+int ipc_proc_status(pid_t thread, struct ipc_proc *proc)
 {
 	char text[1024];
 	ssize_t n;

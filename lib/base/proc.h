@@ -14,7 +14,7 @@ struct ipc_proc {
 };
 
 /* 0 or -errno; -ESRCH for none, and for pid 0. Never waits. */
-int ipc_proc_look(pid_t thread, struct ipc_proc *);
+int ipc_proc_status(pid_t thread, struct ipc_proc *);
 /*
  * When it was started, as of ipc_now(), to 10 ms: 0 or -errno, -EBUSY where the kernel would let us wait for that
  * (started.c). A process from before the machine was suspended may have a negative time.

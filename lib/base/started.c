@@ -17,11 +17,11 @@
 #include "proc.h"
 
 /*
- * A busy machine may let a thread wait for its turn; one that sleeps for a lock at so many looks is waiting for the
- * other process.
+ * A busy machine may let a thread wait for its turn; one that sleeps for a lock so many times in a row is waiting for
+ * the other process.
  */
-#define LOOK_NS 5000000
-enum { LOOKS_ASLEEP = 3, LOOKS_MAX = 400, LOOKERS_MAX = 32 };
+#define TURN_NS 5000000
+enum { TURNS_ASLEEP = 3, TURNS_MAX = 400, ASKERS_MAX = 32 };
 
 /*
  * So many may be kept waiting by the processes of one user, or by those of all containers together: then nothing is
@@ -29,7 +29,7 @@ enum { LOOKS_ASLEEP = 3, LOOKS_MAX = 400, LOOKERS_MAX = 32 };
  */
 enum { GROUP_MAX = 4 };
 
-struct looker {
+struct asker {
 	pthread_cond_t asked, answered;
 	bool running, busy;
 	pid_t self;
@@ -39,7 +39,7 @@ struct looker {
 	uint64_t ticks;
 };
 
-static struct looker lookers[LOOKERS_MAX];
+static struct asker askers[ASKERS_MAX];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int64_t since_boot(void)
@@ -67,9 +67,9 @@ static int ticks_read(pid_t thread, uint64_t *ticks)
 		       : -ESRCH;
 }
 
-static void *looker_run(void *arg)
+static void *asker_run(void *arg)
 {
-	struct looker *l = arg;
+	struct asker *l = arg;
 
 	pthread_mutex_lock(&lock);
 	l->self = gettid();
@@ -92,15 +92,15 @@ static void *looker_run(void *arg)
 	return NULL;
 }
 
-/* A child has none of the threads. */
+/* After fork(2), in the child: the threads are the parent's. */
 static void forget_all(void)
 {
-	memset(lookers, 0, sizeof(lookers));
+	memset(askers, 0, sizeof(askers));
 	pthread_mutex_init(&lock, NULL);
 }
 
-/* It takes no signals of ours. */
-static bool looker_start(struct looker *l)
+/* Starts the thread, which has all signals blocked: they are for the other threads. */
+static bool asker_start(struct asker *l)
 {
 	sigset_t all, had;
 	pthread_t thread;
@@ -113,7 +113,7 @@ static bool looker_start(struct looker *l)
 	pthread_cond_init(&l->answered, NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &had);
-	l->running = pthread_create(&thread, NULL, looker_run, l) == 0;
+	l->running = pthread_create(&thread, NULL, asker_run, l) == 0;
 	pthread_sigmask(SIG_SETMASK, &had, NULL);
 	if (l->running)
 		pthread_detach(thread);
@@ -132,13 +132,13 @@ static int64_t group_of(pid_t thread)
  * One that is free; NULL: all wait, or as many as the group may have, or one of them waits for that very process, or
  * there are no more threads.
  */
-static struct looker *looker_find(pid_t thread, int64_t group)
+static struct asker *asker_find(pid_t thread, int64_t group)
 {
-	struct looker *found = NULL;
+	struct asker *found = NULL;
 	unsigned theirs = 0;
 
-	for (unsigned i = 0; i < LOOKERS_MAX; i++) {
-		struct looker *l = &lookers[i];
+	for (unsigned i = 0; i < ASKERS_MAX; i++) {
+		struct asker *l = &askers[i];
 
 		theirs += l->busy && l->group == group;
 		if (theirs == GROUP_MAX || (l->busy && l->thread == thread))
@@ -146,10 +146,10 @@ static struct looker *looker_find(pid_t thread, int64_t group)
 		if (!l->busy && (!found || (l->running && !found->running)))
 			found = l;
 	}
-	return found && (found->running || looker_start(found)) ? found : NULL;
+	return found && (found->running || asker_start(found)) ? found : NULL;
 }
 
-static bool looker_sleeps(const struct looker *l)
+static bool asker_sleeps(const struct asker *l)
 {
 	char path[64], text[256];
 	const char *at;
@@ -160,32 +160,32 @@ static bool looker_sleeps(const struct looker *l)
 }
 
 /* Until it has answered, or is seen to wait for somebody else. */
-static void looker_await(struct looker *l)
+static void asker_await(struct asker *l)
 {
 	unsigned asleep = 0;
 
-	for (unsigned looks = 0; l->busy && looks < LOOKS_MAX && asleep < LOOKS_ASLEEP; looks++) {
-		if (!ipc_cond_wait(&l->answered, &lock, ipc_now() + LOOK_NS))
-			asleep = looker_sleeps(l) ? asleep + 1 : 0;
+	for (unsigned looks = 0; l->busy && looks < TURNS_MAX && asleep < TURNS_ASLEEP; looks++) {
+		if (!ipc_cond_wait(&l->answered, &lock, ipc_now() + TURN_NS))
+			asleep = asker_sleeps(l) ? asleep + 1 : 0;
 	}
 }
 
 int ipc_proc_start_ticks(pid_t thread, uint64_t *ticks)
 {
 	int64_t group = group_of(thread);
-	struct looker *l;
+	struct asker *l;
 	int r = -EBUSY;
 
 	if (thread <= 0)
 		return -ESRCH;
 	pthread_mutex_lock(&lock);
-	l = looker_find(thread, group);
+	l = asker_find(thread, group);
 	if (l) {
 		l->thread = thread;
 		l->group = group;
 		l->busy = true;
 		pthread_cond_signal(&l->asked);
-		looker_await(l);
+		asker_await(l);
 		if (!l->busy) {
 			r = l->result;
 			*ticks = l->ticks;

@@ -53,7 +53,7 @@ int ipc_handle_lock_fd(const struct ipc_handle *h)
 int ipc_refuse_backing(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
 	return ipc_refuse(
-		ipc, cred, EOPNOTSUPP, ipc_ref_path(ref),
+		ipc, cred, EOPNOTSUPP, ipc_ref_path(ref).text,
 		"you are in another mount namespace or root directory than ipcfs, where /dev/shm is another; the object "
 		"itself can be had there if ipcfs runs as root of the host, on Linux 6.9 or newer");
 }

@@ -145,7 +145,7 @@ static void chan_unlist(struct ipc_chan *chan, const struct ipc_cred *by)
 	ipc_unopened_end(chan);
 	chan->listed = false;
 	chan->ipc->chan_count--;
-	ipc_tap_look(chan);
+	ipc_tap_wake(chan);
 	if (chan->kind->debts)
 		chan->kind->debts->forgotten(chan, by);
 	ipc_chan_drop(chan);
@@ -320,8 +320,8 @@ static void chan_collect(struct ipc_chan *chan, void *arg)
 		all->incomplete = true;
 }
 
-int ipc_chan_list_live(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t),
-		       void *arg)
+int ipc_chan_each_live_name(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t),
+			    void *arg)
 {
 	struct chan_names all = {0};
 	struct stat st;

@@ -4,6 +4,7 @@
 
 #include "ipc.h"
 #include "op.h"
+#include "ref.h"
 
 /* A name in the table. Of several names of a channel the first is `own` in its struct, the others are in `links`. */
 struct ipc_chan_name {
@@ -55,7 +56,7 @@ struct ipc_chan *ipc_chan_find(struct ipc *, const struct ipc_kind *, const char
 struct ipc_chan *ipc_chan_get(struct ipc *, const struct ipc_kind *, const char *name, ino_t ino);
 void ipc_chan_forget(struct ipc_chan *); /* its name no longer means it; it lives on for its handles */
 void ipc_chan_removed(struct ipc_chan *, const struct ipc_cred *by); /* the same, and who did that */
-const char *ipc_chan_path(const struct ipc_chan *);		     /* as ipc_handle_path() */
+struct ipc_path ipc_chan_path(const struct ipc_chan *);		     /* as ipc_handle_path().text */
 /*
  * `from` is in the table. What had the other name is forgotten, unless there is no memory: then nothing has happened.
  */
@@ -82,9 +83,10 @@ int ipc_named_unlink(struct ipc *, const struct ipc_ref *);
 bool ipc_named_renames(const struct ipc_kind *);
 int ipc_named_rename(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 int ipc_named_chattr(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
-int ipc_chan_list(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
+int ipc_named_each_name(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
 /* The recorded names of a kind whose own namespace cannot be listed; those that are gone are forgotten. */
-int ipc_chan_list_live(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
+int ipc_chan_each_live_name(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t),
+			    void *arg);
 /* A message that was counted as taken is back in the channel. */
 void ipc_chan_went_back(struct ipc_chan *, size_t bytes);
 

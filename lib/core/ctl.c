@@ -106,7 +106,7 @@ static int ctl_check(struct ctl_handle *c)
 	int r = c->ref.kind->names->stat(c->h.ipc, &c->ref, &st);
 
 	if (r == -ENOENT || (r == 0 && !ipc_ref_means(&c->ref, st.st_ino)))
-		return ipc_refuse(c->h.ipc, &c->h.cred, ESTALE, ipc_ref_path(&c->ref),
+		return ipc_refuse(c->h.ipc, &c->h.cred, ESTALE, ipc_ref_path(&c->ref).text,
 				  "the object that was opened has this name no more; open the file again");
 	return r;
 }
@@ -177,7 +177,7 @@ static int ctl_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	if (r < 0 || st.st_ino != ino)
 		return -ESTALE;
 	if (h->writable && !ctl_of(ref->kind)->set)
-		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "nothing can be set in /%s",
+		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref).text, "nothing can be set in /%s",
 				  ref->kind->name);
 	h->flushes = h->writable ? IPC_FLUSH_UNFINISHED : IPC_FLUSH_NEVER;
 	ctl_listen(ctl_handle(h));
@@ -228,7 +228,7 @@ static int ctl_set_line(struct ipc_handle *h, const char *line, size_t n)
 		return 0;
 	value = strchr(text, '=');
 	if (!value)
-		return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_ref_path(&c->ref), "a line is key=value");
+		return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_ref_path(&c->ref).text, "a line is key=value");
 	*value++ = '\0';
 	r = ctl_check(c);
 	if (r == 0)
@@ -237,7 +237,7 @@ static int ctl_set_line(struct ipc_handle *h, const char *line, size_t n)
 		return r;
 	r = c->ref.kind->ctl->set(h->ipc, &h->cred, &c->ref, text, value, why, sizeof(why));
 	ipc_ref_leave(&h->cred, &c->ref);
-	return r < 0 && why[0] ? ipc_refuse(h->ipc, &h->cred, -r, ipc_ref_path(&c->ref), "%s", why) : r;
+	return r < 0 && why[0] ? ipc_refuse(h->ipc, &h->cred, -r, ipc_ref_path(&c->ref).text, "%s", why) : r;
 }
 
 static ssize_t ctl_write(struct ipc_op *op)

@@ -146,11 +146,11 @@ void ipc_deadlock_names(const struct ipc_deadlock *d, char text[static IPC_DEADL
 
 	text[0] = '\0';
 	for (unsigned i = 0; i < d->count; i++) {
-		const char *path = ipc_chan_path(d->members[i]->chan);
+		const struct ipc_path path = ipc_chan_path(d->members[i]->chan);
 
-		if (n + strlen(path) + 2 > IPC_DEADLOCK_TEXT)
+		if (n + strlen(path.text) + 2 > IPC_DEADLOCK_TEXT)
 			return;
-		n += (size_t)snprintf(text + n, IPC_DEADLOCK_TEXT - n, "%s%s", i ? "," : "", path);
+		n += (size_t)snprintf(text + n, IPC_DEADLOCK_TEXT - n, "%s%s", i ? "," : "", path.text);
 	}
 }
 
@@ -194,7 +194,7 @@ static void tell_error(const struct ipc_deadlock *d, const struct ipc_waiter *w)
 	ipc_reader_enter(w->ipc, &w->cred);
 	ipc_deadlock_text(d, &w->cred, text);
 	ipc_reader_leave(w->ipc);
-	ipc_refuse(w->ipc, &w->cred, EDEADLK, ipc_chan_path(w->chan),
+	ipc_refuse(w->ipc, &w->cred, EDEADLK, ipc_chan_path(w->chan).text,
 		   "each of these waits for what another of them holds: %s", text);
 }
 

@@ -78,7 +78,8 @@ void ipc_event_of_ref(struct ipc *ipc, enum ipc_event_type type, const struct ip
 		      const struct stat *st, const struct ipc_event_value *value)
 {
 	struct ipc_ref plain = ipc_ref_of(ref->kind, ref->base);
-	struct ipc_event e = {.type = type, .by = by, .st = st};
+	const struct ipc_path path = ipc_ref_path(&plain);
+	struct ipc_event e = {.type = type, .path = path.text, .by = by, .st = st};
 	struct stat now;
 
 	/* Names that are no channels of their own (a process, an address) are not in MNT/status either. */
@@ -88,7 +89,6 @@ void ipc_event_of_ref(struct ipc *ipc, enum ipc_event_type type, const struct ip
 		ipc_native_expect(ipc, type, plain.kind, plain.base);
 	if (!st && ref->kind->names->stat(ipc, &plain, &now) == 0)
 		e.st = &now;
-	e.path = ipc_ref_path(&plain);
 	if (value)
 		memcpy(e.value, value, sizeof(e.value));
 	ipc_event(ipc, &e);

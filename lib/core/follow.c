@@ -45,7 +45,7 @@ ssize_t ipc_follow_refuse(const struct ipc_op *op)
 	const struct ipc_handle *h = op->handle;
 
 	return ipc_refuse(
-		h->ipc, &op->cred, EINVAL, ipc_handle_path(h),
+		h->ipc, &op->cred, EINVAL, ipc_handle_path(h).text,
 		"what looks for the last lines (tail) would take all the others from the queue, too: use cat, or a facet "
 		"that ends, such as drain");
 }

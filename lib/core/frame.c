@@ -92,7 +92,7 @@ static int frame_too_long(struct ipc_op *op, size_t len, size_t max)
 
 	if (ipc_frame_begun(h))
 		h->part->refused = true;
-	return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
+	return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h).text,
 			  "a line of %s%zu bytes is longer than a message may be (%zu)",
 			  is_refused(h) ? "more than " : "", len, max);
 }

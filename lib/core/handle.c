@@ -137,7 +137,7 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 {
 	bool text = (ref->facets.set & IPC_F_CORE) || ref->kind->text;
 	struct ipc_handle *h;
-	int r = ipc_quota_take(ipc, cred, IPC_QUOTA_HANDLES, 1, ipc_ref_path(ref));
+	int r = ipc_quota_take(ipc, cred, IPC_QUOTA_HANDLES, 1, ipc_ref_path(ref).text);
 
 	if (r < 0)
 		return r;
@@ -189,7 +189,7 @@ static void handle_destroy(struct ipc_handle *h)
 	ipc_list_remove(&h->poll_link);
 	handle_leave(h);
 	if (h->chan)
-		ipc_tap_look(h->chan);
+		ipc_tap_wake(h->chan);
 	ipc_list_remove(&h->all_link);
 	ipc_timer_stop(h->ipc->loop, &h->timeout);
 	h->kind->handles->close(h);
@@ -223,7 +223,7 @@ static int linger_complete(struct ipc_op *op, ssize_t result)
 	struct ipc_handle *h = op->handle;
 
 	if (result < 0)
-		ipc_refuse(h->ipc, &h->cred, (int)-result, ipc_handle_path(h),
+		ipc_refuse(h->ipc, &h->cred, (int)-result, ipc_handle_path(h).text,
 			   "the unfinished last line (%zu bytes) was lost after close", ipc_frame_begun(h));
 	h->linger = NULL;
 	ipc_loop_free_later(h->ipc->loop, &linger->garbage, linger);
@@ -268,7 +268,7 @@ int ipc_handle_grow(struct ipc_handle *h, char **buf, size_t *size, size_t need)
 		return 0;
 	while (grown < need)
 		grown *= 2;
-	r = ipc_quota_take(h->ipc, &h->cred, IPC_QUOTA_BYTES, grown - *size, ipc_handle_path(h));
+	r = ipc_quota_take(h->ipc, &h->cred, IPC_QUOTA_BYTES, grown - *size, ipc_handle_path(h).text);
 	if (r < 0)
 		return r;
 	moved = realloc(*buf, grown);

@@ -81,7 +81,7 @@ int ipc_refuse_facet(struct ipc *ipc, const struct ipc_cred *cred, int err, cons
 	va_start(args, why);
 	vsnprintf(text, sizeof(text), why, args);
 	va_end(args);
-	return ipc_refuse(ipc, cred, err, ipc_ref_path(ref), "%s (%s/%s@help explains it)", text, ref->kind->name,
+	return ipc_refuse(ipc, cred, err, ipc_ref_path(ref).text, "%s (%s/%s@help explains it)", text, ref->kind->name,
 			  help_names(ref->kind));
 }
 
@@ -135,7 +135,7 @@ static int help_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	(void)flags;
 	(void)ino;
 	if (h->writable)
-		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "this text can only be read");
+		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref).text, "this text can only be read");
 	w.out = ipc_text_open(&help->text);
 	if (!w.out)
 		return -ENOMEM;

@@ -61,13 +61,13 @@ ssize_t ipc_keep_serve(struct ipc_op *op)
 	if (h->duplex || op->onward)
 		op->offset = h->pos;
 	if (op->offset > OFFSET_MAX)
-		return ipc_refuse(h->ipc, &op->cred, EOVERFLOW, ipc_handle_path(h),
+		return ipc_refuse(h->ipc, &op->cred, EOVERFLOW, ipc_handle_path(h).text,
 				  "offset %lld is beyond any that reading leads to", (long long)op->offset);
 	if (op->offset >= keep_end(k))
 		return -ENODATA;
 	if (op->offset < k->at)
 		return ipc_refuse(
-			h->ipc, &op->cred, EINVAL, ipc_handle_path(h),
+			h->ipc, &op->cred, EINVAL, ipc_handle_path(h).text,
 			"offset %lld is before the last message that this descriptor read, which begins at %lld: "
 			"a channel cannot go back further",
 			(long long)op->offset, (long long)k->at);

@@ -51,11 +51,11 @@ struct ipc_kind_names {
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
-	int (*list)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
-		    void *arg);
+	int (*each_name)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
+			 void *arg);
 	/*
 	 * The same in two parts: looking, in a helper's thread, which leaves l->names; and giving them, which frees
-	 * that, also after a failure (emit is NULL then). Or NULL: list() waits for nobody.
+	 * that, also after a failure (emit is NULL then). Or NULL: each_name() waits for nobody.
 	 */
 	int (*find)(struct ipc_listing *l);
 	void (*give)(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg);

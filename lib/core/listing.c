@@ -23,10 +23,11 @@ bool ipc_kind_name_of(struct ipc *ipc, const struct ipc_kind *kind, const char *
 	return true;
 }
 
-int ipc_list(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
-	     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+int ipc_each_name(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
+		  void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	return kind->names->list ? kind->names->list(ipc, cred, emit, arg) : ipc_chan_list(ipc, kind, emit, arg);
+	return kind->names->each_name ? kind->names->each_name(ipc, cred, emit, arg)
+				      : ipc_named_each_name(ipc, kind, emit, arg);
 }
 
 /* In bytes; tmpfs counts 20 for each name. */
@@ -66,16 +67,16 @@ static void dir_emit(void *arg, const char *name, mode_t type)
 	lister->emit(lister->arg, shown, type);
 }
 
-int ipc_list_dir(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
-		 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+int ipc_each_name_in(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
+		     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
 	struct dir_lister lister = {
 		.ipc = ipc, .kind = kind, .dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
 
-	return ipc_list(ipc, cred, kind, dir_emit, &lister);
+	return ipc_each_name(ipc, cred, kind, dir_emit, &lister);
 }
 
-bool ipc_list_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind)
+bool ipc_listing_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind)
 {
 	struct stat st;
 
@@ -101,7 +102,7 @@ static void listing_done(struct ipc_job *job)
 	l->done(l);
 }
 
-int ipc_list_begin(struct ipc *ipc, struct ipc_listing *l)
+int ipc_listing_begin(struct ipc *ipc, struct ipc_listing *l)
 {
 	l->ipc = ipc;
 	l->names = NULL;
@@ -109,7 +110,7 @@ int ipc_list_begin(struct ipc *ipc, struct ipc_listing *l)
 	return ipc_pool_submit(ipc->pool, &l->job, listing_work, listing_done);
 }
 
-int ipc_list_emit(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+int ipc_listing_emit(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
 	struct dir_lister lister = {.ipc = l->ipc, .kind = l->kind, .dir = "", .emit = emit, .arg = arg};
 

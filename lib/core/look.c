@@ -78,7 +78,7 @@ int ipc_look(struct ipc *ipc, struct ipc_look *look)
 	ipc_list_init(&look->link);
 	r = look->ref.kind->addresses->await(ipc, look);
 	if (r > 0)
-		r = ipc_abroad_root(ipc, &look->cred, ipc_ref_path(&look->ref), &look->root);
+		r = ipc_abroad_root(ipc, &look->cred, ipc_ref_path(&look->ref).text, &look->root);
 	if (r < 0 || !ipc_list_empty(&look->link))
 		return r;
 	r = look_submit(look);

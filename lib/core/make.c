@@ -27,7 +27,8 @@ static void making_done(struct ipc_job *job)
 
 	/* A success may have its cause for being less than what was wanted. */
 	if (m->result != -EEXIST && m->why[0])
-		ipc_refuse(m->ipc, &m->cred, m->result < 0 ? -m->result : EMFILE, ipc_ref_path(&m->ref), "%s", m->why);
+		ipc_refuse(m->ipc, &m->cred, m->result < 0 ? -m->result : EMFILE, ipc_ref_path(&m->ref).text, "%s",
+			   m->why);
 	if (m->result == 0 && m->ipc->events)
 		ipc_event_of_ref(m->ipc, IPC_EVENT_MADE, &m->cred, &m->ref, NULL, NULL);
 	m->done(m);

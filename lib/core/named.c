@@ -130,7 +130,8 @@ static void chan_emit(struct ipc_chan *chan, void *arg)
 		lister->emit(lister->arg, ipc_container(pos, struct ipc_chan_name, link)->name, type);
 }
 
-int ipc_chan_list(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t), void *arg)
+int ipc_named_each_name(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t),
+			void *arg)
 {
 	struct chan_lister lister = {emit, arg};
 

@@ -92,7 +92,8 @@ static enum ipc_event_type event_type(const struct inotify_event *event)
 static void native_tell(struct ipc_native *n, const struct ipc_kind *kind, const char *name, enum ipc_event_type type)
 {
 	struct ipc_ref ref = ipc_ref_of(kind, name);
-	struct ipc_event e = {.type = type, .path = ipc_ref_path(&ref)};
+	const struct ipc_path path = ipc_ref_path(&ref);
+	struct ipc_event e = {.type = type, .path = path.text};
 	struct stat st;
 
 	if (type == IPC_EVENT_MADE && kind->names->stat(n->ipc, &ref, &st) < 0)

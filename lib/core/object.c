@@ -72,7 +72,7 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 
 int ipc_ref_refuse_verb(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
 {
-	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref), "a facet is a way to open '%s', not a file to %s",
+	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref).text, "a facet is a way to open '%s', not a file to %s",
 			  ref->base, verb);
 }
 
@@ -87,7 +87,7 @@ int ipc_ref_may_act(struct ipc *ipc, const struct ipc_cred *cred, const struct i
 	if (!is_kernels(ref) || ipc->uid == 0 || cred->uid == ipc->uid)
 		return 0;
 	return ipc_refuse(
-		ipc, cred, EPERM, ipc_ref_path(ref),
+		ipc, cred, EPERM, ipc_ref_path(ref).text,
 		"ipcfs runs as user %u here and cannot act as user %u; a mount for several users is root's to make",
 		(unsigned)ipc->uid, (unsigned)cred->uid);
 }
@@ -120,7 +120,7 @@ int ipc_ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	if (!chan || cred->uid == chan->st.st_uid ||
 	    (ipc->uid ? cred->uid == ipc->uid : ipc_cred_has(cred, CAP_FOWNER)))
 		return 0;
-	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref),
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text,
 			  "user %u made it, and only he removes, renames or links it", (unsigned)chan->st.st_uid);
 }
 

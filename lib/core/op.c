@@ -189,11 +189,11 @@ static int op_take(struct ipc_op *op)
 {
 	struct ipc *ipc = op->handle->ipc;
 	size_t bytes = op->type == IPC_WRITE ? op->size : 0;
-	int r = ipc_quota_take(ipc, &op->cred, IPC_QUOTA_PARKED, 1, ipc_handle_path(op->handle));
+	int r = ipc_quota_take(ipc, &op->cred, IPC_QUOTA_PARKED, 1, ipc_handle_path(op->handle).text);
 
 	if (r < 0)
 		return r;
-	r = ipc_quota_take(ipc, &op->cred, IPC_QUOTA_BYTES, bytes, ipc_handle_path(op->handle));
+	r = ipc_quota_take(ipc, &op->cred, IPC_QUOTA_BYTES, bytes, ipc_handle_path(op->handle).text);
 	if (r < 0)
 		ipc_quota_give(ipc, op->cred.uid, IPC_QUOTA_PARKED, 1);
 	else
@@ -220,7 +220,7 @@ void ipc_park(struct ipc_op *op)
 
 	op->since = ipc_now();
 	patience = ipc_timeout_left(op, op->since);
-	op->timer = op->telling = op->looking = (struct ipc_timer){0};
+	op->timer = op->telling = op->files_due = (struct ipc_timer){0};
 	op->waiter = NULL;
 	ipc_waiter_parked(op);
 	if (h->ipc->events)

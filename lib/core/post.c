@@ -26,13 +26,13 @@ static int refuse_count(struct ipc_handle *h, const char *line, size_t n)
 	char shown[64];
 
 	ipc_escape(shown, sizeof(shown), line, n);
-	return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_handle_path(h),
+	return ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_handle_path(h).text,
 			  "'%s' is no count: each line posts so many permits, 1 or more; an empty line posts 1", shown);
 }
 
 static int refuse_many(struct ipc_handle *h, const char *count, size_t n)
 {
-	return ipc_refuse(h->ipc, &h->cred, EOVERFLOW, ipc_handle_path(h),
+	return ipc_refuse(h->ipc, &h->cred, EOVERFLOW, ipc_handle_path(h).text,
 			  "%.*s more would be above the most that a semaphore can have, %d; none was posted",
 			  (int)(n < 64 ? n : 64), count, IPC_PERMITS_MAX);
 }

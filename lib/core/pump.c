@@ -32,8 +32,8 @@
 /* What is moved at once, at most; and so often in a row, before the rest of the world has its turn. */
 enum { CHUNK = 65536, ROUNDS_MAX = 16 };
 /* How long after the end a pipe that is neither empty nor full is looked at again; twice as long each time. */
-#define LOOK_FIRST INT64_C(500000)
-#define LOOK_LAST INT64_C(100000000)
+#define UNREAD_FIRST INT64_C(500000)
+#define UNREAD_LAST INT64_C(100000000)
 
 struct ipc_pump {
 	struct ipc *ipc;
@@ -172,7 +172,7 @@ static bool pump_wants_more(const struct ipc_pump *p)
 /* The end is told by closing the pipe, once nothing can be left in it. */
 static void pump_finish(struct ipc_pump *p, size_t unread);
 
-static void pump_look_again(struct ipc_timer *timer)
+static void pump_finish_again(struct ipc_timer *timer)
 {
 	struct ipc_pump *p = ipc_container(timer, struct ipc_pump, timer);
 
@@ -185,8 +185,8 @@ static void pump_finish(struct ipc_pump *p, size_t unread)
 		pump_end(p);
 		return;
 	}
-	p->delay = !p->delay ? LOOK_FIRST : p->delay < LOOK_LAST ? 2 * p->delay : LOOK_LAST;
-	if (ipc_timer_start(p->ipc->loop, &p->timer, ipc_now() + p->delay, pump_look_again) < 0)
+	p->delay = !p->delay ? UNREAD_FIRST : p->delay < UNREAD_LAST ? 2 * p->delay : UNREAD_LAST;
+	if (ipc_timer_start(p->ipc->loop, &p->timer, ipc_now() + p->delay, pump_finish_again) < 0)
 		pump_end(p);
 }
 
@@ -312,7 +312,7 @@ void ipc_pump_start(struct ipc_pump *p)
 		ipc_task_post(p->ipc->loop, &p->task);
 }
 
-void ipc_pump_look(struct ipc_pump *p)
+void ipc_pump_check(struct ipc_pump *p)
 {
 	if (!p->started || p->ended)
 		return;

@@ -20,31 +20,31 @@
 #include "tap.h"
 #include "cred.h"
 
-const char *ipc_ref_path(const struct ipc_ref *ref)
+struct ipc_path ipc_ref_path(const struct ipc_ref *ref)
 {
-	static char path[2 * IPC_NAME_MAX];
+	struct ipc_path path;
 	char shown[16] = "";
 
 	if (ref->shown)
 		snprintf(shown, sizeof(shown), "%d", (int)ref->shown);
-	snprintf(path, sizeof(path), "%s/%s%s%s", ref->kind->name, ref->shown ? shown : ref->base,
+	snprintf(path.text, sizeof(path.text), "%s/%s%s%s", ref->kind->name, ref->shown ? shown : ref->base,
 		 ref->facet_at ? "@" : "", ref->facet_at ? ref->base + ref->facet_at : "");
 	return path;
 }
 
-const char *ipc_handle_path(const struct ipc_handle *h)
+struct ipc_path ipc_handle_path(const struct ipc_handle *h)
 {
-	static char path[2 * IPC_NAME_MAX];
+	struct ipc_path path;
 
-	snprintf(path, sizeof(path), "%s/%s", h->kind->name, h->chan ? h->chan->name : "");
+	snprintf(path.text, sizeof(path.text), "%s/%s", h->kind->name, h->chan ? h->chan->name : "");
 	return path;
 }
 
-const char *ipc_chan_path(const struct ipc_chan *chan)
+struct ipc_path ipc_chan_path(const struct ipc_chan *chan)
 {
-	static char path[2 * IPC_NAME_MAX];
+	struct ipc_path path;
 
-	snprintf(path, sizeof(path), "%s/%s", chan->kind->name, chan->name);
+	snprintf(path.text, sizeof(path.text), "%s/%s", chan->kind->name, chan->name);
 	return path;
 }
 
@@ -322,5 +322,5 @@ void ipc_dir_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 	st->st_mode = S_IFDIR | (ipc->opt.shared ? 0777 : 0700);
 	st->st_uid = geteuid();
 	st->st_gid = getegid();
-	st->st_ino = ipc_name_ino(ipc_ref_path(ref));
+	st->st_ino = ipc_name_ino(ipc_ref_path(ref).text);
 }

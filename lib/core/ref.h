@@ -15,8 +15,12 @@ void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
 int ipc_ref_may_remove(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 /* -EINVAL: what he would do ("remove") is not done with NAME@FACET. */
 int ipc_ref_refuse_verb(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *verb);
-/* name of ref below the mount ("mq/jobs@lines"), for messages; in a static buffer. */
-const char *ipc_ref_path(const struct ipc_ref *);
+/* A name below the mount, for messages. */
+struct ipc_path {
+	char text[2 * IPC_NAME_MAX];
+};
+/* "mq/jobs@lines" */
+struct ipc_path ipc_ref_path(const struct ipc_ref *);
 /* The object of that name, whatever it is now: no facets, and no caller from elsewhere. */
 struct ipc_ref ipc_ref_of(const struct ipc_kind *, const char *name);
 /* Puts a number in place of ref's base: 0 or -ENAMETOOLONG. */

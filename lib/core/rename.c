@@ -29,11 +29,11 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	if (from->facet_at || to->facet_at)
 		return ipc_ref_refuse_verb(ipc, cred, from->facet_at ? from : to, "rename");
 	if (from->kind != to->kind)
-		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from).text,
 				  "the kind of a channel cannot change from %s to %s", from->kind->name,
 				  to->kind->name);
 	if (!from->kind->names->rename && !ipc_named_renames(from->kind))
-		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from),
+		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from).text,
 				  "the kernel has no call that renames what is in /%s", from->kind->name);
 	r = ipc_ref_may_remove(ipc, cred, from);
 	if (r == 0)
@@ -62,7 +62,7 @@ int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 		return ipc_ref_refuse_verb(ipc, cred, from->facet_at ? from : to, "link");
 	if (from->kind != to->kind || !ipc_named_renames(from->kind))
 		return ipc_refuse(
-			ipc, cred, EPERM, ipc_ref_path(to),
+			ipc, cred, EPERM, ipc_ref_path(to).text,
 			"what is in /%s has one name; links are for pipes, sockets and broadcasts, each in its "
 			"own directory",
 			from->kind->name);

@@ -101,7 +101,7 @@ static void lease_expired(struct ipc_timer *timer)
 		cred.pid = debt_first(&o->owed)->pid;
 	count = owing_end(o, h->kind->debts->given_back);
 	if (count)
-		ipc_refuse(h->ipc, &cred, ETIMEDOUT, ipc_handle_path(h),
+		ipc_refuse(h->ipc, &cred, ETIMEDOUT, ipc_handle_path(h).text,
 			   "the lease of %.3gs ran out: what was being worked on is given back (%u)",
 			   (double)h->facets.lease / 1e9, count);
 }

@@ -136,7 +136,7 @@ static int status_next_kind(struct ipc_status *s)
 	s->kind = ipc_kind_at(s->ipc, s->next++);
 	if (!s->kind)
 		return 0;
-	r = s->kind->names->depth ? ipc_list(s->ipc, &s->cred, s->kind, status_add, s) : 0;
+	r = s->kind->names->depth ? ipc_each_name(s->ipc, &s->cred, s->kind, status_add, s) : 0;
 	if (r == IPC_ASKED) {
 		s->next--;
 		return r;

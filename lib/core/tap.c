@@ -93,7 +93,7 @@ pid_t ipc_tap_writer(const struct ipc_chan *chan)
 	return chan->taps->writer;
 }
 
-void ipc_tap_look(struct ipc_chan *chan)
+void ipc_tap_wake(struct ipc_chan *chan)
 {
 	if (chan->taps)
 		ipc_log_wake(chan->taps->log);
@@ -169,12 +169,12 @@ static int tap_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 
 	(void)flags;
 	if (h->writable)
-		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref), "a tap is for reading");
+		return ipc_refuse(h->ipc, &h->cred, EACCES, ipc_ref_path(ref).text, "a tap is for reading");
 	if (!(h->facets.set & IPC_F_NUL) && ref->kind->framed && ref->kind->framed(h->ipc))
 		h->facets.set |= IPC_F_LINES;
 	r = tap_find(h, ref, ino, &chan);
 	if (r == 0)
-		r = ipc_quota_take(h->ipc, &h->cred, IPC_QUOTA_BYTES, TAP_BYTES, ipc_ref_path(ref));
+		r = ipc_quota_take(h->ipc, &h->cred, IPC_QUOTA_BYTES, TAP_BYTES, ipc_ref_path(ref).text);
 	if (r < 0)
 		return r;
 	r = taps_join(chan, t);
@@ -221,7 +221,7 @@ static ssize_t tap_lost(struct tap_handle *t, uint64_t lost, char *to)
 
 	ipc_log_took(&t->log, true);
 	if (!(t->h.facets.set & IPC_F_META))
-		return ipc_refuse(t->h.ipc, &t->h.cred, ENOBUFS, ipc_chan_path(t->chan),
+		return ipc_refuse(t->h.ipc, &t->h.cred, ENOBUFS, ipc_chan_path(t->chan).text,
 				  "this tap was too slow: %" PRIu64 " messages have passed that it did not see", lost);
 	clock_gettime(CLOCK_REALTIME, &now);
 	n = ipc_log_time(&now, to);

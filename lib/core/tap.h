@@ -21,7 +21,7 @@ void ipc_tap_note(struct ipc_chan *, enum ipc_tap_way, pid_t pid, const char *da
 void ipc_tap_write_begins(struct ipc_chan *, pid_t);
 pid_t ipc_tap_writer(const struct ipc_chan *);
 /* The channel's name or its last open file has gone: there may be nothing more to come. */
-void ipc_tap_look(struct ipc_chan *);
+void ipc_tap_wake(struct ipc_chan *);
 unsigned ipc_tap_count(const struct ipc_chan *);
 
 static inline void ipc_tap(struct ipc_chan *chan, enum ipc_tap_way way, pid_t pid, const char *data, size_t n)

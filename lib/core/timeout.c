@@ -60,7 +60,7 @@ static void tell_timed_out(const struct ipc_op *op)
 
 	if (h->kind->handles->waits_for)
 		h->kind->handles->waits_for(op, about, sizeof(about));
-	ipc_refuse(h->ipc, &op->cred, ETIMEDOUT, ipc_handle_path(h), "%s within %.3gs", about[0] ? about : lacking,
+	ipc_refuse(h->ipc, &op->cred, ETIMEDOUT, ipc_handle_path(h).text, "%s within %.3gs", about[0] ? about : lacking,
 		   (double)h->facets.timeout / 1e9);
 }
 

@@ -83,7 +83,7 @@ int ipc_unopened_take(struct ipc *ipc, const struct ipc_cred *cred, const struct
 {
 	int r = ipc_unopened_charge(ipc, cred->uid);
 
-	return r < 0 ? ipc_quota_refuse(ipc, cred, IPC_QUOTA_CHANNELS, 1, ipc_ref_path(ref)) : 0;
+	return r < 0 ? ipc_quota_refuse(ipc, cred, IPC_QUOTA_CHANNELS, 1, ipc_ref_path(ref).text) : 0;
 }
 
 static bool record_keep(struct ipc_chan *chan)

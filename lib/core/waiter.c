@@ -20,7 +20,7 @@ enum { FILES_MAX = 4096 };
 
 /* --- in a helper's thread --- */
 
-static void look_at_file(struct ipc_waiter *w, int dir, const char *fd)
+static void waiter_read_file(struct ipc_waiter *w, int dir, const char *fd)
 {
 	struct ipc_waiter_hold *hold = &w->hold[w->count];
 	char path[4096];
@@ -46,7 +46,7 @@ static void look_at_file(struct ipc_waiter *w, int dir, const char *fd)
 	w->count++;
 }
 
-static void waiter_look(struct ipc_job *job)
+static void waiter_read_files(struct ipc_job *job)
 {
 	struct ipc_waiter *w = ipc_container(job, struct ipc_waiter, job);
 	unsigned files = 0;
@@ -60,7 +60,7 @@ static void waiter_look(struct ipc_job *job)
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)w->process);
 	dir = w->process > 0 ? opendir(path) : NULL;
 	while (dir && (e = readdir(dir)) && !job->cancelled && w->count < IPC_WAITER_HOLDS && files++ < FILES_MAX)
-		look_at_file(w, dirfd(dir), e->d_name);
+		waiter_read_file(w, dirfd(dir), e->d_name);
 	if (dir)
 		closedir(dir);
 }
@@ -78,11 +78,11 @@ static struct ipc_chan *hold_chan(const struct ipc_waiter *w, const struct ipc_w
 	return chan && chan->holders && chan->st.st_ino == ipc_kind_ino(hold->ino) ? chan : NULL;
 }
 
-static void waiter_looked(struct ipc_job *job)
+static void waiter_files_read(struct ipc_job *job)
 {
 	struct ipc_waiter *w = ipc_container(job, struct ipc_waiter, job);
 
-	w->looking = false;
+	w->reading = false;
 	if (!w->op) {
 		free(w);
 		return;
@@ -102,7 +102,7 @@ static void waiter_looked(struct ipc_job *job)
 
 static void waiter_due(struct ipc_timer *timer)
 {
-	struct ipc_op *op = ipc_container(timer, struct ipc_op, looking);
+	struct ipc_op *op = ipc_container(timer, struct ipc_op, files_due);
 	struct ipc_waiter *w = calloc(1, sizeof(*w));
 	struct ipc_handle *h = op->handle;
 	int r;
@@ -115,7 +115,7 @@ static void waiter_due(struct ipc_timer *timer)
 	w->cred = op->cred;
 	for (unsigned i = 0; i < IPC_WAITER_HOLDS; i++)
 		ipc_list_init(&w->hold[i].link);
-	r = ipc_pool_submit(h->ipc->pool, &w->job, waiter_look, waiter_looked);
+	r = ipc_pool_submit(h->ipc->pool, &w->job, waiter_read_files, waiter_files_read);
 	if (r < 0) {
 		free(w);
 		if (ipc_pool_is_busy(r))
@@ -123,7 +123,7 @@ static void waiter_due(struct ipc_timer *timer)
 		return;
 	}
 	ipc_chan_hold(w->chan);
-	w->looking = true;
+	w->reading = true;
 	op->waiter = w;
 }
 
@@ -133,27 +133,27 @@ void ipc_waiter_parked(struct ipc_op *op)
 
 	/* Who holds something in a Redis may be on another machine, out of sight. */
 	if (h->chan && h->chan->holders && !h->kind->remote && h->kind->handles->holds && ipc_op_side(op) == IPC_IN)
-		ipc_timer_start(h->ipc->loop, &op->looking, op->since + MOMENT, waiter_due);
+		ipc_timer_start(h->ipc->loop, &op->files_due, op->since + MOMENT, waiter_due);
 }
 
 void ipc_waiter_over(struct ipc_op *op)
 {
 	struct ipc_waiter *w = op->waiter;
 
-	ipc_timer_stop(op->handle->ipc->loop, &op->looking);
+	ipc_timer_stop(op->handle->ipc->loop, &op->files_due);
 	if (!w)
 		return;
 	op->waiter = NULL;
 	w->op = NULL;
 	ipc_deadlock_leave(w);
-	for (unsigned i = 0; !w->looking && i < w->count; i++) {
+	for (unsigned i = 0; !w->reading && i < w->count; i++) {
 		if (!w->hold[i].chan)
 			continue;
 		ipc_list_remove(&w->hold[i].link);
 		ipc_chan_drop(w->hold[i].chan);
 	}
 	ipc_chan_drop(w->chan);
-	if (w->looking)
+	if (w->reading)
 		ipc_job_cancel(w->ipc->pool, &w->job);
 	else
 		free(w);

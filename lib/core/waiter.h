@@ -31,7 +31,7 @@ struct ipc_waiter {
 	struct ipc *ipc;
 	struct ipc_chan *chan; /* that it waits for */
 	struct ipc_cred cred;
-	bool looking; /* the helper has it */
+	bool reading; /* the helper has it */
 	pid_t process;
 	unsigned threads;
 	char command[IPC_WAITER_COMMAND];

@@ -59,7 +59,7 @@ static int pipe_start(struct ipc *ipc)
 static int pipe_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	if (!S_ISREG(mode) && !S_ISFIFO(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/pipe holds FIFOs only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/pipe holds FIFOs only");
 	return ipc_chan_create(ipc, cred, ref, S_IFIFO | (mode & 07777), NULL);
 }
 
@@ -140,8 +140,8 @@ static void opening_done(struct ipc_job *job)
 	}
 	p->fd = r < 0 ? r : fd;
 	if (r < 0)
-		ipc_refuse(p->h.ipc, &p->h.cred, -r, ipc_handle_path(&p->h), "the new FIFO could not be opened: %s",
-			   strerror(-r));
+		ipc_refuse(p->h.ipc, &p->h.cred, -r, ipc_handle_path(&p->h).text,
+			   "the new FIFO could not be opened: %s", strerror(-r));
 	ipc_waitq_wake(&p->waitq);
 }
 
@@ -155,7 +155,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	int r;
 
 	if (!mountpoint)
-		return ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref),
+		return ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref).text,
 				  "a FIFO is opened through the mount, and there is none");
 	ipc_name_show(h->ipc, h->kind, h->chan->name, name, sizeof(name));
 	size = strlen(mountpoint) + strlen("/pipe/") + strlen(name) + 1;
@@ -172,7 +172,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 		free(o);
 		if (r != -EAGAIN)
 			return r;
-		return ipc_refuse(h->ipc, &h->cred, ENFILE, ipc_ref_path(ref),
+		return ipc_refuse(h->ipc, &h->cred, ENFILE, ipc_ref_path(ref).text,
 				  "too many opens wait for the other side of their channel already");
 	}
 	p->opening = o;

@@ -117,7 +117,7 @@ static int shm_readlink(struct ipc *ipc, const struct ipc_cred *cred, const stru
 	if (r < 0 && (r != -ENOENT || f->set))
 		return r;
 	if (r < 0 && fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
-		return ipc_refuse(ipc, cred, ELOOP, ipc_ref_path(ref),
+		return ipc_refuse(ipc, cred, ELOOP, ipc_ref_path(ref).text,
 				  IPC_SHMDIR
 				  "/%s is a link or the like, and no shared memory: not followed, as by shm_open(3)",
 				  name);
@@ -143,7 +143,7 @@ static int shm_outfit(int fd, void *arg)
 	int r = f->set & IPC_F_SIZE ? (int)IPC_RETRY(ftruncate(fd, f->size)) : 0;
 
 	if (r < 0)
-		return ipc_refuse(n->ipc, n->cred, -r, ipc_ref_path(n->ref),
+		return ipc_refuse(n->ipc, n->cred, -r, ipc_ref_path(n->ref).text,
 				  "an object of %" PRId64 " bytes cannot be made: %s", f->size, strerror(-r));
 	return 0;
 }
@@ -158,9 +158,9 @@ static int shm_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	if (r < 0)
 		return r;
 	if (!S_ISREG(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/shm holds shared memory only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/shm holds shared memory only");
 	if (shm_dir(ipc) < 0)
-		return ipc_refuse(ipc, cred, ENOENT, ipc_ref_path(ref), "this system has no " IPC_SHMDIR);
+		return ipc_refuse(ipc, cred, ENOENT, ipc_ref_path(ref).text, "this system has no " IPC_SHMDIR);
 	if (fstatat(shm_dir(ipc), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
 	return ipc_shmdir_create(shm_dir(ipc), name, cred, mode, shm_outfit, &new);
@@ -233,11 +233,12 @@ static const char *shm_name_of(const char *file)
 	return strncmp(file, "sem.", 4) == 0 ? NULL : file;
 }
 
-static int shm_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+static int shm_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+			 void *arg)
 {
 	mode_t type = ipc_place_differs(cred->pid, ipc_shm.names->place) ? S_IFREG : S_IFLNK;
 
-	return ipc_shmdir_list(ipc, shm_dir(ipc), shm_name_of, type, emit, arg);
+	return ipc_shmdir_each_name(ipc, shm_dir(ipc), shm_name_of, type, emit, arg);
 }
 
 static int shm_find_names(struct ipc_listing *l)
@@ -360,7 +361,7 @@ static const struct ipc_kind_names shm_names = {
 	.readlink = shm_readlink,
 	.dir = shm_dir,
 	.name_of = shm_name_of,
-	.list = shm_list,
+	.each_name = shm_each_name,
 	.find = shm_find_names,
 	.give = ipc_shmdir_give,
 	.depth = shm_depth,

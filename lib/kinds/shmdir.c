@@ -78,8 +78,8 @@ int ipc_shmdir_rename(int dir, const char *old, const char *new, bool new_exists
 	return renameat2(dir, old, dir, new, flags) < 0 ? -errno : 0;
 }
 
-int ipc_shmdir_list(struct ipc *ipc, int dir, const char *(*name_of)(const char *file), mode_t type,
-		    void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+int ipc_shmdir_each_name(struct ipc *ipc, int dir, const char *(*name_of)(const char *file), mode_t type,
+			 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
 	struct dirent *e;
 	struct stat st;
@@ -137,7 +137,7 @@ int ipc_shmdir_find(struct ipc_listing *l, int dir, const char *(*name_of)(const
 	l->names = found;
 	if (!found)
 		return -ENOMEM;
-	r = ipc_shmdir_list(l->ipc, dir, name_of, type, found_add, found);
+	r = ipc_shmdir_each_name(l->ipc, dir, name_of, type, found_add, found);
 	return r == 0 && found->failed ? -ENOMEM : r;
 }
 

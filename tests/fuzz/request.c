@@ -618,7 +618,7 @@ static void remove_names(const char *kind_name)
 			continue;
 		do {
 			ref = (struct ipc_ref){.kind = ipc_kind_at(fs.ipc, i)};
-			ipc_list(fs.ipc, &cred, ref.kind, find_name, &ref);
+			ipc_each_name(fs.ipc, &cred, ref.kind, find_name, &ref);
 			if (ref.base[0]) {
 				CHECK(ipc_unlink(fs.ipc, &cred, &ref) == 0);
 				fs_name_gone(&fs, &ref);

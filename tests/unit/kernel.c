@@ -112,7 +112,7 @@ static int names_of(const struct ipc_kind *kind)
 {
 	int n = 0;
 
-	cr_assert_eq(ipc_list(ipc, &me, kind, count_name, &n), 0);
+	cr_assert_eq(ipc_each_name(ipc, &me, kind, count_name, &n), 0);
 	return n;
 }
 

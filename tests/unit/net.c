@@ -207,7 +207,7 @@ static const char *list(const char *dir)
 	struct ipc_cred cred = me();
 
 	all.text[0] = '\0';
-	cr_assert_eq(ipc_list_dir(ipc, &cred, &ipc_net, dir, add_name, &all), 0);
+	cr_assert_eq(ipc_each_name_in(ipc, &cred, &ipc_net, dir, add_name, &all), 0);
 	return all.text;
 }
 

@@ -290,7 +290,7 @@ Test(pipe, the_listing_shows_each_name_once)
 	int names = 0;
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
-	cr_assert_eq(ipc_list(ipc, &cred, &ipc_pipe, count_fifo, &names), 0);
+	cr_assert_eq(ipc_each_name(ipc, &cred, &ipc_pipe, count_fifo, &names), 0);
 	cr_assert_eq(names, 1);
 }
 

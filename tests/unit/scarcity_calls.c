@@ -285,6 +285,6 @@ bool listed(const struct ipc_kind *kind, const char *name)
 {
 	struct search s = {name, false};
 
-	lean_ok(ipc_list(ipc, &me, kind, search_emit, &s));
+	lean_ok(ipc_each_name(ipc, &me, kind, search_emit, &s));
 	return s.found;
 }

@@ -126,7 +126,7 @@ Test(sem, the_listing_shows_semaphores_without_prefix)
 
 	u_create("a");
 	cr_assert_eq(symlink("/etc/passwd", path_of("link")), 0);
-	cr_assert_eq(ipc_list(u_ipc, &cred, &ipc_sem, collect, names), 0);
+	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_sem, collect, names), 0);
 	cr_assert_str_eq(names, "a ");
 }
 

@@ -166,7 +166,7 @@ static bool listed(struct ipc_cred cred, pid_t pid)
 {
 	struct search s = {.pid = pid};
 
-	cr_assert_eq(ipc_list(u_ipc, &cred, &ipc_sig, search, &s), 0);
+	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_sig, search, &s), 0);
 	return s.found;
 }
 

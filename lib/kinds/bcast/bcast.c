@@ -32,7 +32,7 @@ static int bcast_create(struct ipc *ipc, const struct ipc_cred *cred, const stru
 	int r;
 
 	if (!S_ISREG(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/bcast holds broadcast channels only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/bcast holds broadcast channels only");
 	r = ipc_chan_create(ipc, cred, ref, mode, &chan);
 	if (r < 0)
 		return r;
@@ -115,12 +115,12 @@ static int bcast_send(struct ipc_handle *h, const char *data, size_t n)
 	int r;
 
 	if (n > bcast_max(c))
-		return ipc_refuse(h->ipc, &h->cred, EMSGSIZE, ipc_handle_path(h),
+		return ipc_refuse(h->ipc, &h->cred, EMSGSIZE, ipc_handle_path(h).text,
 				  "a message of %zu bytes; this channel takes %zu (%s)", n, bcast_max(c),
 				  c->ring.size < IPC_MESSAGE_MAX ? "its whole buffer"
 								 : "what one write surely carries");
 	if (!c->ring.bytes) {
-		r = bcast_resize(c, c->ring.size, ipc_handle_path(h));
+		r = bcast_resize(c, c->ring.size, ipc_handle_path(h).text);
 		if (r < 0)
 			return r;
 	}
@@ -177,7 +177,7 @@ static int bcast_fell_behind(struct bcast_handle *b)
 	if (b->told)
 		return 0;
 	b->told = true;
-	return ipc_refuse(b->h.ipc, &b->h.cred, ENOBUFS, ipc_handle_path(&b->h),
+	return ipc_refuse(b->h.ipc, &b->h.cred, ENOBUFS, ipc_handle_path(&b->h).text,
 			  "this reader was too slow: %" PRIu64
 			  " messages have left the buffer (%zu bytes) unread; the next "
 			  "read gets the oldest that is left",
@@ -329,7 +329,7 @@ static int bcast_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const str
 		return -EINVAL;
 	}
 	if (c->ring.bytes)
-		return bcast_resize(c, (size_t)buffer, ipc_ref_path(ref));
+		return bcast_resize(c, (size_t)buffer, ipc_ref_path(ref).text);
 	c->ring.size = (size_t)buffer;
 	return 0;
 }

@@ -162,7 +162,7 @@ static int back_return(struct ipc_handle *h, struct mq_owed *owed, const char *d
 
 static void back_lost(struct ipc_handle *h, const struct mq_note *note, int r)
 {
-	ipc_refuse(h->ipc, &h->cred, -r, ipc_handle_path(h),
+	ipc_refuse(h->ipc, &h->cred, -r, ipc_handle_path(h).text,
 		   "a message of %zu bytes could neither be delivered nor put back: %s", note->size, strerror(-r));
 }
 

@@ -26,7 +26,7 @@ static int64_t mq_bytes(int fd)
 }
 
 /* bytes: NULL, or set as well. */
-static int mq_look(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *attr, int64_t *bytes)
+static int mq_state_read(struct ipc *ipc, const struct ipc_ref *ref, struct mq_attr *attr, int64_t *bytes)
 {
 	char name[NAME_MAX + 1];
 	struct stat st;
@@ -57,7 +57,7 @@ int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth
 {
 	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_mq, ref->base);
 	struct mq_attr attr = {0};
-	int r = mq_look(ipc, ref, &attr, NULL);
+	int r = mq_state_read(ipc, ref, &attr, NULL);
 
 	depth->unit = "messages";
 	depth->value = r < 0 ? -1 : attr.mq_curmsgs + mq_given(chan);
@@ -69,7 +69,7 @@ static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ch
 {
 	struct mq_attr attr = {0};
 	int64_t bytes;
-	int r = mq_look(ipc, ref, &attr, &bytes);
+	int r = mq_state_read(ipc, ref, &attr, &bytes);
 
 	if (r < 0)
 		return ipc_is_shortage(r) || r == -ESTALE ? r : 0;

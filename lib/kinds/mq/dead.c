@@ -140,9 +140,9 @@ static void dead_tell(const struct mq_debt *d)
 	struct ipc_chan *chan = d->owed->chan;
 
 	ipc_event_messages(chan, IPC_EVENT_DEAD, &cred, 1);
-	ipc_refuse(chan->ipc, &cred, ECANCELED, ipc_chan_path(chan),
+	ipc_refuse(chan->ipc, &cred, ECANCELED, ipc_chan_path(chan).text,
 		   "a message of %zu bytes was delivered %u times and given back each time: it is in %s" DEAD " now",
-		   (size_t)slot->len, slot->deliveries, ipc_chan_path(chan));
+		   (size_t)slot->len, slot->deliveries, ipc_chan_path(chan).text);
 }
 
 /* Sends what has room. 0, or -errno of the first that has not gone. */
@@ -169,9 +169,9 @@ static void dead_fail(struct mq_owed *o, int r, const char *why)
 	const struct ipc_cred cred = {.uid = d->uid, .pid = d->pid};
 
 	if (!o->dead.explained)
-		ipc_refuse(o->chan->ipc, &cred, -r, ipc_chan_path(o->chan),
+		ipc_refuse(o->chan->ipc, &cred, -r, ipc_chan_path(o->chan).text,
 			   "a message that was delivered %u times cannot go to %s" DEAD ", and waits: %s",
-			   mq_owed_slot(d)->deliveries, ipc_chan_path(o->chan), why[0] ? why : strerror(-r));
+			   mq_owed_slot(d)->deliveries, ipc_chan_path(o->chan).text, why[0] ? why : strerror(-r));
 	o->dead.explained = true;
 	dead_rest(o);
 	ipc_timer_start(o->chan->ipc->loop, &o->dead.timer, ipc_now() + RETRY_NS, dead_expired);

@@ -62,7 +62,8 @@ int mq_debt_charge(struct mq_debt *d, const struct ipc_cred *cred, bool must)
 	d->pid = cred->pid;
 	d->charged = r == 0;
 	if (r < 0 && must)
-		return ipc_quota_refuse(ipc, cred, IPC_QUOTA_BYTES, d->owed->slot_bytes, ipc_chan_path(d->owed->chan));
+		return ipc_quota_refuse(ipc, cred, IPC_QUOTA_BYTES, d->owed->slot_bytes,
+					ipc_chan_path(d->owed->chan).text);
 	return 0;
 }
 

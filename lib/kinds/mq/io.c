@@ -96,7 +96,7 @@ ssize_t mq_write(struct ipc_op *op)
 	if (max > IPC_MESSAGE_MAX)
 		max = IPC_MESSAGE_MAX;
 	if (op->size > max)
-		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
+		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h).text,
 				  "a message of %zu bytes; this queue takes %zu (its msgsize%s)", op->size, max,
 				  max == IPC_MESSAGE_MAX ? ", as far as one write can carry it" : "");
 	r = mq_send_one(h, op->data, op->size);

@@ -115,10 +115,10 @@ static int mq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct 
 	int r;
 
 	if (!S_ISREG(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/mq holds message queues only");
 	r = mq_make_ref(ipc, cred, ref, mode, why, sizeof(why));
 	if (r != -EEXIST && why[0])
-		ipc_refuse(ipc, cred, r < 0 ? -r : EMFILE, ipc_ref_path(ref), "%s", why);
+		ipc_refuse(ipc, cred, r < 0 ? -r : EMFILE, ipc_ref_path(ref).text, "%s", why);
 	return r;
 }
 
@@ -160,7 +160,8 @@ int mq_reopen(mqd_t queue, int access)
 	return (int)IPC_RETRY(open(ipc_fd_path(queue).text, access | O_NONBLOCK | O_CLOEXEC));
 }
 
-static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+static int mq_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+			void *arg)
 {
 	struct dirent *e;
 	DIR *dir;
@@ -168,7 +169,7 @@ static int mq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(vo
 
 	(void)cred;
 	if (mq_dir(ipc) < 0)
-		return ipc_chan_list_live(ipc, &ipc_mq, emit, arg);
+		return ipc_chan_each_live_name(ipc, &ipc_mq, emit, arg);
 	r = ipc_directory_read(mq_dir(ipc), &dir);
 	if (r < 0)
 		return r;
@@ -299,7 +300,7 @@ static const struct ipc_kind_names mq_names = {
 	.make = mq_make_later,
 	.unlink = mq_remove,
 	.chattr = mq_chattr,
-	.list = mq_list,
+	.each_name = mq_each_name,
 	.dir = mq_dir,
 	.depth = mq_depth,
 	.may_read = mq_may_read,

@@ -34,7 +34,7 @@ ssize_t mq_owed_receive(struct mq_owed *o, mqd_t fd, const struct ipc_cred *cred
 	int r;
 
 	if (!d)
-		return ipc_refuse(o->chan->ipc, cred, errno, ipc_chan_path(o->chan), "%s", why);
+		return ipc_refuse(o->chan->ipc, cred, errno, ipc_chan_path(o->chan).text, "%s", why);
 	r = mq_debt_charge(d, cred, must);
 	mq_owed_slot(d)->uid = cred->uid;
 	n = r < 0 ? r : mq_journal_receive(o->journal, d->slot, fd);
@@ -168,7 +168,7 @@ void mq_given_back(struct ipc_debt *debt)
 	ipc_tap(o->chan, IPC_TAP_BACK, debt->pid, mq_owed_slot(d)->body, mq_owed_slot(d)->len);
 	if (!o->chan->listed) {
 		ipc_event_messages(o->chan, IPC_EVENT_DROPPED, &h->cred, 1);
-		ipc_refuse(h->ipc, &h->cred, ENOENT, ipc_handle_path(h),
+		ipc_refuse(h->ipc, &h->cred, ENOENT, ipc_handle_path(h).text,
 			   "the queue was removed: a message of %zu bytes that was given back went with it",
 			   (size_t)mq_owed_slot(d)->len);
 		mq_owed_drop(d);
@@ -247,7 +247,7 @@ struct mq_owed *mq_owed_get(struct ipc_handle *h, const struct ipc_cred *cred)
 	if (!o) {
 		int err = errno;
 
-		ipc_refuse(h->ipc, cred, err, ipc_handle_path(h), "%s", why);
+		ipc_refuse(h->ipc, cred, err, ipc_handle_path(h).text, "%s", why);
 		errno = err;
 	}
 	return o;
@@ -293,7 +293,7 @@ void mq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
 	mq_pushed_drop_all(o);
 	ipc_event_messages(chan, IPC_EVENT_DROPPED, by ? by : &cred, back);
 	if (back || chan->debts)
-		ipc_refuse(chan->ipc, by ? by : &cred, ENOENT, ipc_chan_path(chan),
+		ipc_refuse(chan->ipc, by ? by : &cred, ENOENT, ipc_chan_path(chan).text,
 			   "the queue was removed, and with it %zu that had been given back; %u are still owed", back,
 			   chan->debts);
 	mq_owed_keep_chan(o);

@@ -13,7 +13,7 @@
 #include "push.h"
 
 /* 0: it is the queue. 1: that queue is gone. -errno: it cannot be told, or is not ours to tell. */
-static int adopt_look(struct ipc *ipc, const struct mq_queue_id *id)
+static int adopt_check(struct ipc *ipc, const struct mq_queue_id *id)
 {
 	struct stat st;
 	int fd = mq_names_any(id->name);
@@ -60,7 +60,7 @@ static int adopt(void *arg, const struct mq_queue_id *id, struct mq_slot *const 
 {
 	struct ipc *ipc = arg;
 	const char *name = ipc_unprefixed(ipc, id->name);
-	int r = name ? adopt_look(ipc, id) : -EAGAIN;
+	int r = name ? adopt_check(ipc, id) : -EAGAIN;
 	struct ipc_cred cred = {.uid = slots[0]->uid};
 	struct ipc_chan *chan;
 	struct mq_owed *o;

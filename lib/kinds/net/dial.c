@@ -56,7 +56,7 @@ static void dial_failed(struct net_handle *n, int err)
 {
 	char text[NET_ADDRESS_TEXT];
 
-	ipc_refuse(n->h.ipc, &n->h.cred, -err, ipc_handle_path(&n->h), "connect to %s: %s",
+	ipc_refuse(n->h.ipc, &n->h.cred, -err, ipc_handle_path(&n->h).text, "connect to %s: %s",
 		   net_address_text(&n->peer, text), strerror(-err));
 	if (!n->error || dial_says_little(n->error) || !dial_says_little(err))
 		n->error = err;

@@ -25,10 +25,10 @@ static ssize_t io_result(const struct ipc_op *op, ssize_t r)
 	if (r >= 0 || r == -EAGAIN || r == -EPIPE || r == -ENOMEM || !n->peer.len)
 		return r;
 	if (r == -EMSGSIZE)
-		return ipc_refuse(n->h.ipc, &op->cred, EMSGSIZE, ipc_handle_path(&n->h),
+		return ipc_refuse(n->h.ipc, &op->cred, EMSGSIZE, ipc_handle_path(&n->h).text,
 				  "a datagram of %zu bytes to %s: more than udp(7) or the way there carries", op->size,
 				  net_address_text(&n->peer, text));
-	return ipc_refuse(n->h.ipc, &op->cred, (int)-r, ipc_handle_path(&n->h), "%s %s: %s",
+	return ipc_refuse(n->h.ipc, &op->cred, (int)-r, ipc_handle_path(&n->h).text, "%s %s: %s",
 			  op->type == IPC_READ ? "read from" : "write to", net_address_text(&n->peer, text),
 			  strerror((int)-r));
 }
@@ -99,7 +99,7 @@ static ssize_t write_answer(struct ipc_op *op)
 
 	if (!n->h.taken)
 		return ipc_refuse(
-			n->h.ipc, &op->cred, EDESTADDRREQ, ipc_handle_path(&n->h),
+			n->h.ipc, &op->cred, EDESTADDRREQ, ipc_handle_path(&n->h).text,
 			"an answer goes to the sender of the datagram that this descriptor read last, and it has "
 			"read none");
 	if (!c->fd_count)

@@ -91,11 +91,11 @@ static int listen_watch(struct net_chan *c)
 	return 0;
 }
 
-static const char *listen_path(const struct net_chan *c)
+static struct ipc_path listen_path(const struct net_chan *c)
 {
-	static char path[2 * IPC_NAME_MAX];
+	struct ipc_path path;
 
-	snprintf(path, sizeof(path), "%s/%s@listen", c->chan.kind->name, c->chan.name);
+	snprintf(path.text, sizeof(path.text), "%s/%s@listen", c->chan.kind->name, c->chan.name);
 	return path;
 }
 
@@ -142,7 +142,7 @@ static int listen_all(struct net_chan *c, const struct addrinfo *all)
 		return 0;
 	address.len = failed->ai_addrlen;
 	memcpy(&address.sa, failed->ai_addr, failed->ai_addrlen);
-	return ipc_refuse(c->chan.ipc, &c->binder, -r, listen_path(c), "bind to %s: %s",
+	return ipc_refuse(c->chan.ipc, &c->binder, -r, listen_path(c).text, "bind to %s: %s",
 			  net_address_text(&address, text), strerror(-r));
 }
 
@@ -171,7 +171,7 @@ int net_listen_join(struct net_handle *n)
 	bool bound = c->fd_count || c->query;
 
 	if (bound && c->binder.uid != n->h.cred.uid)
-		return ipc_refuse(n->h.ipc, &n->h.cred, EADDRINUSE, listen_path(c), "uid %u listens there",
+		return ipc_refuse(n->h.ipc, &n->h.cred, EADDRINUSE, listen_path(c).text, "uid %u listens there",
 				  (unsigned)c->binder.uid);
 	c->listeners++;
 	ipc_timer_stop(n->h.ipc->loop, &c->linger);
@@ -221,7 +221,7 @@ int net_accept(struct net_handle *n)
 			return net_attach(n, fd);
 		}
 		if (fd != -EAGAIN)
-			r = ipc_refuse(n->h.ipc, &n->h.cred, -fd, listen_path(c), "a connection waits, but: %s",
+			r = ipc_refuse(n->h.ipc, &n->h.cred, -fd, listen_path(c).text, "a connection waits, but: %s",
 				       strerror(-fd));
 	}
 	return r < 0 ? r : -EAGAIN;
@@ -245,7 +245,7 @@ bool net_listen_keep(struct ipc_chan *chan, const struct ipc_cred *cred)
 
 	/* Nobody keeps another's port open. */
 	if (cred->uid != c->binder.uid || (!c->fd_count && !c->query) ||
-	    ipc_network_check(chan->ipc, cred, listen_path(c)) < 0)
+	    ipc_network_check(chan->ipc, cred, listen_path(c).text) < 0)
 		return false;
 	c->listeners++;
 	ipc_timer_stop(chan->ipc->loop, &c->linger);

@@ -108,7 +108,8 @@ static int net_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	(void)mode;
 	if (net_parse(ref->base, &name) > 0)
 		return -EEXIST;
-	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "the names here are tcp/HOST/PORT and udp/HOST/PORT");
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text,
+			  "the names here are tcp/HOST/PORT and udp/HOST/PORT");
 }
 
 static int net_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
@@ -150,7 +151,8 @@ static void net_emit(struct ipc_chan *chan, void *arg)
 		l->emit(l->arg, chan->name, S_IFREG);
 }
 
-static int net_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+static int net_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+			 void *arg)
 {
 	static const char *const protos[] = {"tcp", "udp"};
 
@@ -190,7 +192,7 @@ static int net_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	struct net_handle *n = net_handle(h);
 	struct net_chan *c = net_chan(h->chan);
 	bool listen = ref->facets.set & IPC_F_LISTEN;
-	int r = ipc_network_check(h->ipc, &h->cred, ipc_ref_path(ref));
+	int r = ipc_network_check(h->ipc, &h->cred, ipc_ref_path(ref).text);
 
 	(void)ino;
 	if (r < 0) {
@@ -208,7 +210,7 @@ static int net_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 		h->open_side = IPC_IN;
 		r = net_listen_join(n);
 	} else if (net_is_any(&c->name)) {
-		r = ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_ref_path(ref),
+		r = ipc_refuse(h->ipc, &h->cred, EINVAL, ipc_ref_path(ref).text,
 			       "'*' is every address of this machine, for @listen");
 	} else {
 		h->waitq = &n->own;
@@ -250,7 +252,7 @@ static const struct ipc_kind_names net_names = {
 	.create = net_create,
 	.unlink = net_unlink,
 	.chattr = net_chattr,
-	.list = net_list,
+	.each_name = net_each_name,
 	.depth = net_depth,
 };
 

@@ -38,7 +38,7 @@ int redis_handle_result(struct ipc_handle *h, int err, const struct redisReply *
 		return redis_reply_is_gone(reply) ? -EIDRM : 0;
 	if (!h)
 		return err;
-	return ipc_refuse(h->ipc, &h->cred, -err, ipc_handle_path(h), "%s",
+	return ipc_refuse(h->ipc, &h->cred, -err, ipc_handle_path(h).text, "%s",
 			  redis_link_why(redis_chan(h->chan)->channel.link));
 }
 

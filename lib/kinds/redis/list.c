@@ -101,7 +101,7 @@ static void list_read(struct redis_question *q, const redisReply *reply)
 	}
 }
 
-int redis_list(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t), void *arg)
+int redis_each_name(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t), void *arg)
 {
 	struct redis_question *q = redis_question_find(ipc, kind, "");
 	char pattern[1024];

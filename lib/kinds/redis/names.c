@@ -173,7 +173,7 @@ int redis_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 		return 0;
 	}
 	if (q) {
-		r = redis_question_result(q, ipc_ref_path(ref));
+		r = redis_question_result(q, ipc_ref_path(ref).text);
 		return r == 0 ? -ENOENT : r;
 	}
 	q = redis_question_new(k, ref->base, stat_read);
@@ -201,7 +201,7 @@ int redis_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 	char id[REDIS_ID];
 
 	if (q)
-		return redis_question_result(q, ipc_ref_path(ref));
+		return redis_question_result(q, ipc_ref_path(ref).text);
 	redis_id_new(id);
 	q = redis_question_new(k, ref->base, create_read);
 	if (!q)
@@ -266,7 +266,7 @@ static int name_change(struct ipc *ipc, const struct ipc_ref *ref, const struct 
 	int r;
 
 	if (q)
-		return redis_question_result(q, ipc_ref_path(ref));
+		return redis_question_result(q, ipc_ref_path(ref).text);
 	r = name_object(ipc, ref, &rc);
 	if (r < 0)
 		return r;
@@ -290,7 +290,7 @@ int redis_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_
 	if (r < 0)
 		return r == -ESTALE ? -ENOENT : r;
 	if (cred->uid != rc->st.st_uid && !ipc_may_override(cred))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "user %u made it, and only he removes it",
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "user %u made it, and only he removes it",
 				  (unsigned)rc->st.st_uid);
 	return name_change(ipc, ref, &redis_script_name_remove, &keys, 1, remove_read);
 }

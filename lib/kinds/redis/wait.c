@@ -2,7 +2,7 @@
 
 #include "core/instance.h"
 
-#define LOOK_NS INT64_C(5000000000)
+#define REPOLL_NS INT64_C(5000000000)
 
 void redis_waiters_init(struct redis_waiters *w, struct ipc *ipc, int side)
 {
@@ -16,7 +16,7 @@ void redis_waiters_init(struct redis_waiters *w, struct ipc *ipc, int side)
 void redis_waiters_fini(struct redis_waiters *w)
 {
 	if (w->ipc)
-		ipc_timer_stop(w->ipc->loop, &w->look);
+		ipc_timer_stop(w->ipc->loop, &w->repoll);
 }
 
 void redis_waiter_init(struct redis_waiter *waiter, struct ipc_handle *h)
@@ -30,28 +30,28 @@ void redis_wait_end(struct redis_waiter *waiter)
 	ipc_list_remove(&waiter->link);
 }
 
-static void look_again(struct ipc_timer *timer);
+static void repoll_due(struct ipc_timer *timer);
 
-static void look_later(struct redis_waiters *w)
+static void repoll_start(struct redis_waiters *w)
 {
-	if (!w->look.slot)
-		ipc_timer_start(w->ipc->loop, &w->look, ipc_now() + LOOK_NS, look_again);
+	if (!w->repoll.slot)
+		ipc_timer_start(w->ipc->loop, &w->repoll, ipc_now() + REPOLL_NS, repoll_due);
 }
 
-static void look_again(struct ipc_timer *timer)
+static void repoll_due(struct ipc_timer *timer)
 {
-	struct redis_waiters *w = ipc_container(timer, struct redis_waiters, look);
+	struct redis_waiters *w = ipc_container(timer, struct redis_waiters, repoll);
 
 	redis_wake_one(w);
 	if (!ipc_list_empty(&w->list))
-		look_later(w);
+		repoll_start(w);
 }
 
 void redis_wait(struct redis_waiters *w, struct redis_waiter *waiter)
 {
 	if (ipc_list_empty(&waiter->link))
 		ipc_list_append(&w->list, &waiter->link);
-	look_later(w);
+	repoll_start(w);
 }
 
 static bool has_operation(const struct ipc_handle *h, int side)

@@ -13,7 +13,7 @@ struct redis_waiters {
 	struct ipc *ipc;
 	int side;	      /* IPC_IN, IPC_OUT */
 	struct ipc_list list; /* of struct redis_waiter, in order */
-	struct ipc_timer look;
+	struct ipc_timer repoll;
 	unsigned wakes; /* so far: who asked before one has an answer that is out of date */
 	bool dry;	/* there is nothing, and the server will tell when there is */
 };

@@ -14,7 +14,7 @@
 #include "core/ref.h"
 #include "kinds/kinds.h"
 
-REDIS_SCRIPT(bcast_look);
+REDIS_SCRIPT(bcast_state);
 
 static void rbcast_woken(struct redis_chan *rc, const struct redis_word *what)
 {
@@ -42,15 +42,15 @@ static int rbcast_create(struct ipc *ipc, const struct ipc_cred *cred, const str
 	const int64_t buffer = RBCAST_DEFAULT;
 
 	if (!S_ISREG(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/bcast holds broadcast channels only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/bcast holds broadcast channels only");
 	return redis_create(ipc, cred, ref, mode, &buffer);
 }
 
-static int rbcast_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-		       void *arg)
+static int rbcast_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+			    void *arg)
 {
 	(void)cred;
-	return redis_list(ipc, &ipc_redis_bcast, emit, arg);
+	return redis_each_name(ipc, &ipc_redis_bcast, emit, arg);
 }
 
 static void rbcast_chan_free(struct ipc_chan *chan)
@@ -81,7 +81,7 @@ static int state_ask(struct ipc *ipc, const struct ipc_ref *ref, int64_t awaited
 	struct redis_arg arg = awaited ? redis_number(awaited) : redis_text("");
 
 	*s = (struct rbcast_state){0};
-	return redis_ask(ipc, ref, &redis_script_bcast_look, &arg, 1, state_read, s);
+	return redis_ask(ipc, ref, &redis_script_bcast_state, &arg, 1, state_read, s);
 }
 
 static int rbcast_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
@@ -231,7 +231,7 @@ static const struct ipc_kind_names rbcast_names = {
 	.create = rbcast_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
-	.list = rbcast_list,
+	.each_name = rbcast_each_name,
 	.depth = rbcast_depth,
 };
 

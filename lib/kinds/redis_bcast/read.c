@@ -149,7 +149,7 @@ static int fell_behind(struct rbcast_handle *b, int64_t first)
 	if (b->told)
 		return 0;
 	b->told = true;
-	return ipc_refuse(b->h.ipc, &b->h.cred, ENOBUFS, ipc_handle_path(&b->h),
+	return ipc_refuse(b->h.ipc, &b->h.cred, ENOBUFS, ipc_handle_path(&b->h).text,
 			  "this reader was too slow: %" PRId64 " messages have left the buffer (%" PRId64
 			  " bytes) unread; the next "
 			  "read gets the oldest that is left",

@@ -41,7 +41,7 @@ ssize_t rbcast_write(struct ipc_op *op)
 	size_t max = message_max(h);
 
 	if (ipc_frame_delim(h, -1) < 0 && op->size > max)
-		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
+		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h).text,
 				  "a message of %zu bytes; this channel takes %zu (%s)", op->size, max,
 				  max < IPC_MESSAGE_MAX ? "its whole buffer" : "what one write surely carries");
 	return write_go_on(op, redis_sends_write(op, &rbcast_handle(h)->sends, max));

@@ -57,7 +57,7 @@ void rmq_return(struct rmq_chan *q, const redisReply *reply, size_t from, size_t
 		args[i - from] = (struct redis_arg){reply->element[i]->str, reply->element[i]->len};
 	if (!args || !back_send(q, args, (unsigned)(to - from)))
 		ipc_refuse(q->redis.chan.ipc, &(struct ipc_cred){.uid = q->redis.st.st_uid}, ENOMEM,
-			   ipc_chan_path(&q->redis.chan), "%zu messages were lost for want of memory", to - from);
+			   ipc_chan_path(&q->redis.chan).text, "%zu messages were lost for want of memory", to - from);
 	free(args);
 }
 
@@ -75,8 +75,8 @@ void rmq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned 
 	h->chan->out_messages--;
 	h->chan->out_bytes -= len;
 	if (!copy) {
-		ipc_refuse(h->ipc, &h->cred, ENOMEM, ipc_handle_path(h), "a message of %zu bytes could not be put back",
-			   len);
+		ipc_refuse(h->ipc, &h->cred, ENOMEM, ipc_handle_path(h).text,
+			   "a message of %zu bytes could not be put back", len);
 		return;
 	}
 	copy[0] = (char)(inverse >> 8);

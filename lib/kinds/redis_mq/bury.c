@@ -45,25 +45,25 @@ static void bury_end(struct rmq_bury *b)
 static void bury_tell(const struct rmq_bury *b, int err, const char *uid)
 {
 	struct ipc_chan *chan = b->debt->chan;
-	const char *path = ipc_chan_path(chan);
+	const struct ipc_path path = ipc_chan_path(chan);
 	const char *why = redis_link_why(b->dead.link);
 
 	if (!err && chan->ipc->events)
 		ipc_event_messages(chan, IPC_EVENT_DEAD, &b->cred, 1);
 	if (!err)
-		ipc_refuse(chan->ipc, &b->cred, ECANCELED, path,
+		ipc_refuse(chan->ipc, &b->cred, ECANCELED, path.text,
 			   "a message of %zu bytes was delivered %u times and given back each time: it is in %s" DEAD
 			   " now",
-			   b->len, b->debt->debt.deliveries, path);
+			   b->len, b->debt->debt.deliveries, path.text);
 	else if (uid)
-		ipc_refuse(chan->ipc, &b->cred, EPERM, path,
+		ipc_refuse(chan->ipc, &b->cred, EPERM, path.text,
 			   "a message that was delivered %u times cannot go to %s" DEAD
 			   ", which belongs to user %s, and waits: remove it",
-			   b->debt->debt.deliveries, path, uid);
+			   b->debt->debt.deliveries, path.text, uid);
 	else
-		ipc_refuse(chan->ipc, &b->cred, -err, path,
+		ipc_refuse(chan->ipc, &b->cred, -err, path.text,
 			   "a message that was delivered %u times cannot go to %s" DEAD ", and waits: %s",
-			   b->debt->debt.deliveries, path, err == -ENOSPC ? "that queue is full" : why);
+			   b->debt->debt.deliveries, path.text, err == -ENOSPC ? "that queue is full" : why);
 }
 
 static void bury_done(struct redis_call *call, int err, const redisReply *reply)

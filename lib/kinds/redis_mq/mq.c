@@ -15,7 +15,7 @@
 #include "kinds/queue.h"
 #include "core/option.h"
 
-REDIS_SCRIPT(mq_look);
+REDIS_SCRIPT(mq_state);
 
 enum { MAXMSG_DEFAULT = 10000, MSGSIZE_DEFAULT = 64 << 10 };
 
@@ -77,7 +77,7 @@ static void lease_lost(struct redis_channel *ch)
 	if (!q->redis.chan.debts)
 		return;
 	ipc_refuse(
-		q->redis.chan.ipc, &cred, ETIMEDOUT, ipc_chan_path(&q->redis.chan),
+		q->redis.chan.ipc, &cred, ETIMEDOUT, ipc_chan_path(&q->redis.chan).text,
 		"the Redis had not heard of this mount for %d s: what was being worked on here went back to the queue",
 		REDIS_LEASE_MS / 1000);
 }
@@ -113,14 +113,15 @@ static int rmq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	};
 
 	if (!S_ISREG(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/mq holds message queues only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/mq holds message queues only");
 	return redis_create(ipc, cred, ref, mode, field);
 }
 
-static int rmq_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+static int rmq_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+			 void *arg)
 {
 	(void)cred;
-	return redis_list(ipc, &ipc_redis_mq, emit, arg);
+	return redis_each_name(ipc, &ipc_redis_mq, emit, arg);
 }
 
 /* --- state --- */
@@ -144,7 +145,7 @@ static int state_ask(struct ipc *ipc, const struct ipc_ref *ref, bool wakes, str
 	struct redis_arg args[2] = {redis_text(wakes ? "1" : "0"), redis_text(wakes ? "1" : "0")};
 
 	*s = (struct rmq_state){0};
-	return redis_ask(ipc, ref, &redis_script_mq_look, args, 2, state_read, s);
+	return redis_ask(ipc, ref, &redis_script_mq_state, args, 2, state_read, s);
 }
 
 static int rmq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
@@ -214,7 +215,7 @@ out:
 static void rmq_forgotten(struct ipc_chan *chan, const struct ipc_cred *by)
 {
 	if (by && chan->debts)
-		ipc_refuse(chan->ipc, by, EIDRM, ipc_chan_path(chan),
+		ipc_refuse(chan->ipc, by, EIDRM, ipc_chan_path(chan).text,
 			   "%u messages were being worked on through this mount: they went with the queue",
 			   chan->debts);
 }
@@ -227,11 +228,11 @@ static int rmq_check_facets(struct ipc_handle *h, const struct ipc_ref *ref, con
 	const struct ipc_facets *f = &ref->facets;
 
 	if ((f->set & IPC_F_MAXMSG) && f->maxmsg != rc->field[RMQ_MAXMSG])
-		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref).text,
 				  "the queue exists with maxmsg=%" PRId64 ", which is fixed at creation",
 				  rc->field[RMQ_MAXMSG]);
 	if ((f->set & IPC_F_MSGSIZE) && f->msgsize != rc->field[RMQ_MSGSIZE])
-		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref),
+		return ipc_refuse(h->ipc, &h->cred, EEXIST, ipc_ref_path(ref).text,
 				  "the queue exists with msgsize=%" PRId64 ", which is fixed at creation",
 				  rc->field[RMQ_MSGSIZE]);
 	return 0;
@@ -303,7 +304,7 @@ static const struct ipc_kind_names rmq_names = {
 	.create = rmq_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
-	.list = rmq_list,
+	.each_name = rmq_each_name,
 	.depth = rmq_depth,
 };
 

@@ -145,7 +145,7 @@ ssize_t rmq_write(struct ipc_op *op)
 	size_t max = message_max(h);
 
 	if (ipc_frame_delim(h, -1) < 0 && op->size > max)
-		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h),
+		return ipc_refuse(h->ipc, &op->cred, EMSGSIZE, ipc_handle_path(h).text,
 				  "a message of %zu bytes; this queue takes %zu (its msgsize%s)", op->size, max,
 				  max == IPC_MESSAGE_MAX ? ", as far as one write can carry it" : "");
 	return write_go_on(op, redis_sends_write(op, &rmq_handle(h)->sends, max));

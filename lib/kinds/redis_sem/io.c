@@ -30,7 +30,7 @@ static void permit_give(struct ipc_chan *chan, const char *holder)
 	struct redis_arg arg = redis_text(holder);
 
 	if (!redis_tell(redis_chan(chan), &redis_script_sem_give, &arg, 1, true, give_done))
-		ipc_refuse(chan->ipc, &(struct ipc_cred){.uid = chan->st.st_uid}, ENOMEM, ipc_chan_path(chan),
+		ipc_refuse(chan->ipc, &(struct ipc_cred){.uid = chan->st.st_uid}, ENOMEM, ipc_chan_path(chan).text,
 			   "a permit could not be given back for want of memory");
 }
 
@@ -39,7 +39,7 @@ static void permit_give(struct ipc_chan *chan, const char *holder)
 static void holder_lost(struct rsem_handle *s)
 {
 	s->lost = true;
-	ipc_refuse(s->h.ipc, &s->h.cred, EIO, ipc_handle_path(&s->h),
+	ipc_refuse(s->h.ipc, &s->h.cred, EIO, ipc_handle_path(&s->h).text,
 		   "the permit with the number %" PRId64
 		   " was lost: the Redis had not heard of this mount for %d s, and gave it to others",
 		   s->token, REDIS_LEASE_MS / 1000);

@@ -17,7 +17,7 @@
 #include "core/ref.h"
 #include "kinds/kinds.h"
 
-REDIS_SCRIPT(sem_look);
+REDIS_SCRIPT(sem_state);
 
 static void rsem_woken(struct redis_chan *rc, const struct redis_word *what)
 {
@@ -48,15 +48,15 @@ static int rsem_create(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	const int64_t value = ref->facets.set & IPC_F_VALUE ? ref->facets.value : 0;
 
 	if (!S_ISREG(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/sem holds semaphores only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/sem holds semaphores only");
 	return redis_create(ipc, cred, ref, mode, &value);
 }
 
-static int rsem_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-		     void *arg)
+static int rsem_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+			  void *arg)
 {
 	(void)cred;
-	return redis_list(ipc, &ipc_redis_sem, emit, arg);
+	return redis_each_name(ipc, &ipc_redis_sem, emit, arg);
 }
 
 static void rsem_chan_free(struct ipc_chan *chan)
@@ -127,7 +127,7 @@ static int state_ask(struct ipc *ipc, const struct ipc_ref *ref, bool wakes, str
 {
 	struct redis_arg arg = redis_text(wakes ? "1" : "0");
 
-	return redis_ask(ipc, ref, &redis_script_sem_look, &arg, 1, state_read, s);
+	return redis_ask(ipc, ref, &redis_script_sem_state, &arg, 1, state_read, s);
 }
 
 static int rsem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
@@ -178,7 +178,7 @@ static const struct ipc_kind_names rsem_names = {
 	.create = rsem_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
-	.list = rsem_list,
+	.each_name = rsem_each_name,
 	.depth = rsem_depth,
 };
 

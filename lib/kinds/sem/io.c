@@ -22,11 +22,11 @@ static int open_file(struct ipc_handle *h, const struct ipc_ref *ref, ino_t ino,
 		fd = sem_file_open(sem_kind(h->ipc)->dir, name, st);
 	if (fd == -EACCES)
 		return ipc_refuse(
-			h->ipc, &h->cred, EACCES, ipc_ref_path(ref),
+			h->ipc, &h->cred, EACCES, ipc_ref_path(ref).text,
 			"waiting changes a semaphore as posting does: the right to read it and the right to write it "
 			"are needed for both");
 	if (fd == -EINVAL)
-		return sem_refuse_damaged(h->ipc, &h->cred, ipc_ref_path(ref), st);
+		return sem_refuse_damaged(h->ipc, &h->cred, ipc_ref_path(ref).text, st);
 	if (fd >= 0 && st->st_ino != ino) {
 		close(fd);
 		return -ESTALE;
@@ -58,7 +58,7 @@ int sem_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 /* The file was whole when it was opened. */
 static int refuse_op(struct ipc_handle *h, const struct ipc_cred *cred, int r)
 {
-	return r == -EFAULT || r == -EINVAL ? sem_refuse_damaged(h->ipc, cred, ipc_handle_path(h), NULL) : r;
+	return r == -EFAULT || r == -EINVAL ? sem_refuse_damaged(h->ipc, cred, ipc_handle_path(h).text, NULL) : r;
 }
 
 void sem_waits_for(const struct ipc_op *op, char *text, size_t size)
@@ -77,7 +77,7 @@ static int sem_take(struct ipc_op *op, atomic_uint *mark)
 		r = sem_map_await(s->map, 0);
 		if (r == -ENOSYS)
 			return ipc_refuse(
-				s->h.ipc, &op->cred, EOPNOTSUPP, ipc_handle_path(&s->h),
+				s->h.ipc, &op->cred, EOPNOTSUPP, ipc_handle_path(&s->h).text,
 				"waiting needs futex_waitv(2), which this kernel (before 5.16) or a sandbox does not give");
 		/* Nothing to take is what -EAGAIN means to our caller. */
 		if (r == 0 || r == -EAGAIN)
@@ -98,7 +98,7 @@ static int reserve_place(struct sem_handle *s)
 
 	s->place = sem_held_reserve(sem_kind(ipc)->held, s->dev, s->h.chan->st.st_ino, why, sizeof(why));
 	return s->place >= 0 ? 0
-			     : ipc_refuse(ipc, &s->h.cred, -s->place, ipc_handle_path(&s->h),
+			     : ipc_refuse(ipc, &s->h.cred, -s->place, ipc_handle_path(&s->h).text,
 					  "a permit cannot be held where a crash could not give it back: %s", why);
 }
 
@@ -194,8 +194,8 @@ void sem_close_handle(struct ipc_handle *h)
 		atomic_store(sem_held_mark(held, s->place), 0);
 		r = sem_give(s, 1);
 		if (r < 0)
-			ipc_refuse(h->ipc, &h->cred, -r, ipc_handle_path(h), "the permit could not be given back: %s",
-				   strerror(-r));
+			ipc_refuse(h->ipc, &h->cred, -r, ipc_handle_path(h).text,
+				   "the permit could not be given back: %s", strerror(-r));
 	}
 	if (s->place >= 0)
 		sem_held_release(held, s->place);

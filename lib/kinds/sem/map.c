@@ -32,7 +32,7 @@ static int map_new(struct ipc_handle *h, const struct ipc_ref *ref, int fd, ino_
 
 	if (r < 0) {
 		free(map);
-		return r == -EINVAL ? sem_refuse_damaged(h->ipc, &h->cred, ipc_ref_path(ref), NULL) : r;
+		return r == -EINVAL ? sem_refuse_damaged(h->ipc, &h->cred, ipc_ref_path(ref).text, NULL) : r;
 	}
 	map->ipc = h->ipc;
 	map->chan = sem_chan(chan);

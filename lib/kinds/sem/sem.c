@@ -89,10 +89,10 @@ static int sem_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	if (r < 0)
 		return r;
 	if (!S_ISREG(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/sem holds semaphores only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/sem holds semaphores only");
 	r = sem_file_create(sem_kind(ipc)->dir, name, cred, mode, value);
 	if (r < 0 && r != -EEXIST)
-		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref), "no file can be made in /dev/shm: %s",
+		return ipc_refuse(ipc, cred, -r, ipc_ref_path(ref).text, "no file can be made in /dev/shm: %s",
 				  strerror(-r));
 	return r;
 }
@@ -177,10 +177,11 @@ static const char *sem_name_of(const char *file)
 	return strncmp(file, SEM_FILE_LEAD, lead) == 0 ? file + lead : NULL;
 }
 
-static int sem_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+static int sem_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
+			 void *arg)
 {
 	(void)cred;
-	return ipc_shmdir_list(ipc, sem_kind(ipc)->dir, sem_name_of, S_IFREG, emit, arg);
+	return ipc_shmdir_each_name(ipc, sem_kind(ipc)->dir, sem_name_of, S_IFREG, emit, arg);
 }
 
 static int sem_find_names(struct ipc_listing *l)
@@ -247,7 +248,7 @@ static const struct ipc_kind_names sem_names = {
 	.unlink = sem_remove,
 	.rename = sem_rename,
 	.chattr = sem_chattr,
-	.list = sem_list,
+	.each_name = sem_each_name,
 	.find = sem_find_names,
 	.give = ipc_shmdir_give,
 	.dir = sem_dir,

@@ -88,7 +88,7 @@ static void processes_free(struct sig_processes *all)
 		munmap(all->pids, all->size);
 }
 
-int sig_list(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
+int sig_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
 {
 	struct sig_processes all = {0};
 	int r = processes_find(&all, cred);

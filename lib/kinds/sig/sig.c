@@ -58,11 +58,11 @@ static time_t process_began(const struct ipc_process *p)
 }
 
 /* As whoever opened it would write it. */
-static const char *sig_path(const struct ipc_handle *h)
+static struct ipc_path sig_path(const struct ipc_handle *h)
 {
-	static char path[32];
+	struct ipc_path path;
 
-	snprintf(path, sizeof(path), "sig/%d", (int)ipc_container(h, struct sig_handle, h)->shown);
+	snprintf(path.text, sizeof(path.text), "sig/%d", (int)ipc_container(h, struct sig_handle, h)->shown);
 	return path;
 }
 
@@ -76,11 +76,11 @@ static int sig_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ip
 		return 0;
 	if (ours == -EOPNOTSUPP)
 		return ipc_refuse(
-			ipc, cred, EOPNOTSUPP, ipc_ref_path(ref),
+			ipc, cred, EOPNOTSUPP, ipc_ref_path(ref).text,
 			"you are in another PID namespace than ipcfs, and before Linux 6.11 it cannot tell whom you mean");
 	if (ours < 0)
 		return ipc_refuse(
-			ipc, cred, EOPNOTSUPP, ipc_ref_path(ref),
+			ipc, cred, EOPNOTSUPP, ipc_ref_path(ref).text,
 			"your PID namespace is not to be seen from that of ipcfs, so it cannot tell whom you mean");
 	ref->shown = pid;
 	return ipc_ref_rebase(ref, ours);
@@ -115,20 +115,20 @@ static int sig_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	(void)mode;
 	if (!shown)
 		return ipc_refuse(
-			ipc, cred, EINVAL, ipc_ref_path(ref),
+			ipc, cred, EINVAL, ipc_ref_path(ref).text,
 			"the name is the number of one process; kill's 0, -1 and -PID for many do not exist here");
 	r = ipc_process_read(pid, &p);
 	if (r != -ENOENT)
 		return r == 0 ? -EEXIST : r;
 	if (ipc_process_read_thread(pid, &p) == 0)
-		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "%d is a thread of process %d", (int)shown,
+		return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref).text, "%d is a thread of process %d", (int)shown,
 				  (int)(ref->shown ? ipc_pid_seen_by(cred->pid, p.tgid) : p.tgid));
-	return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref), "there is no process %d", (int)shown);
+	return ipc_refuse(ipc, cred, ESRCH, ipc_ref_path(ref).text, "there is no process %d", (int)shown);
 }
 
 static int sig_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref),
+	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text,
 			  "a process is not ended by rm: write TERM or KILL to its file");
 }
 
@@ -154,7 +154,7 @@ static int sig_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	s->fd = pidfd_open(s->pid, 0);
 	if (s->fd < 0 && (errno == ENOSYS || errno == EPERM))
 		return ipc_refuse(
-			h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref),
+			h->ipc, &h->cred, EOPNOTSUPP, ipc_ref_path(ref).text,
 			"a process is opened by pidfd_open(2), which this kernel (before 5.3) or a sandbox does "
 			"not give");
 	if (s->fd < 0)
@@ -211,17 +211,17 @@ static int send_explain(struct ipc_handle *h, int r)
 	const struct sig_handle *s = sig_handle(h);
 
 	if (r == -EPERM)
-		ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h), "user %u may not send a signal to process %d",
+		ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h).text, "user %u may not send a signal to process %d",
 			   (unsigned)h->cred.uid, (int)s->shown);
 	if (r == -ENOSYS)
-		r = ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, sig_path(h),
+		r = ipc_refuse(h->ipc, &h->cred, EOPNOTSUPP, sig_path(h).text,
 			       "pidfd_send_signal(2) is refused, by a sandbox or a kernel before 5.1");
 	if (r == -ESRCH)
-		ipc_refuse(h->ipc, &h->cred, ESRCH, sig_path(h), "process %d, which was opened, has ended",
+		ipc_refuse(h->ipc, &h->cred, ESRCH, sig_path(h).text, "process %d, which was opened, has ended",
 			   (int)s->shown);
 	/* EAGAIN would mean that waiting helps, and nothing would tell when. */
 	if (r == -EAGAIN)
-		r = ipc_refuse(h->ipc, &h->cred, ENOBUFS, sig_path(h),
+		r = ipc_refuse(h->ipc, &h->cred, ENOBUFS, sig_path(h).text,
 			       "user %u has as many signals queued as RLIMIT_SIGPENDING allows", (unsigned)h->cred.uid);
 	return r;
 }
@@ -240,7 +240,7 @@ static int sig_send(struct ipc_op *op, const struct sig_words *words)
 
 	/* From outside, as we are, it could not ignore us as it may ignore those inside: pid_namespaces(7). */
 	if (s->abroad && s->shown == 1)
-		return ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h),
+		return ipc_refuse(h->ipc, &h->cred, EPERM, sig_path(h).text,
 				  "the first process of a PID namespace takes no signals through ipcfs from within");
 	if (s->sending)
 		return -EINPROGRESS;
@@ -274,7 +274,7 @@ static ssize_t sig_write(struct ipc_op *op)
 		if (r == 0)
 			r = sig_send(op, &words);
 		else
-			ipc_refuse(h->ipc, &h->cred, EINVAL, sig_path(h), "%s", why);
+			ipc_refuse(h->ipc, &h->cred, EINVAL, sig_path(h).text, "%s", why);
 		/* It is under way: also who would not wait for a reader is told how that ended, as by kill(2). */
 		if (r == -EINPROGRESS)
 			return r;
@@ -340,7 +340,7 @@ static const struct ipc_kind_names sig_names = {
 	.create = sig_create,
 	.unlink = sig_unlink,
 	.chattr = sig_chattr,
-	.list = sig_list,
+	.each_name = sig_each_name,
 	.find = sig_find,
 	.give = sig_give,
 };

@@ -113,8 +113,8 @@ static void binding_done(struct ipc_job *job)
 
 		ipc_list_remove(&look->link);
 		if (r < 0 && r != -ENOENT)
-			ipc_refuse(b->ipc, &look->cred, -r, ipc_ref_path(&look->ref), "the socket cannot be bound: %s",
-				   strerror(-r));
+			ipc_refuse(b->ipc, &look->cred, -r, ipc_ref_path(&look->ref).text,
+				   "the socket cannot be bound: %s", strerror(-r));
 		ipc_look_finish(look, r < 0 ? r : ipc_stat(b->ipc, &look->cred, &look->ref, &look->st));
 	}
 	free(b);
@@ -154,7 +154,7 @@ int sock_address_await(struct ipc *ipc, struct sock_chan *c, struct ipc_look *lo
 	int r = 0;
 
 	if (!ipc->opt.mountpoint)
-		return ipc_refuse(ipc, &look->cred, EOPNOTSUPP, ipc_ref_path(&look->ref),
+		return ipc_refuse(ipc, &look->cred, EOPNOTSUPP, ipc_ref_path(&look->ref).text,
 				  "an address is a socket of the mount, and there is none");
 	if (!c->binding)
 		r = binding_start(ipc, c);

@@ -123,7 +123,7 @@ int sock_accept(struct sock_handle *s)
 	if (fd == -EAGAIN)
 		return fd;
 	if (fd < 0)
-		return ipc_refuse(s->h.ipc, &s->h.cred, -fd, ipc_handle_path(&s->h), "a connection waits, but: %s",
+		return ipc_refuse(s->h.ipc, &s->h.cred, -fd, ipc_handle_path(&s->h).text, "a connection waits, but: %s",
 				  strerror(-fd));
 	r = sock_attach(s, fd, c->type);
 	sock_leave_acceptors(s);

@@ -68,12 +68,16 @@ int sock_make(int type, bool answers)
 
 /* In the helper's thread */
 
-/* A path of any length becomes an address by way of a descriptor. Returns it, -1 for an abstract name, or -errno. */
-static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, socklen_t *len)
+/*
+ * The address of what is dialled: 0 or -errno. A path of any length becomes one by way of a descriptor, *pin, which the
+ * caller closes; an abstract name needs none: -1.
+ */
+static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, socklen_t *len, int *pin)
 {
 	size_t n = strlen(d->target);
 	int fd;
 
+	*pin = -1;
 	*sa = (struct sockaddr_un){.sun_family = AF_UNIX};
 	*len = sizeof(*sa);
 	if (d->target[0] == '@') {
@@ -81,15 +85,16 @@ static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, sockl
 			return -ENAMETOOLONG;
 		memcpy(sa->sun_path + 1, d->target + 1, n - 1);
 		*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-		return -1;
+		return 0;
 	}
 	do
 		fd = ipc_path_open(d->root, d->target);
 	while (fd == -EINTR && !atomic_load(&d->job.cancelled));
 	if (fd < 0)
-		return fd == -EPERM ? -EACCES : fd; /* -EPERM is -1 */
+		return fd == -EPERM ? -EACCES : fd;
 	strcpy(sa->sun_path, ipc_fd_path(fd).text);
-	return fd;
+	*pin = fd;
+	return 0;
 }
 
 static int dial_try(const struct sock_dial *d, int type, const struct sockaddr_un *sa, socklen_t len)
@@ -122,10 +127,10 @@ static void dial_connect(struct sock_dial *d)
 	static const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
 	struct sockaddr_un sa;
 	socklen_t len;
-	int at = dial_address(d, &sa, &len);
+	int pin, r = dial_address(d, &sa, &len, &pin);
 
-	d->fd = at < -1 ? at : -EPROTOTYPE;
-	for (unsigned i = 0; i < 3 && at >= -1; i++) {
+	d->fd = r < 0 ? r : -EPROTOTYPE;
+	for (unsigned i = 0; i < 3 && r == 0; i++) {
 		if (d->type && d->type != types[i])
 			continue;
 		d->fd = dial_try(d, types[i], &sa, len);
@@ -134,8 +139,8 @@ static void dial_connect(struct sock_dial *d)
 		if (d->fd >= 0 || !dial_wrong_type(d, d->fd))
 			break;
 	}
-	if (at >= 0)
-		close(at);
+	if (pin >= 0)
+		close(pin);
 }
 
 static void dial_work(struct ipc_job *job)
@@ -191,8 +196,8 @@ static void dial_finish(struct sock_dial *d)
 	if (d->fd >= 0)
 		s->error = sock_attach(s, d->fd, d->type);
 	else
-		s->error = ipc_refuse(d->ipc, &d->cred, -d->fd, ipc_handle_path(&s->h), "connect to %s: %s", d->target,
-				      strerror(-d->fd));
+		s->error = ipc_refuse(d->ipc, &d->cred, -d->fd, ipc_handle_path(&s->h).text, "connect to %s: %s",
+				      d->target, strerror(-d->fd));
 	ipc_waitq_wake(&s->own);
 	dial_free(d);
 }
@@ -235,7 +240,7 @@ static char *dial_target(const struct sock_handle *s, int *err)
 	else if (c->target)
 		target = strdup(c->target);
 	else if (!mount)
-		*err = ipc_refuse(s->h.ipc, &s->h.cred, EOPNOTSUPP, ipc_handle_path(&s->h),
+		*err = ipc_refuse(s->h.ipc, &s->h.cred, EOPNOTSUPP, ipc_handle_path(&s->h).text,
 				  "a server's socket is reached through the mount, and there is none");
 	else if (asprintf(&target, "%s/%s/%s", mount, ipc_sock.name, c->chan.name) < 0)
 		target = NULL;
@@ -245,11 +250,11 @@ static char *dial_target(const struct sock_handle *s, int *err)
 static int dial_permit(const struct sock_handle *s, const char *target)
 {
 	const struct ipc_cred *cred = &s->h.cred;
-	const char *path = ipc_handle_path(&s->h);
+	const struct ipc_path path = ipc_handle_path(&s->h);
 
 	if (getuid() == 0 || cred->uid == getuid())
 		return 0;
-	return ipc_refuse(s->h.ipc, cred, EACCES, path,
+	return ipc_refuse(s->h.ipc, cred, EACCES, path.text,
 			  "%s would take uid %u for uid %u, whose mount this is; connect to it yourself", target,
 			  (unsigned)cred->uid, (unsigned)getuid());
 }
@@ -287,8 +292,8 @@ int sock_dial_place(struct sock_handle *s)
 	if (!target)
 		return 0;
 	if (target[0] == '@')
-		return ipc_network_check(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h));
-	return ipc_abroad_root(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h), &s->root);
+		return ipc_network_check(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h).text);
+	return ipc_abroad_root(s->h.ipc, &s->h.cred, ipc_handle_path(&s->h).text, &s->root);
 }
 
 int sock_dial_start(struct sock_handle *s)

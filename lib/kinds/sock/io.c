@@ -64,7 +64,7 @@ static ssize_t sock_result(const struct ipc_op *op, ssize_t r)
 
 	if (r >= 0 || r == -EAGAIN || r == -EPIPE || r == -ENOMEM || r == -EMSGSIZE)
 		return r;
-	return ipc_refuse(h->ipc, &op->cred, (int)-r, ipc_handle_path(h), "%s its peer: %s",
+	return ipc_refuse(h->ipc, &op->cred, (int)-r, ipc_handle_path(h).text, "%s its peer: %s",
 			  op->type == IPC_READ ? "read from" : "write to", strerror((int)-r));
 }
 
@@ -131,10 +131,10 @@ static ssize_t sock_refuse_size(const struct ipc_op *op, int fd)
 	socklen_t len = sizeof(size);
 
 	if (op->size > IPC_MESSAGE_MAX)
-		return ipc_refuse(op->handle->ipc, &op->cred, EMSGSIZE, ipc_handle_path(op->handle),
+		return ipc_refuse(op->handle->ipc, &op->cred, EMSGSIZE, ipc_handle_path(op->handle).text,
 				  "a packet of %zu bytes; one write can carry %u", op->size, IPC_MESSAGE_MAX);
 	getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len);
-	return ipc_refuse(op->handle->ipc, &op->cred, EMSGSIZE, ipc_handle_path(op->handle),
+	return ipc_refuse(op->handle->ipc, &op->cred, EMSGSIZE, ipc_handle_path(op->handle).text,
 			  "a packet of %zu bytes; the socket's buffer has %d, less some for bookkeeping "
 			  "(net.core.wmem_max allows more)",
 			  op->size, size);

@@ -135,7 +135,7 @@ static int sock_facet_type(const struct ipc_facets *f)
 static int sock_create_check(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
 	if (!S_ISREG(mode) && !S_ISSOCK(mode))
-		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref), "/sock holds sockets only");
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "/sock holds sockets only");
 	if (S_ISSOCK(mode) && ref->facet_at)
 		return ipc_refuse_facet(ipc, cred, EINVAL, ref,
 					"a server binds a plain name, and chooses the type by socket(2)");

@@ -22,7 +22,7 @@ enum { TEXT_MAX = 64 << 10 };
 
 int sock_text_make(struct sock_chan *c, const struct ipc_cred *cred)
 {
-	int r = ipc_quota_take(c->chan.ipc, cred, IPC_QUOTA_BYTES, TEXT_MAX, ipc_chan_path(&c->chan));
+	int r = ipc_quota_take(c->chan.ipc, cred, IPC_QUOTA_BYTES, TEXT_MAX, ipc_chan_path(&c->chan).text);
 
 	if (r < 0)
 		return r;
@@ -65,7 +65,7 @@ int sock_text_stat(struct ipc_handle *h, struct stat *st)
 
 static int text_refuse_size(struct sock_chan *c, const struct ipc_cred *cred, off_t size)
 {
-	return ipc_refuse(c->chan.ipc, cred, EFBIG, ipc_chan_path(&c->chan),
+	return ipc_refuse(c->chan.ipc, cred, EFBIG, ipc_chan_path(&c->chan).text,
 			  "a text of %jd bytes; one beside the sockets, such as a lock or pid file, has %d at most",
 			  (intmax_t)size, TEXT_MAX);
 }
