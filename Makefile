@@ -67,6 +67,11 @@ TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-test
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
 PROGRAMS := $(if $(FS),$(B)/ipcfs $(B)/ipcfs-top) $(B)/libipc.a $(EXAMPLES)
 
+# The manual: what concerns all kinds is in fs/, and what a kind adds to it in the kind's own folder, in the order of the kinds.
+KINDS := $(shell sed -n 's/^\(REDIS_\)\{0,1\}KIND(\(.*\))$$/\2/p' lib/kinds/kinds.list)
+MAN_OF_KINDS := $(wildcard lib/kinds/*.1 lib/kinds/*/*.1 $(foreach k,$(KINDS),lib/kinds/$k.7 lib/kinds/$k/$k.7))
+MAN := $(patsubst fs/%,$(B)/%,$(wildcard fs/*.[1-8]))
+
 DEPS_BUILD := gcc libc6-dev make pkg-config libfuse3-dev fuse3 libcap-ng-dev libsystemd-dev libncurses-dev libhiredis-dev
 DEPS_TEST := libcriterion-dev bash socat netcat-openbsd zsh python3 fish graphviz tmux redis-tools
 DEPS_LINT := clang-format clang-tidy cppcheck shellcheck mandoc man-db
@@ -76,7 +81,7 @@ DEPS_FUZZ := clang
 DEPS_BENCH := bash socat netcat-openbsd python3 gnuplot-nox
 
 .PHONY: all
-all: $(PROGRAMS) $(B)/layers
+all: $(PROGRAMS) $(MAN) $(B)/layers
 
 # A sub-make that builds in parallel, unless the caller chose -j itself.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -181,6 +186,11 @@ $(B)/bench/%: $(B)/tests/bench/%.o
 	$(Q)$(LINK) -o $@ $< $(LDLIBS)
 $(B)/tests/bench/%_fuse.o: KNOWS = -Ilib $(FUSE_CFLAGS)
 $(B)/tests/bench/redis_%.o: KNOWS = $(REDIS_CFLAGS)
+
+$(MAN): $(B)/%: fs/% fs/manual.sh lib/kinds/kinds.list $(MAN_OF_KINDS)
+	@mkdir -p $(@D)
+	$(call say,man,$@)
+	$(Q)sh fs/manual.sh $< $(if $(filter fs/ipcfs.%,$<),$(filter %$(suffix $<),$(MAN_OF_KINDS))) > $@
 
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -path $(B)/deb -prune -o -name '*.d' -type f -print 2>/dev/null)
@@ -316,7 +326,7 @@ bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock fo
 
 SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c fs/*/*.c tests/*.c tests/*/*.c examples/*.c)
 HEADERS = $(LIB_HEADERS) $(wildcard fs/*.h fs/*/*.h tests/*.h tests/*/*.h examples/*.h)
-SCRIPTS = $(wildcard tests/*.sh tests/*/*.sh examples/*.sh fs/completion/*.bash .ci/run)
+SCRIPTS = $(wildcard fs/*.sh tests/*.sh tests/*/*.sh examples/*.sh fs/completion/*.bash .ci/run)
 
 .PHONY: lint lint-format lint-limits lint-tidy lint-cppcheck lint-scripts lint-manual
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and mandoc over everything; and nothing longer than it may be
@@ -342,7 +352,7 @@ lint-scripts:
 	@echo shellcheck
 	@[ -z '$(SCRIPTS)' ] || shellcheck $(SCRIPTS)
 # Both renderers; which other pages this machine has is not our fault.
-lint-manual:
+lint-manual: $(MAN)
 	@echo mandoc, man
 	@! { mandoc -Tlint $(MAN) 2>&1 | grep -v -e 'referenced manual not found' -e 'outdated mandoc.db'; }
 	@! { for m in $(MAN); do man --warnings -E UTF-8 -l $$m 2>&1 >/dev/null; done | grep .; }
@@ -363,7 +373,6 @@ fishfunctiondir ?= $(datadir)/fish/vendor_functions.d
 systemdsystemunitdir ?= $(prefix)/lib/systemd/system
 systemduserunitdir ?= $(prefix)/lib/systemd/user
 sysconfdir ?= $(prefix)/etc
-MAN := $(wildcard fs/*.[1-8])
 UNITS := $(wildcard fs/systemd/*.service fs/systemd/user/*.service)
 
 # FILE DIRECTORY MODE [NAME]: one line for each thing that is installed, which uninstall reads too.

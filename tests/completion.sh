@@ -61,9 +61,14 @@ offers() {
 
 options=$("$IPCFS" --help | sed -n 's/^     \([a-z_]\{1,\}\).*/\1/p')
 for option in $options; do
-	grep -q "^.*Cm $option" fs/ipcfs.1 && continue
+	grep -q "^.*Cm $option" "${IPCFS%/*}/ipcfs.1" && continue
 	failed=$((failed + 1))
 	echo "completion: ipcfs(1) does not have -o $option" >&2
+done
+for kind in $(sed -n 's/^KIND(\(.*\))$/\1/p' lib/kinds/kinds.list); do
+	grep -q "^.Ss $kind\$" "${IPCFS%/*}/ipcfs.7" && continue
+	failed=$((failed + 1))
+	echo "completion: ipcfs(7) has no part for $kind: lib/kinds/$kind.7, or $kind.7 in its folder" >&2
 done
 # shellcheck disable=SC2086
 offers 'ipcfs -o ' $options

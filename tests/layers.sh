@@ -26,7 +26,10 @@ links() {
 		sed 's/\.o\b/.c/g'
 }
 
-{ includes; links; } | sort -u | awk '
+# Kinds that are one file and no folder.
+single=$(sed -n 's/^KIND(\(.*\))$/\1/p' lib/kinds/kinds.list | while read -r kind; do [ -d "lib/kinds/$kind" ] || echo "$kind"; done | paste -sd'|')
+
+{ includes; links; } | sort -u | awk -v single="^lib/kinds/($single)[.]" '
 	function layer(f) {
 		return f ~ /^lib\/base\// ? 1 : f ~ /^lib\/core\// ? 2 : f ~ /^lib\/kinds\// ? 4 : f ~ /^lib\/[a-z_]*\.h$/ ? 3 : 5
 	}
@@ -34,7 +37,7 @@ links() {
 	# what those in a Redis share, which no other may use.
 	function kind(f) {
 		if (f ~ /^lib\/kinds\/[a-z_]*\//) { sub(/^lib\/kinds\//, "", f); sub(/\/.*/, "", f); return f }
-		return f ~ /^lib\/kinds\/(pipe|shm)\./ ? f : ""
+		return f ~ single ? f : ""
 	}
 	function wrong(why) { print $1 ": " why " " $2; bad = 1 }
 	{ from = layer($1); to = layer($2) }

@@ -1,13 +1,25 @@
-/* The kinds, in the order in which MNT shows them. */
+/* The kinds of a mount: those of the kernel's objects, and those in a Redis. Their rows stand in kinds.list. */
 #include "kinds.h"
 
-const struct ipc_kind *const ipc_kinds[] = {&ipc_pipe,	&ipc_shm, &ipc_mq,  &ipc_sock, &ipc_sem,
-					    &ipc_bcast, &ipc_sig, &ipc_net, NULL};
+#define NOT(name)
+#define ROW(name) &ipc_##name,
 
+#define KIND ROW
+#define REDIS_KIND NOT
+const struct ipc_kind *const ipc_kinds[] = {
+#include "kinds.list"
+	NULL};
+#undef KIND
+#undef REDIS_KIND
+
+#define KIND NOT
 #ifdef HAVE_REDIS
-const struct ipc_kind *const ipc_redis_kinds[] = {&ipc_redis_mq, &ipc_redis_sem, &ipc_redis_bcast, NULL};
+#define REDIS_KIND ROW
 #else
-const struct ipc_kind *const ipc_redis_kinds[] = {NULL};
+#define REDIS_KIND NOT
 #endif
+const struct ipc_kind *const ipc_redis_kinds[] = {
+#include "kinds.list"
+	NULL};
 
 _Static_assert(sizeof(ipc_kinds) / sizeof(ipc_kinds[0]) - 1 <= IPC_KINDS_MAX, "raise IPC_KINDS_MAX");

@@ -4,8 +4,10 @@
 
 #include "core/kind.h"
 
-/* Those that live in a Redis, where the build has hiredis. */
-extern const struct ipc_kind ipc_redis_mq, ipc_redis_sem, ipc_redis_bcast;
-extern const struct ipc_kind ipc_pipe, ipc_shm, ipc_mq, ipc_sock, ipc_sem, ipc_bcast, ipc_sig, ipc_net;
+#define KIND(name) extern const struct ipc_kind ipc_##name;
+#define REDIS_KIND(name) KIND(name)
+#include "kinds.list"
+#undef KIND
+#undef REDIS_KIND
 
 #endif
