@@ -16,30 +16,14 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/op.h"
+#include "core/pump.h"
 #include "core/tap.h"
 #include "owed.h"
 
 /* A queue that notes so many messages at a read keeps the room for it. */
 enum { NOTES_KEPT = 1024 };
 
-static void back_answer(struct ipc_task *task);
-
-void mq_back_init(struct mq_chan *q)
-{
-	ipc_list_init(&q->held);
-	ipc_task_init(&q->answer, back_answer);
-}
-
-void mq_back_fini(struct mq_chan *q)
-{
-	ipc_task_cancel(&q->answer);
-	free(q->notes);
-}
-
-/*
- * --- notes
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- notes --- */
 
 void mq_back_begin(struct mq_chan *q)
 {
@@ -66,14 +50,16 @@ int mq_back_reserve(struct mq_chan *q)
 	return 0;
 }
 
-void mq_back_note(struct mq_chan *q, const struct mq_note *note)
+void mq_back_took(struct ipc_handle *h, size_t size, size_t framed, unsigned prio, uint64_t seq, unsigned deliveries)
 {
-	q->notes[q->noted++] = *note;
+	struct mq_chan *q = mq_chan(h->chan);
+
+	q->notes[q->noted++] =
+		(struct mq_note){.size = size, .framed = framed, .prio = prio, .seq = seq, .deliveries = deliveries};
+	ipc_pump_note(h, framed, prio);
 }
 
-/*
- * --- order -----------------------------------------------------------------------------------------------------------
- */
+/* --- order --- */
 
 /* Numbers begin with the time, so that the next daemon's are later. */
 static void seq_init(struct mq_chan *q)
@@ -94,32 +80,7 @@ uint64_t mq_seq_before(struct mq_chan *q)
 	return --q->first_seq;
 }
 
-/*
- * --- writes whose lines went to a reader directly -------------------------------------------------------------------
- */
-
-/* Whoever is told that his line is written must find it with the reader, or in the queue, if we die now. */
-static void back_answer(struct ipc_task *task)
-{
-	struct mq_chan *q = ipc_container(task, struct mq_chan, answer);
-
-	while (!ipc_list_empty(&q->held)) {
-		struct ipc_op *op = ipc_container(q->held.next, struct ipc_op, link);
-
-		ipc_op_finish(op, op->outcome);
-	}
-}
-
-void mq_back_answer_later(struct mq_chan *q)
-{
-	if (!ipc_list_empty(&q->held))
-		ipc_task_post(q->chan.ipc->loop, &q->answer);
-}
-
-/*
- * --- giving back
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- giving back --- */
 
 /* There is no journal to be had, or the queue has lost its name: behind the others of its priority, if it has room. */
 static int back_send(int fd, const char *data, const struct mq_note *note)

@@ -1,9 +1,10 @@
-/* The data of /mq: messages to and from the queue, framed, and from writer to batch. */
+/* The data of /mq: messages to and from the queue, framed. direct.c has those that go from writer to reader past it. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 #include "back.h"
+#include "direct.h"
 #include "owed.h"
 #include "base/sys.h"
 #include "core/chan.h"
@@ -13,66 +14,13 @@
 #include "core/keep.h"
 #include "core/message.h"
 #include "core/op.h"
-#include "core/pump.h"
 #include "core/tap.h"
-
-/* So many messages at most go from a writer to a batch directly, before the queue has its turn. */
-enum { PASS_MAX = 64 };
-
-/* It is handed to h's reader, without ack; for the case that he does not get it. */
-static void mq_note(struct ipc_handle *h, size_t size, size_t framed, unsigned prio, uint64_t seq, unsigned deliveries)
-{
-	const struct mq_note note = {
-		.size = size, .framed = framed, .prio = prio, .seq = seq, .deliveries = deliveries};
-
-	mq_back_note(mq_chan(h->chan), &note);
-	ipc_pump_note(h, framed, prio);
-}
-
-/*
- * A batch that is being read, and has found the queue empty. What others write through this mount meanwhile would be
- * sent and received by us, one system call each; some of it goes from writer to reader directly, as if both had been
- * done. Only some: of each round the queue gets as much as it holds, so that native receivers have their share, and
- * mq_notify(3) its call.
- */
-struct mq_sink {
-	struct ipc_handle *reader;
-	pid_t pid; /* of who reads */
-	char *at;
-	size_t room;   /* bytes */
-	uint64_t left; /* messages */
-	int delim;
-};
-
-static bool mq_pass(struct mq_sink *sink, const char *data, size_t n, unsigned prio)
-{
-	struct ipc_handle *reader = sink->reader;
-	size_t at = ipc_message_at(reader);
-	size_t size;
-
-	if (!sink->left || sink->room < at + n + IPC_DELIM_MAX || mq_back_reserve(mq_chan(reader->chan)) < 0) {
-		sink->left = 0; /* nor what comes behind it */
-		return false;
-	}
-	memcpy(sink->at + at, data, n);
-	ipc_tap_sent(reader->chan, data, n);
-	ipc_tap(reader->chan, IPC_TAP_OUT, sink->pid, data, n);
-	ipc_message_taken(reader, n);
-	size = n;
-	n = ipc_message_frame(reader, sink->at, n, prio, 0, sink->delim);
-	mq_note(reader, size, n, prio, mq_seq_next(mq_chan(reader->chan)), 0);
-	sink->at += n;
-	sink->room -= n;
-	sink->left--;
-	return true;
-}
 
 static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
 {
 	unsigned prio = h->facets.set & IPC_F_PRIO ? h->facets.prio : 0;
-	struct mq_sink *sink = mq_chan(h->chan)->sink;
 
-	if (!sink || !mq_pass(sink, data, n, prio)) {
+	if (!mq_direct_offer(h, data, n, prio)) {
 		int r = (int)IPC_RETRY(mq_send(mq_handle(h)->fd, data, n, prio));
 
 		if (r < 0)
@@ -129,7 +77,7 @@ static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, i
 	if (h->owing) {
 		ipc_settle_took(op, &debt->debt);
 	} else {
-		mq_note(h, (size_t)n, framed, slot->prio, slot->seq, slot->deliveries);
+		mq_back_took(h, (size_t)n, framed, slot->prio, slot->seq, slot->deliveries);
 		mq_owed_drop(debt);
 	}
 	return (ssize_t)framed;
@@ -158,36 +106,8 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 	ipc_tap(h->chan, IPC_TAP_OUT, op->cred.pid, to + at, (size_t)n);
 	ipc_message_taken(h, (size_t)n);
 	framed = ipc_message_frame(h, to, (size_t)n, prio, 0, delim);
-	mq_note(h, (size_t)n, framed, prio, mq_seq_next(q), 0);
+	mq_back_took(h, (size_t)n, framed, prio, mq_seq_next(q), 0);
 	return (ssize_t)framed;
-}
-
-/*
- * Lets those who wait for room fill the queue, and the batch behind `len`. Those whose messages skip the queue are
- * answered behind the reader. Returns the batch's new length; *moved: whether any came.
- */
-static size_t mq_refill(struct ipc_op *op, char *buf, size_t len, size_t worst, int delim, bool *moved)
-{
-	struct ipc_handle *h = op->handle;
-	struct mq_chan *q = mq_chan(h->chan);
-	uint64_t before = h->chan->in_messages;
-	uint64_t left = h->facets.set & IPC_F_N ? h->facets.n - h->taken : PASS_MAX;
-	struct mq_sink sink = {
-		.reader = h,
-		.pid = op->cred.pid,
-		.at = buf + len,
-		.room = op->size - len > worst ? op->size - len - worst : 0,
-		.left = left < PASS_MAX ? left : PASS_MAX,
-		.delim = delim,
-	};
-
-	/* What is to be owed must have been in the queue: it comes out of it into the journal. */
-	q->sink = (h->facets.set & IPC_F_BATCH) && !h->owing ? &sink : NULL;
-	ipc_waitq_run_held(h->waitq, IPC_OUT, q->sink ? &q->held : NULL);
-	q->sink = NULL;
-	mq_back_answer_later(q);
-	*moved = h->chan->in_messages != before;
-	return (size_t)(sink.at - buf);
 }
 
 ssize_t mq_read(struct ipc_op *op)
@@ -213,22 +133,16 @@ ssize_t mq_read(struct ipc_op *op)
 	mq_back_begin(mq_chan(h->chan));
 	for (;;) {
 		ssize_t n = mq_take(op, buf + len, delim);
-		bool moved = false;
 
+		/* An empty queue: if one of the waiting writers can go on now, there is more to take. */
 		if (n >= 0)
 			len += (size_t)n;
-		/*
-		 * Natively a receive that makes room takes a waiting sender's message in: none is left behind an empty
-		 * queue.
-		 */
-		else if (n == -EAGAIN && (batch || !len))
-			len = mq_refill(op, buf, len, worst, delim, &moved);
+		else if (n != -EAGAIN || (len && !batch) || !mq_direct_let_in(op, buf, &len, worst, delim))
+			return len ? (ssize_t)len : n == -EAGAIN && (h->facets.set & IPC_F_DRAIN) ? 0 : n;
 		if (n >= 0 && !several)
 			return (ssize_t)len;
-		if (len && (len + worst > op->size || ipc_message_had_all(h) || (n < 0 && !moved)))
+		if (len && (len + worst > op->size || ipc_message_had_all(h)))
 			return (ssize_t)len;
-		if (n < 0 && !moved)
-			return n == -EAGAIN && (h->facets.set & IPC_F_DRAIN) ? 0 : n;
 	}
 }
 

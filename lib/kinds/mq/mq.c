@@ -14,6 +14,7 @@
 
 #include "core/cred.h"
 #include "back.h"
+#include "direct.h"
 #include "names.h"
 #include "owed.h"
 #include "base/directory.h"
@@ -233,7 +234,7 @@ static int mq_attach(struct mq_handle *m, const struct ipc_ref *ref, ino_t ino)
 			return -errno;
 		q->maxmsg = attr.mq_maxmsg;
 		q->msgsize = attr.mq_msgsize;
-		mq_back_init(q);
+		mq_direct_init(q);
 	}
 	m->msgsize = q->msgsize;
 	return mq_check_facets(&m->h, ref, q);
@@ -262,7 +263,8 @@ static int mq_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int f
 static void mq_chan_free(struct ipc_chan *chan)
 {
 	if (mq_chan(chan)->maxmsg)
-		mq_back_fini(mq_chan(chan));
+		mq_direct_fini(mq_chan(chan));
+	free(mq_chan(chan)->notes);
 	mq_owed_free(chan);
 }
 

@@ -9,7 +9,7 @@
 #include "core/kind.h"
 
 struct mq_owed;
-struct mq_sink;
+struct mq_batch;
 
 /* In *ipc_kind_data(). */
 struct mq_kind {
@@ -17,7 +17,7 @@ struct mq_kind {
 	struct ipc_list owed; /* of struct mq_owed */
 };
 
-/* A message of the last read: mq_back_note(). */
+/* A message of the last read: mq_back_took(). */
 struct mq_note {
 	size_t size, framed; /* its own bytes; with what stands before and behind it for the reader */
 	unsigned prio, deliveries;
@@ -27,13 +27,15 @@ struct mq_note {
 struct mq_chan {
 	struct ipc_chan chan;
 	long maxmsg, msgsize; /* fixed for the queue's life; 0: not asked yet */
-	struct mq_sink *sink; /* the batch that is being read; NULL */
 	struct mq_owed *owed; /* what we hold of its messages; NULL until somebody reads with ack */
 
 	/* back.c */
-	struct mq_note *notes; /* the messages of the last read */
+	struct mq_note *notes; /* the messages of the last read; or NULL */
 	size_t noted, notes_room;
-	struct ipc_list held; /* writes whose messages went to a reader who has not been answered yet */
+
+	/* direct.c */
+	struct mq_batch *batch; /* the one that is being read and takes messages of writers; NULL: none */
+	struct ipc_list held;	/* writes whose messages went to a reader who has not been answered yet */
 	struct ipc_task answer;
 
 	uint64_t first_seq, last_seq; /* mq_seq_next(), mq_seq_before() */
