@@ -26,7 +26,7 @@ end
 -- There are messages, for readers who wait; who only looks is woken.
 local function deal()
 	while true do
-		local message = call('ZRANGE', key 'q', 0, 0)[1]
+		local message = call('ZRANGE', key 'q', '0', '0')[1]
 		if not message then return end
 		if not hand_over(message, call('HGET', key 'd', message:sub(1, 10)) or 0) then break end
 		call('ZREM', key 'q', message)
@@ -40,7 +40,7 @@ local function make_room()
 	if call('EXISTS', key 'f', key 'g') == 0 then return end
 	local room
 	while true do
-		local first = call('ZRANGE', key 'f', 0, 0, 'WITHSCORES')
+		local first = call('ZRANGE', key 'f', '0', '0', 'WITHSCORES')
 		if #first == 0 then
 			wake('g', 'w')
 			return
@@ -73,7 +73,7 @@ local function recover()
 		local tag, value = owed[i], owed[i + 1]
 		if dead[value:sub(1, 16)] then
 			local deliveries = struct.unpack('>I4', value:sub(25, 28))
-			call('ZADD', key 'q', 0, tag .. value:sub(29))
+			call('ZADD', key 'q', '0', tag .. value:sub(29))
 			call('HSET', key 'd', tag, deliveries)
 			call('HDEL', key 'o', tag)
 			back = true

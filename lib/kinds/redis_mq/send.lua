@@ -28,10 +28,10 @@ run = function()
 	local n = math.max(0, math.min(room, count))
 	if before > 0 or (follows and place) then n = 0 end
 	if n > 0 then
-		local seq = call('HINCRBY', key 'm', 'seq', n) - n
+		local seq = call('HINCRBY', key 'm', 'seq', n == 1 and '1' or n) - n
 		local add = {}
 		for i = 1, n do
-			add[2 * i - 1] = 0
+			add[2 * i - 1] = '0'
 			add[2 * i] = prio .. struct.pack('>I8', FIRST + seq + i) .. ARGV[first + i - 1]
 		end
 		if n > 1 or waiting > 0 or not hand_over(add[2], 0) then

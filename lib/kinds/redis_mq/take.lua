@@ -69,7 +69,7 @@ run = function()
 		if owes then hold(fresh) end
 		return answer
 	end
-	local found = call('ZRANGE', key 'q', 0, count - 1)
+	local found = call('ZRANGE', key 'q', '0', count == 1 and '0' or count - 1)
 	if #found == 0 then
 		if tags == '' then needs_no_memory() end
 		wait(reader, waits, fresh)
@@ -84,7 +84,7 @@ run = function()
 		n = n + 1
 		answer[n + 1] = message
 	end
-	call('ZREMRANGEBYRANK', key 'q', 0, n - 1)
+	call('ZREMRANGEBYRANK', key 'q', '0', n == 1 and '0' or n - 1)
 	local returned = call('EXISTS', key 'd') == 1
 	if owes then
 		for i = 2, n + 1 do
