@@ -191,7 +191,7 @@ static int fifos_start(struct fs *fs)
 	ipc_list_init(&fifos->waiting);
 	ipc_list_init(&fifos->working);
 	ipc_list_init(&fifos->ready);
-	fifos->pool = ipc_pool_new(fs->loop, HELPERS_MAX);
+	fifos->pool = ipc_pool_new_apart(fs->loop, HELPERS_MAX, fd);
 	err = fifos->pool ? -ipc_watch_add(fs->loop, &fifos->watch, fd, EPOLLIN, fs_fifos_ready) : errno;
 	if (err)
 		goto fail;

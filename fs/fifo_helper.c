@@ -18,12 +18,12 @@
 /* Another way to the file that fd is. */
 static int fifo_reopen(int fd, int flags)
 {
-	return open(ipc_fd_path(fd).text, flags | O_NONBLOCK | O_CLOEXEC);
+	return open(ipc_job_fd_path(fd).text, flags | O_NONBLOCK | O_CLOEXEC);
 }
 
 static int fifo_watch(struct fs_fifo *f)
 {
-	int wd = inotify_add_watch(f->fs->fifos->watch.fd, ipc_fd_path(f->fd).text, IN_OPEN | IN_CLOSE);
+	int wd = inotify_add_watch(f->fs->fifos->watch.fd, ipc_job_fd_path(f->fd).text, IN_OPEN | IN_CLOSE);
 
 	return wd < 0 ? -errno : wd;
 }
@@ -48,6 +48,8 @@ static void fifo_work(struct ipc_job *job)
 	/* From here on, what inotify tells is the client's doing. */
 	if (f->fd >= 0)
 		f->wd = fifo_watch(f);
+	if (f->fd >= 0)
+		ipc_job_hand(job, f->fd);
 }
 
 static void fifo_work_done(struct ipc_job *job);
@@ -143,6 +145,8 @@ static void fifo_work_done(struct ipc_job *job)
 	struct fs_fifo *before;
 	int r;
 
+	if (f->fd >= 0)
+		f->fd = job->fd;
 	fifo_give_name(f);
 	ipc_list_remove(&f->link);
 	ipc_list_append(&fifos->ready, &f->link);

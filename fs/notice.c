@@ -24,11 +24,10 @@ struct fs_notice {
 	uint64_t number;
 	const struct ipc_kind *kind;
 	bool gone;
-	dev_t device;	       /* the mount's */
-	struct ipc_pool *pool; /* for the helper, as what follows */
-	atomic_int *helper;
-	const char *name; /* in path */
-	char path[];	  /* the directory's */
+	dev_t device;	    /* the mount's */
+	atomic_int *helper; /* for the helper, as what follows */
+	const char *name;   /* in path */
+	char path[];	    /* the directory's */
 };
 
 /* A request of somebody who has made a name, until its notice is given. */
@@ -128,7 +127,7 @@ static void notice_work(struct ipc_job *job)
 	struct stat st;
 	int dir;
 
-	if (ipc_pool_part(n->pool) < 0)
+	if (!job->apart)
 		return;
 	atomic_store(n->helper, (int)syscall(SYS_gettid));
 	dir = open(n->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -207,7 +206,6 @@ uint64_t fs_notice(struct fs *fs, const struct ipc_kind *kind, const char *name,
 	n->kind = kind;
 	n->gone = gone;
 	n->device = fs->mount_number;
-	n->pool = all->pool;
 	n->helper = &all->helper;
 	snprintf(n->path, dir, "%s/%s", fs->opt.mountpoint, ipc_kind_name(kind));
 	n->name = strcpy(n->path + dir, name);
@@ -291,7 +289,7 @@ void fs_notices_start(struct fs *fs)
 {
 	fs->phantom.type = FS_PHANTOM;
 	fs->phantom.ino = fs->fixed_count + 1;
-	fs->notices.pool = ipc_pool_new(fs->loop, 1);
+	fs->notices.pool = ipc_pool_new_apart(fs->loop, 1, -1);
 	if (fs->notices.pool)
 		fs_natives_start(fs);
 }

@@ -73,11 +73,14 @@ static void completed_run(struct ipc_pool *pool)
 	ipc_list_remove(&pool->completed);
 	pthread_mutex_unlock(&pool->lock);
 
+	if (pool->apart)
+		ipc_apart_receive(pool);
 	while (!ipc_list_empty(&batch)) {
 		struct ipc_job *job = ipc_container(batch.next, struct ipc_job, link);
 
 		ipc_list_remove(&job->link);
 		job->state = JOB_IDLE;
+		ipc_apart_release(job);
 		job->done(job);
 	}
 }
@@ -138,6 +141,18 @@ close_fd:
 free_pool:
 	free(pool);
 	errno = err;
+	return NULL;
+}
+
+struct ipc_pool *ipc_pool_new_apart(struct ipc_loop *loop, unsigned max_threads, int also)
+{
+	struct ipc_pool *pool = ipc_pool_new(loop, max_threads);
+	int r = pool ? ipc_apart_start(pool, also) : 0;
+
+	if (r == 0)
+		return pool;
+	ipc_pool_free(pool);
+	errno = -r;
 	return NULL;
 }
 
@@ -209,6 +224,7 @@ void ipc_pool_free(struct ipc_pool *pool)
 	ipc_timer_stop(pool->loop, &pool->nag);
 	ipc_watch_remove(&pool->watch);
 	close(pool->fd);
+	ipc_apart_end(pool);
 	pthread_mutex_lock(&pool->lock);
 	pool->freed = true;
 	pthread_cond_broadcast(&pool->submitted);
@@ -230,7 +246,12 @@ int ipc_pool_submit_deaf(struct ipc_pool *pool, struct ipc_job *job, void (*work
 	if (!pool->closing && pool->active + pool->waiting < pool->max_threads)
 		err = ipc_worker_reserve(pool);
 	if (!err) {
-		*job = (struct ipc_job){.work = work, .done = done, .left = left, .state = JOB_QUEUED};
+		*job = (struct ipc_job){.work = work, .done = done, .left = left, .fd = -1, .place = -1};
+		err = pool->apart && !left ? ipc_apart_reserve(pool, job) : 0;
+	}
+	if (!err) {
+		job->pool = pool;
+		job->state = JOB_QUEUED;
 		ipc_list_append(&pool->queued, &job->link);
 		pool->waiting++;
 		pthread_cond_signal(&pool->submitted);

@@ -16,7 +16,7 @@ static inline bool ipc_is_shortage(int r)
  * A path that means what the descriptor does, whatever becomes of its name. To open it is a new open(2), by its mode.
  */
 struct ipc_fd_path {
-	char text[32];
+	char text[40];
 };
 static inline struct ipc_fd_path ipc_fd_path(int fd)
 {

@@ -1,7 +1,6 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -71,11 +70,13 @@ static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 	struct ipc_pool *pool = worker->pool;
+	bool apart = pool->apart && ipc_apart_leave(pool);
 	struct ipc_job *job;
 
 	pthread_mutex_lock(&pool->lock);
 	while ((job = job_await(pool))) {
 		worker->job = job;
+		job->apart = apart;
 		pthread_mutex_unlock(&pool->lock);
 		job->work(job);
 		pthread_mutex_lock(&pool->lock);
@@ -92,16 +93,6 @@ static void *worker_main(void *arg)
 	pool->live--;
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
-}
-
-/* Called again, it finds nothing to close. */
-int ipc_pool_part(struct ipc_pool *pool)
-{
-	unsigned kept = (unsigned)pool->fd; /* it tells the loop of completed jobs */
-
-	if (close_range(kept + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0 || (kept > 3 && close_range(3, kept - 1, 0) < 0))
-		return -errno;
-	return 0;
 }
 
 static int worker_create(struct worker *worker)

@@ -36,6 +36,8 @@ struct ipc_pool {
 	struct ipc_timer nag;
 	int64_t nag_ns;
 	int fd;
+	bool apart;
+	int also, hand[2]; /* of a pool apart: the socket that brings its descriptors; or -1 */
 	unsigned max_threads;
 
 	pthread_mutex_t lock; /* guards what follows, and the state and link of the jobs */
@@ -48,6 +50,17 @@ struct ipc_pool {
 	unsigned owners; /* the loop's thread, and those that it left */
 	struct worker workers[];
 };
+
+/* apart.c: for the loop's thread. 0 or -errno. */
+int ipc_apart_start(struct ipc_pool *, int also);
+void ipc_apart_end(struct ipc_pool *);
+/* Keeps a place for what the job will hand over, until it is given up or used. 0 or -errno. */
+int ipc_apart_reserve(const struct ipc_pool *, struct ipc_job *);
+void ipc_apart_release(struct ipc_job *);
+/* Brings their jobs what was handed over so far. */
+void ipc_apart_receive(struct ipc_pool *);
+/* For a thread of a pool apart; whether it has no part in the process's descriptors any more. */
+bool ipc_apart_leave(const struct ipc_pool *);
 
 /* All that follows needs the lock. */
 

@@ -8,6 +8,7 @@
 struct ipc {
 	struct ipc_loop *loop;
 	struct ipc_pool *pool;
+	struct ipc_pool *walkers; /* apart, for what goes along paths, which may lead through our mount */
 	struct ipc_options opt;
 	const struct ipc_kind *const *kinds; /* as ipc_new() got them */
 	void *kind_data[IPC_KINDS_MAX + 1];  /* ipc_kind_data(); the last: of a kind that is not of this instance */

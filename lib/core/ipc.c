@@ -113,6 +113,9 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 	ipc->pool = ipc_pool_new(ipc->loop, HELPERS_MAX);
 	if (!ipc->pool)
 		return -errno;
+	ipc->walkers = ipc_pool_new_apart(ipc->loop, HELPERS_MAX, -1);
+	if (!ipc->walkers)
+		return -errno;
 	ipc->rundir = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared);
 	if (!ipc->rundir)
 		return -ENOMEM;
@@ -170,6 +173,7 @@ void ipc_free(struct ipc *ipc)
 	if (!ipc)
 		return;
 	ipc_shut_down(ipc);
+	ipc_pool_free(ipc->walkers);
 	ipc_pool_free(ipc->pool);
 	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
 		while (ipc->chans[i])

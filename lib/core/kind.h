@@ -83,7 +83,7 @@ struct ipc_kind_addresses {
 	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as
 	 * ipc_cred_enter() lets it be the caller.
 	 */
-	int (*look)(const struct ipc_look *);
+	int (*look)(const struct ipc_look *, int root); /* of the caller; -1: ours */
 	/* In place of look(), where it can tell. 1: it cannot; 0: it will call ipc_look_finish(); or -errno. */
 	int (*await)(struct ipc *, struct ipc_look *);
 	/* ipc_ref_follow(), ipc_hidden_make(), ipc_drop_addresses(). */

@@ -13,12 +13,15 @@
 static void look_work(struct ipc_job *job)
 {
 	struct ipc_look *look = ipc_container(job, struct ipc_look, job);
-	int r = ipc_cred_enter(&look->cred);
+	int root = look->root < 0 ? -1 : ipc_job_borrow(look->root);
+	int r = look->root >= 0 && root < 0 ? root : ipc_cred_enter(&look->cred);
 
 	if (r == 0) {
-		r = look->ref.kind->addresses->look(look);
+		r = look->ref.kind->addresses->look(look, root);
 		ipc_cred_leave(&look->cred);
 	}
+	if (root >= 0)
+		close(root);
 	look->result = r;
 }
 
@@ -62,7 +65,7 @@ static void look_again(struct ipc_timer *timer)
 /* All helpers busy, or no thread for another: that will pass. */
 static int look_submit(struct ipc_look *look)
 {
-	int r = ipc_pool_submit(look->ipc->pool, &look->job, look_work, look_done);
+	int r = ipc_pool_submit(look->ipc->walkers, &look->job, look_work, look_done);
 
 	return ipc_pool_is_busy(r) ? ipc_timer_start(look->ipc->loop, &look->timer, ipc_now() + DELAY, look_again) : r;
 }
@@ -103,6 +106,6 @@ void ipc_look_cancel(struct ipc_look *look)
 		look->result = -EINTR;
 		look_end(look);
 	} else {
-		ipc_job_cancel(look->ipc->pool, &look->job);
+		ipc_job_cancel(look->ipc->walkers, &look->job);
 	}
 }

@@ -109,17 +109,19 @@ static void opening_work(struct ipc_job *job)
 	if (!opening_is_meant(o, name))
 		o->fd = -ESTALE;
 	else
-		o->fd = opening_try(o, ipc_fd_path(name).text, o->flags | O_NOCTTY);
+		o->fd = opening_try(o, ipc_job_fd_path(name).text, o->flags | O_NOCTTY);
 	close(name);
-	if (o->fd >= 0)
+	if (o->fd >= 0) {
 		fcntl(o->fd, F_SETFL, O_NONBLOCK);
+		ipc_job_hand(job, o->fd);
+	}
 }
 
 static void opening_done(struct ipc_job *job)
 {
 	struct pipe_opening *o = ipc_container(job, struct pipe_opening, job);
 	struct pipe_handle *p = o->handle;
-	int fd = o->fd;
+	int fd = o->fd < 0 ? o->fd : job->fd;
 	int r = fd;
 
 	free(o);
@@ -167,7 +169,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	o->flags = flags & (O_ACCMODE | O_NONBLOCK);
 	o->ino = ipc_ref_ino(h->ipc, h->kind, ino);
 	o->fd = -EINTR; /* should it be cancelled before it begins */
-	r = ipc_pool_submit(h->ipc->pool, &o->job, opening_work, opening_done);
+	r = ipc_pool_submit(h->ipc->walkers, &o->job, opening_work, opening_done);
 	if (r < 0) {
 		free(o);
 		if (r != -EAGAIN)
@@ -190,7 +192,7 @@ static void pipe_close(struct ipc_handle *h)
 	ipc_waitq_close(&p->waitq, -EBADF);
 	if (p->opening) {
 		p->opening->handle = NULL;
-		ipc_job_cancel(h->ipc->pool, &p->opening->job);
+		ipc_job_cancel(h->ipc->walkers, &p->opening->job);
 	}
 	if (p->fd >= 0)
 		close(p->fd);

@@ -2,9 +2,12 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -334,6 +337,132 @@ Test(pool, cancelled_job_can_be_submitted_again)
 	cr_assert_not(call.job.cancelled);
 	run_until_done(&call);
 	cr_assert(call.worked);
+}
+
+/* Helpers with descriptors of their own */
+
+struct opening {
+	struct ipc_job job;
+	int also, other;
+	bool apart, has_also, has_other, done;
+};
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void work_hand(struct ipc_job *job)
+{
+	struct opening *o = ipc_container(job, struct opening, job);
+
+	o->apart = job->apart;
+	o->has_also = is_open(o->also);
+	o->has_other = is_open(o->other);
+	ipc_job_hand(job, open("/dev/zero", O_RDONLY | O_CLOEXEC));
+}
+
+static void work_borrow(struct ipc_job *job)
+{
+	struct opening *o = ipc_container(job, struct opening, job);
+	int borrowed = ipc_job_borrow(o->other);
+
+	o->has_other = borrowed >= 0;
+	ipc_job_hand(job, open(ipc_job_fd_path(borrowed).text, O_RDONLY | O_CLOEXEC));
+	close(borrowed);
+}
+
+static void done_hand(struct ipc_job *job)
+{
+	ipc_container(job, struct opening, job)->done = true;
+}
+
+static void open_apart(struct ipc_pool *apart, struct opening *o, void (*work)(struct ipc_job *))
+{
+	cr_assert_eq(ipc_pool_submit(apart, &o->job, work, done_hand), 0);
+	while (!o->done)
+		cr_assert_eq(ipc_loop_turn(loop, -1), 0);
+}
+
+static void check_file(int fd, const char *path)
+{
+	struct stat a, b;
+
+	cr_assert_eq(fstat(fd, &a), 0);
+	cr_assert_eq(stat(path, &b), 0);
+	cr_expect_eq(a.st_ino, b.st_ino);
+	cr_expect_neq(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+	close(fd);
+}
+
+Test(pool, helper_apart_has_none_of_our_descriptors_and_hands_over_its_own)
+{
+	struct opening o = {.also = never[0], .other = never[1]};
+	struct ipc_pool *apart = ipc_pool_new_apart(loop, THREADS, never[0]);
+
+	for (int i = 0; i < 3; i++) {
+		o.done = false;
+		open_apart(apart, &o, work_hand);
+		cr_expect(o.apart);
+		cr_expect(o.has_also);
+		cr_expect_not(o.has_other);
+		check_file(o.job.fd, "/dev/zero");
+	}
+	cr_expect(is_open(never[1]));
+	ipc_pool_free(apart);
+}
+
+Test(pool, helper_apart_borrows_a_file_of_ours)
+{
+	struct opening o = {.other = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	struct ipc_pool *apart = ipc_pool_new_apart(loop, THREADS, -1);
+
+	open_apart(apart, &o, work_borrow);
+	cr_expect(o.has_other);
+	check_file(o.job.fd, "/");
+	close(o.other);
+	ipc_pool_free(apart);
+}
+
+/* Leaves room for so many descriptors more; returns what the limit was. */
+static struct rlimit leave_room(rlim_t count)
+{
+	struct rlimit was, now;
+	int next = dup(0);
+
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &was);
+	now = was;
+	now.rlim_cur = (rlim_t)next + count;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
+	return was;
+}
+
+Test(pool, job_apart_without_room_for_its_descriptor_is_refused)
+{
+	struct opening o = {.also = -1, .other = -1};
+	struct ipc_pool *apart = ipc_pool_new_apart(loop, THREADS, -1);
+	struct rlimit all = leave_room(0);
+	int r = ipc_pool_submit(apart, &o.job, work_hand, done_hand);
+
+	setrlimit(RLIMIT_NOFILE, &all);
+	cr_expect_eq(r, -EMFILE);
+	ipc_pool_free(apart);
+}
+
+Test(pool, job_apart_finds_the_room_that_was_kept_for_its_descriptor)
+{
+	struct opening o = {.also = -1, .other = -1};
+	struct ipc_pool *apart = ipc_pool_new_apart(loop, THREADS, -1);
+	struct rlimit all = leave_room(1);
+
+	cr_assert_eq(ipc_pool_submit(apart, &o.job, work_hand, done_hand), 0);
+	cr_expect_eq(dup(0), -1);
+	while (!o.done)
+		cr_assert_eq(ipc_loop_turn(loop, -1), 0);
+	setrlimit(RLIMIT_NOFILE, &all);
+	check_file(o.job.fd, "/dev/zero");
+	ipc_pool_free(apart);
 }
 
 /* Freeing the pool */

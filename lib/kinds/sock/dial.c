@@ -72,7 +72,7 @@ int sock_make(int type, bool answers)
  * The address of what is dialled: 0 or -errno. A path of any length becomes one by way of a descriptor, *pin, which the
  * caller closes; an abstract name needs none: -1.
  */
-static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, socklen_t *len, int *pin)
+static int dial_address(const struct sock_dial *d, int root, struct sockaddr_un *sa, socklen_t *len, int *pin)
 {
 	size_t n = strlen(d->target);
 	int fd;
@@ -88,11 +88,11 @@ static int dial_address(const struct sock_dial *d, struct sockaddr_un *sa, sockl
 		return 0;
 	}
 	do
-		fd = ipc_path_open(d->root, d->target);
+		fd = ipc_path_open(root, d->target);
 	while (fd == -EINTR && !atomic_load(&d->job.cancelled));
 	if (fd < 0)
 		return fd == -EPERM ? -EACCES : fd;
-	strcpy(sa->sun_path, ipc_fd_path(fd).text);
+	strcpy(sa->sun_path, ipc_job_fd_path(fd).text);
 	*pin = fd;
 	return 0;
 }
@@ -122,12 +122,12 @@ static bool dial_wrong_type(const struct sock_dial *d, int r)
 	return r == -EPROTOTYPE || (r == -ECONNREFUSED && d->target[0] == '@');
 }
 
-static void dial_connect(struct sock_dial *d)
+static void dial_connect(struct sock_dial *d, int root)
 {
 	static const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
 	struct sockaddr_un sa;
 	socklen_t len;
-	int pin, r = dial_address(d, &sa, &len, &pin);
+	int pin, r = dial_address(d, root, &sa, &len, &pin);
 
 	d->fd = r < 0 ? r : -EPROTOTYPE;
 	for (unsigned i = 0; i < 3 && r == 0; i++) {
@@ -146,14 +146,19 @@ static void dial_connect(struct sock_dial *d)
 static void dial_work(struct ipc_job *job)
 {
 	struct sock_dial *d = ipc_container(job, struct sock_dial, job);
-	int r = ipc_cred_enter(&d->cred);
+	int root = d->root < 0 ? -1 : ipc_job_borrow(d->root);
+	int r = d->root >= 0 && root < 0 ? root : ipc_cred_enter(&d->cred);
 
-	if (r < 0) {
+	if (r == 0) {
+		dial_connect(d, root);
+		ipc_cred_leave(&d->cred);
+	} else {
 		d->fd = r;
-		return;
 	}
-	dial_connect(d);
-	ipc_cred_leave(&d->cred);
+	if (root >= 0)
+		close(root);
+	if (d->fd >= 0)
+		ipc_job_hand(job, d->fd);
 }
 
 /* In the loop's thread */
@@ -205,8 +210,11 @@ static void dial_finish(struct sock_dial *d)
 static void dial_done(struct ipc_job *job)
 {
 	struct sock_dial *d = ipc_container(job, struct sock_dial, job);
-	int r = d->s && d->fd == -EAGAIN ? dial_retry(d) : d->fd;
+	int r;
 
+	if (d->fd >= 0)
+		d->fd = job->fd;
+	r = d->s && d->fd == -EAGAIN ? dial_retry(d) : d->fd;
 	if (!d->s) {
 		if (d->fd >= 0)
 			close(d->fd);
@@ -223,7 +231,7 @@ static int dial_submit(struct sock_dial *d)
 	int r;
 
 	d->fd = -EINTR;
-	r = ipc_pool_submit(d->ipc->pool, &d->job, dial_work, dial_done);
+	r = ipc_pool_submit(d->ipc->walkers, &d->job, dial_work, dial_done);
 	return ipc_pool_is_busy(r) ? dial_retry(d) : r;
 }
 
@@ -322,6 +330,6 @@ void sock_dial_cancel(struct sock_handle *s)
 		ipc_timer_stop(d->ipc->loop, &d->timer);
 		dial_free(d);
 	} else {
-		ipc_job_cancel(d->ipc->pool, &d->job);
+		ipc_job_cancel(d->ipc->walkers, &d->job);
 	}
 }

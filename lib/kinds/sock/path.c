@@ -56,6 +56,7 @@ int sock_path_stat(struct ipc *ipc, const struct ipc_ref *ref, const struct sock
 
 struct walk {
 	const struct ipc_look *look;
+	int root; /* where the way begins; -1: at ours */
 	dev_t own;
 	int fd; /* of where we are */
 	unsigned links;
@@ -83,7 +84,7 @@ static void walk_to(struct walk *w, int fd)
 
 static int walk_from_root(struct walk *w)
 {
-	int root = w->look->root < 0 ? walk_open(w, AT_FDCWD, "/") : walk_open(w, w->look->root, ".");
+	int root = w->root < 0 ? walk_open(w, AT_FDCWD, "/") : walk_open(w, w->root, ".");
 
 	if (root < 0)
 		return root;
@@ -189,9 +190,9 @@ static int walk_all(struct walk *w)
 	return r;
 }
 
-int sock_look(const struct ipc_look *look)
+int sock_look(const struct ipc_look *look, int root)
 {
-	struct walk w = {.look = look, .fd = -1};
+	struct walk w = {.look = look, .root = root, .fd = -1};
 	const char *mount = look->ipc->opt.mountpoint;
 	struct stat st;
 

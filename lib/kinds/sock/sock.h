@@ -139,7 +139,7 @@ void sock_outfit(int fd, int type);
  * it is a plain name, or one of c, which may be NULL.
  */
 int sock_path_stat(struct ipc *, const struct ipc_ref *, const struct sock_chan *c, struct stat *);
-int sock_look(const struct ipc_look *);
+int sock_look(const struct ipc_look *, int root);
 
 /*
  * text.c. make: c becomes one, on the account of who made it. open: the handle's; flags as open(2)'s. read, write: at
