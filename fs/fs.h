@@ -12,6 +12,7 @@
 #include "steps.h"
 #include "passthrough.h"
 #include "replay.h"
+#include "request.h"
 #include "retry.h"
 #include "service.h"
 #include "shared_read.h"
@@ -112,7 +113,7 @@ struct fs {
 	struct ipc_loop *loop;
 	struct ipc *ipc;
 	struct fuse_session *se;
-	struct fuse_buf buf;
+	struct fs_request request;
 	struct fs_awake awake;
 	struct fs_service service;
 	struct fs_passthrough passthrough;

@@ -20,6 +20,7 @@ struct fs_pending {
 	struct fs_interrupt interrupt;
 	struct fs_shared_read shared;
 	struct ipc_garbage garbage;
+	void *buffer; /* where the data are, when they are not below; NULL */
 	char data[];
 };
 
@@ -68,6 +69,7 @@ static int pending_complete(struct ipc_op *op, ssize_t result)
 	struct fs_pending *p = ipc_container(op, struct fs_pending, op);
 
 	fs_shared_read_remove(&p->shared);
+	fs_request_give(&p->file->fs->request, p->buffer);
 	/* Before the answer: that of a failed open frees the file. */
 	ipc_loop_free_later(p->file->fs->loop, &p->garbage, p);
 	return file_answer(p->req, p->file, op, result);
@@ -99,13 +101,15 @@ static void pending_share(struct fs_pending *p)
 
 static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op *op)
 {
-	size_t data = op->type == IPC_WRITE ? op->size : 0;
-	struct fs_pending *p = malloc(sizeof(*p) + data);
 	struct fs *fs = file->fs;
+	void *buffer = op->type == IPC_WRITE ? fs_request_take(&fs->request, op->data, op->size) : NULL;
+	size_t data = op->type == IPC_WRITE && !buffer ? op->size : 0;
+	struct fs_pending *p = malloc(sizeof(*p) + data);
 
 	if (!p) {
 		struct ipc_op failed = *op;
 
+		fs_request_give(&fs->request, buffer);
 		file_answer(req, file, &failed, ipc_op_outcome(op, -ENOMEM));
 		return;
 	}
@@ -114,9 +118,11 @@ static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op 
 	ipc_list_init(&p->op.link);
 	p->req = req;
 	p->file = file;
+	p->buffer = buffer;
 	if (data)
 		p->op.data = memcpy(p->data, op->data, data);
 	if (!fs_interrupt_watch(&p->interrupt, req, pending_interrupt)) {
+		fs_request_give(&fs->request, buffer);
 		file_answer(req, file, &p->op, ipc_op_outcome(&p->op, -EINTR));
 		ipc_loop_free_later(fs->loop, &p->garbage, p);
 		return;

@@ -95,7 +95,8 @@ static int session_requests(void *arg)
 	int n = 0;
 
 	while (n < REQUESTS_MAX) {
-		int r = fuse_session_receive_buf(fs->se, &fs->buf);
+		int r = fuse_session_receive_buf(fs->se, &fs->request.buf);
+		struct fuse_buf buf;
 
 		if (r == -EINTR)
 			continue;
@@ -104,9 +105,10 @@ static int session_requests(void *arg)
 		if (r <= 0)
 			return -1; /* unmounted */
 		if (fs->awake.fd >= 0)
-			fs_awake_count(&fs->awake, (pid_t)((const struct fuse_in_header *)fs->buf.mem)->pid);
-		fs_replay_process(fs, &fs->buf, NULL);
-		fs_replay_interrupt(fs, &fs->buf);
+			fs_awake_count(&fs->awake, (pid_t)((const struct fuse_in_header *)fs->request.buf.mem)->pid);
+		buf = fs->request.buf; /* it may be lent, and another one be there */
+		fs_replay_process(fs, &buf, NULL);
+		fs_replay_interrupt(fs, &buf);
 		n++;
 	}
 	return fuse_session_exited(fs->se) ? -1 : n;
@@ -225,7 +227,7 @@ static void session_end(struct fs *fs)
 	ipc_free(fs->ipc);
 	ipc_loop_free(fs->loop);
 	fs_inode_fini(fs);
-	free(fs->buf.mem);
+	fs_request_free(&fs->request);
 }
 
 int fs_session_run(struct fs *fs, struct fuse_args *args)

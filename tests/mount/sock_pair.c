@@ -102,3 +102,12 @@ t_test(sock_pair, a_waiting_read_that_is_short_leaves_the_rest_to_the_next)
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0);
 	cr_assert_str_eq(out, "one\ntwo!");
 }
+
+/* Blocks as large as cat makes them go from the writer's request to the reader's answer; the counters do not tell. */
+t_test(sock_pair, a_file_from_cat_to_cat_is_the_same_and_counted)
+{
+	t_check("s=$M/sock/${P}cat; head -c 9000001 /dev/urandom >in; touch $s; \n"
+		"cat in >$s & cat $s >out; wait; cmp in out\n"
+		"grep -c '^\\(in\\|out\\)_bytes=9000001$' $s@ctl; stat -c %o $s",
+		"2\n524288\n");
+}

@@ -186,7 +186,7 @@ unsigned sock_poll(struct ipc_handle *h)
 	if (r < 0)
 		return r == -EAGAIN ? 0 : POLLERR | POLLIN | POLLOUT;
 	if (s->fd >= 0)
-		return ipc_socket_poll(h, s->fd);
+		return ipc_socket_poll(h, s->fd) | (h->readable && sock_pair_has(s) ? POLLIN | POLLRDNORM : 0u);
 	events = c->fd >= 0 ? ipc_socket_poll(h, c->fd) : 0;
 	if (h->readable && !ipc_list_empty(&c->pending))
 		events |= POLLIN | POLLRDNORM;

@@ -39,6 +39,9 @@ static struct sock_chan *sock_find(struct ipc *ipc, const struct ipc_ref *ref)
 	return chan ? sock_chan(chan) : NULL;
 }
 
+/* What cat and cp take at a time: fewer requests, and fewer processes woken, for the same bytes. */
+enum { STREAM_BLOCK = 512 * 1024 };
+
 static int sock_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
 	struct sock_chan *c = sock_find(ipc, ref);
@@ -63,6 +66,8 @@ static int sock_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st
 	} else if (ref->facets.set) {
 		st->st_mode = S_IFREG | (st->st_mode & 07777);
 	}
+	if (S_ISREG(st->st_mode) && c->type == SOCK_STREAM)
+		st->st_blksize = STREAM_BLOCK;
 	return 0;
 }
 

@@ -106,6 +106,8 @@ void sock_pair_abandon(struct sock_pair *);
 /* A stream's, whether it is one of a pair or not. */
 ssize_t sock_pair_read(struct ipc_op *);
 ssize_t sock_pair_write(struct ipc_op *);
+/* Whether the other end's write waits for a read of s. */
+bool sock_pair_has(const struct sock_handle *);
 
 /* bound.c: the lines of NAME@ctl for a socket that a server has bound. */
 void sock_bound_show(const struct sock_chan *, FILE *);

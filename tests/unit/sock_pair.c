@@ -1,0 +1,144 @@
+/* Large writes to a reader that keeps up: they wait for its next read, for a moment. */
+#include "sock.h"
+
+TestSuite(sock_pair, .init = setup, .fini = teardown, .timeout = 30);
+
+enum { BLOCK = 128 * 1024, MOST = 1 << 20 };
+
+static char block[BLOCK], got[MOST];
+
+/* A stream whose reader has waited for one block, and got it. */
+static void hot_stream(struct ipc_handle **r, struct ipc_handle **w)
+{
+	struct call c = {.done = false};
+
+	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	*r = opened("x", O_RDONLY);
+	*w = opened("x", O_WRONLY);
+	cr_assert_eq(begin_read(&c, *r, BLOCK, false), IPC_WOULD_PARK);
+	cr_assert_eq(put(*w, block, BLOCK), BLOCK);
+	cr_assert_eq(finish(&c), BLOCK);
+}
+
+static ssize_t begin_write(struct call *c, struct ipc_handle *w, const char *first)
+{
+	memcpy(block, first, strlen(first));
+	c->op.data = block;
+	c->op.size = BLOCK;
+	return begin(c, w, IPC_WRITE, false);
+}
+
+/* Reads `size` bytes, whatever the pieces; the first ones are in got. */
+static void get_all(struct ipc_handle *r, size_t size)
+{
+	for (size_t n = 0; n < size;) {
+		struct call c = {.done = false};
+
+		begin_read(&c, r, size - n, false);
+		cr_assert_gt(finish(&c), 0);
+		memcpy(got + n, c.data, (size_t)c.result < sizeof(c.data) ? (size_t)c.result : sizeof(c.data));
+		n += (size_t)c.result;
+	}
+}
+
+Test(sock_pair, a_large_write_waits_for_the_read_of_a_reader_that_keeps_up)
+{
+	struct ipc_handle *r, *w;
+	struct call c = {.done = false}, read = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
+	cr_assert_eq(begin_read(&read, r, BLOCK, true), BLOCK);
+	cr_assert_arr_eq(read.data, "second", 6);
+	cr_assert(c.done);
+	cr_assert_eq(c.result, BLOCK);
+	ipc_close(r);
+	ipc_close(w);
+}
+
+Test(sock_pair, a_large_write_whose_reader_does_not_come_goes_to_the_socket)
+{
+	struct ipc_handle *r, *w;
+	struct call c = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
+	cr_assert_eq(finish(&c), BLOCK);
+	cr_assert_eq(put(w, "third", 5), 5);
+	get_all(r, BLOCK);
+	cr_assert_arr_eq(got, "second", 6);
+	expect_get(r, "third");
+	ipc_close(r);
+	ipc_close(w);
+}
+
+Test(sock_pair, a_read_that_takes_a_part_leaves_the_rest_in_order)
+{
+	struct ipc_handle *r, *w;
+	struct call c = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
+	cr_assert_eq(get(r, 3, got), 3);
+	cr_assert_arr_eq(got, "sec", 3);
+	cr_assert_not(c.done);
+	cr_assert_eq(finish(&c), BLOCK); /* nobody reads on */
+	get_all(r, BLOCK - 3);
+	cr_assert_arr_eq(got, "ond", 3);
+	ipc_close(r);
+	ipc_close(w);
+}
+
+Test(sock_pair, a_write_that_waits_can_be_read_says_poll)
+{
+	struct ipc_handle *r, *w;
+	struct call c = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(ipc_poll_for(r, POLLIN, false) & POLLIN, 0);
+	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
+	cr_assert(ipc_poll_for(r, POLLIN, false) & POLLIN);
+	get_all(r, BLOCK);
+	cr_assert(c.done);
+	ipc_close(r);
+	ipc_close(w);
+}
+
+Test(sock_pair, a_write_does_not_wait_for_a_reader_that_polls)
+{
+	struct ipc_handle *r, *w;
+	struct call c = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(ipc_poll_for(r, POLLIN, true) & POLLIN, 0);
+	cr_assert_eq(begin_write(&c, w, "second"), BLOCK);
+	get_all(r, BLOCK);
+	ipc_close(r);
+	ipc_close(w);
+}
+
+Test(sock_pair, a_write_that_waits_ends_with_its_reader)
+{
+	struct ipc_handle *r, *w;
+	struct call c = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
+	ipc_close(r);
+	cr_assert_eq(finish(&c), -EPIPE);
+	ipc_close(w);
+}
+
+Test(sock_pair, a_write_that_waits_ends_when_its_own_file_is_closed)
+{
+	struct ipc_handle *r, *w;
+	struct call c = {.done = false};
+	char buf[8];
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
+	ipc_close(w);
+	cr_assert_eq(c.result, -EBADF);
+	cr_assert_eq(get(r, 8, buf), 0);
+	ipc_close(r);
+}
