@@ -1,9 +1,13 @@
 /*
  * What a C program with hiredis makes of a queue in a Redis.
  *
- * usage: redis_queue lines COUNT SOCKET	lines a second, from one process to another; a thousand LPUSH, or RPOP,
- *are under way redis_queue trip COUNT SOCKET		nanoseconds for a message of 64 bytes to another process and
- *back: LPUSH and BRPOP
+ * usage: redis_queue lines COUNT SOCKET
+ *
+ * Lines a second, from one process to another; a thousand LPUSH, or RPOP, are under way.
+ *
+ * usage: redis_queue trip COUNT SOCKET
+ *
+ * Nanoseconds for a message of 64 bytes to another process and back: LPUSH and BRPOP.
  */
 #include <hiredis/hiredis.h>
 #include <signal.h>

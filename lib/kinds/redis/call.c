@@ -24,8 +24,45 @@ struct redis_arg redis_number(int64_t n)
 /* EVALSHA sha 1 key me number forget prefix id args... */
 enum { FIXED = 9, FEW = 32 };
 
+/* What stands before the number: prelude.lua. */
+enum { FLAG_FIRST = '0', FLAG_LOOKS = '1', FLAG_AGAIN = '2' };
+
+/* So often a call looks after what dead daemons held. */
+#define LOOKS_NS INT64_C(1000000000)
+
+static char call_flag(struct redis_channel *ch)
+{
+	int64_t now = ipc_now();
+
+	if (ch->looked && now - ch->looked < LOOKS_NS)
+		return FLAG_FIRST;
+	ch->looked = now;
+	return FLAG_LOOKS;
+}
+
+static size_t digits(size_t n)
+{
+	return n < 10 ? 1 : 1 + digits(n / 10);
+}
+
+/* As Redis's protocol has it: $LEN, the bytes, each with its line's end. */
+static size_t bulk_len(size_t n)
+{
+	return 1 + digits(n) + 2 + n + 2;
+}
+
+/* Where the flag is in the command's text. */
+static size_t flag_at(const size_t lens[static FIXED], unsigned count)
+{
+	size_t at = 1 + digits(count) + 2;
+
+	for (int i = 0; i < 5; i++)
+		at += bulk_len(lens[i]);
+	return at + 1 + digits(lens[5]) + 2;
+}
+
 /* Returns the command's text, to be freed, or NULL. */
-static char *call_format(struct redis_channel *ch, const struct redis_call *call, const struct redis_arg *args,
+static char *call_format(struct redis_channel *ch, struct redis_call *call, const struct redis_arg *args,
 			 unsigned count, size_t *len)
 {
 	const struct redis_link *rl = ch->link;
@@ -43,7 +80,7 @@ static char *call_format(struct redis_channel *ch, const struct redis_call *call
 					    forget,    rl->prefix,	  ch->id};
 
 		if (call->number) {
-			snprintf(number, sizeof(number), "%" PRIu64, call->number);
+			snprintf(number, sizeof(number), "%c%" PRIu64, call_flag(ch), call->number);
 			redis_channel_forgets(ch, forget, sizeof(forget));
 		}
 		for (unsigned i = 0; i < FIXED; i++) {
@@ -55,6 +92,7 @@ static char *call_format(struct redis_channel *ch, const struct redis_call *call
 			lens[FIXED + i] = args[i].len;
 		}
 		n = redisFormatCommandArgv(&text, (int)(FIXED + count), argv, lens);
+		call->flag_at = call->number ? flag_at(lens, FIXED + count) : 0;
 	}
 	if (many) {
 		free(argv);
@@ -117,6 +155,14 @@ static void call_leave(struct redis_call *call)
 	ch->flying--;
 	if (call->number)
 		redis_channel_answered(ch, call->number);
+}
+
+void redis_call_again(struct redis_call *call)
+{
+	call->repeats++;
+	call->asking = false;
+	if (call->flag_at)
+		call->command[call->flag_at] = FLAG_AGAIN;
 }
 
 bool redis_call_withdraw(struct redis_call *call)

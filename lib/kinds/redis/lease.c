@@ -14,6 +14,8 @@ static void renewal_done(struct redis_call *call, int err, const redisReply *rep
 	bool lost = err == 0 && (redis_reply_is_gone(reply) || redis_reply_number(redis_reply_at(reply, 0), 1) == 0);
 
 	ch->renewal = NULL;
+	if (lost)
+		ch->leased_at = 0;
 	free(call);
 	if (lost && !ipc_list_empty(&ch->leased)) {
 		ipc_list_remove(&ch->leased);
@@ -38,6 +40,11 @@ static void renew_all(struct ipc_timer *timer)
 	}
 	if (!ipc_list_empty(&rl->leased))
 		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
+}
+
+bool redis_channel_lease_ages(const struct redis_channel *ch)
+{
+	return !ch->leased_at || ipc_now() - ch->leased_at > RENEWAL_NS;
 }
 
 void redis_channel_hold(struct redis_channel *ch, int more, void (*lost)(struct redis_channel *))

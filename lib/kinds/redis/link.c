@@ -305,8 +305,10 @@ static void channel_forget(struct redis_channel *ch)
 
 	if (!last)
 		return;
-	if (release)
+	if (release) {
 		ch->was_leased = false;
+		ch->leased_at = 0;
+	}
 	last->channel = (struct redis_channel){.link = ch->link, .key_len = ch->key_len, .slot = ch->slot};
 	last->channel.key = strdup(ch->key);
 	ipc_list_append(&ch->link->channels, &last->channel.all);

@@ -60,6 +60,8 @@ struct redis_channel {
 	uint64_t *forget; /* numbers of answered calls: the server may forget their answers */
 	unsigned forgets, forget_room;
 	struct ipc_timer quiet;
+	int64_t looked;		    /* when a call last looked after what dead daemons held; 0: never */
+	int64_t leased_at;	    /* when a script last took our lease, or earlier; 0: there is none */
 	unsigned held;		    /* things of this daemon's there: while any, it has a lease */
 	struct redis_call *renewal; /* under way; NULL */
 	bool was_leased;	    /* the server has a lease of ours */
@@ -74,6 +76,8 @@ void redis_channel_fini(struct redis_channel *);
  */
 enum { REDIS_LEASE_MS = 30000 };
 void redis_channel_hold(struct redis_channel *, int more, void (*lost)(struct redis_channel *));
+/* Whether a script had better take it again. */
+bool redis_channel_lease_ages(const struct redis_channel *);
 
 struct redis_arg {
 	const char *data;
@@ -109,7 +113,7 @@ struct redis_call {
 	struct redis_flight *flight;
 	struct ipc_timer timer;
 	char *command;
-	size_t len;
+	size_t len, flag_at; /* flag_at: 0: it has none */
 	uint64_t number;
 	unsigned repeats; /* how often it was sent before */
 	bool asking;

@@ -107,7 +107,7 @@ static void node_stall(struct redis_node *node, struct redis_call *call, int64_t
 	int64_t until = ipc_now() + pause;
 
 	call_move(call, &node->again);
-	call->repeats++;
+	redis_call_again(call);
 	node->stalled = true;
 	if (until > node->stalled_until)
 		node->stalled_until = until;
@@ -143,7 +143,7 @@ static void node_failed(struct redis_node *node, struct redis_call *call, const 
 		/* It was the primary, and is no more: it is asked for again. */
 		ipc_list_remove(&call->link);
 		ipc_list_append(&node->again, &call->link);
-		call->repeats++;
+		redis_call_again(call);
 		redis_conn_again(&node->conn, false, -EROFS, reply->str);
 	} else {
 		/* Where in which script is of no use to anybody but us. */
@@ -292,8 +292,7 @@ static void node_down(struct redis_conn *c, bool was_up, int err, const char *wh
 		if (call->flight)
 			call->flight->call = NULL;
 		call->flight = NULL;
-		call->repeats++;
-		call->asking = false;
+		redis_call_again(call);
 		redis_reply_free(call->kept);
 		call->kept = NULL;
 	}

@@ -65,6 +65,8 @@ void redis_channel_answered(struct redis_channel *, uint64_t number);
 void redis_channel_quiet(struct redis_channel *);
 /* Of a hash tag. */
 uint16_t redis_slot_of(const char *tag, size_t len);
+/* It is to be sent again, and may have been executed. */
+void redis_call_again(struct redis_call *);
 /* It is over. */
 void redis_call_finish(struct redis_call *, int err, const redisReply *);
 /* Where the first node is to be looked for next. */

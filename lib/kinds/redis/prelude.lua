@@ -1,5 +1,7 @@
--- What every script finds. KEYS[1] is PREFIX{KIND/NAME}; ARGV: this daemon, the call's number or '', the numbers whose answers
--- may be forgotten, PREFIX, the object's id or ''; then the script's own, args[1] and on.
+-- What every script finds. KEYS[1] is PREFIX{KIND/NAME}; ARGV: this daemon; '' or a digit and the call's number: 0, the call is sent for the
+-- first time, 1, it also looks after what dead daemons held, 2, the same, and it may have been here before; the numbers whose answers may be
+-- forgotten, PREFIX, the object's id or ''; then the script's own, args[1] and on.
+-- Numbers that are given to call() as text ('0') spare the server a printf(3).
 --
 -- A script ends in  run = function() ... return ANSWER end.  ANSWER is kept until the daemon has it where the call has a number;
 -- return ANSWER, true  says that nothing was changed, so that it need not be kept.
@@ -10,6 +12,7 @@ local base, me, prefix, expected = KEYS[1], ARGV[1], ARGV[4], ARGV[5]
 local args = {unpack(ARGV, 6, math.min(#ARGV, 40))}
 local GONE = {'GONE'}
 local call = redis.call
+local again, looks = ARGV[2]:sub(1, 1) == '2', ARGV[2]:sub(1, 1) ~= '0'
 local run
 
 local function key(suffix) return base .. ':' .. suffix end
@@ -30,6 +33,15 @@ end
 -- What follows works where memory is out, too: the server looks at that before a script's first write, and this is none that needs any.
 -- For what takes things out, and for what has a bound of its own.
 local function needs_no_memory() call('HDEL', key 'm', '') end
+
+-- What the daemon needs no more. It comes behind the rest: see needs_no_memory().
+local function forget()
+	if ARGV[3] == '' then return end
+	local done = {}
+	for number in ARGV[3]:gmatch('%d+') do done[#done + 1] = me .. ':' .. number end
+	call('HDEL', key 'r', unpack(done))
+	ARGV[3] = ''
+end
 
 -- The daemons of a set are told, once, and are in it no more.
 local function wake(suffix, what)

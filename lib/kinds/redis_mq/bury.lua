@@ -11,7 +11,7 @@ run = function()
 	end
 	if call('ZCARD', key 'q') + call('HLEN', key 'o') >= tonumber(call('HGET', key 'm', 'maxmsg')) then return {'0'}, true end
 	local seq = call('HINCRBY', key 'm', 'seq', 1)
-	call('ZADD', key 'q', 0, args[8] .. struct.pack('>I8', FIRST + seq) .. args[9])
+	call('ZADD', key 'q', '0', args[8] .. struct.pack('>I8', FIRST + seq) .. args[9])
 	deal()
 	return {'1'}
 end

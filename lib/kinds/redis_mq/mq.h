@@ -45,6 +45,7 @@ struct rmq_take {
 	bool waits;	/* one is to be sent to us if there is none now */
 	unsigned wakes; /* of the channel, when it was sent */
 	unsigned number;
+	int64_t leases;		   /* when it was made, if it takes our lease; 0: it does not */
 	unsigned stood;		   /* since that take the server was to send one; 0: it was not */
 	struct redisReply *early;  /* what was sent to us, before the answer that there was none */
 	struct rmq_debt *received; /* of the reader's: the call tells the server */

@@ -7,36 +7,40 @@
 -- Numbers begin in the middle of what eight bytes hold.
 local FIRST = 4503599627370496
 
--- There are messages. Each reader who waits is sent one, and owes it until it is settled, ack or not; if his daemon does not hear it, he
--- waits no more: he asks again when it is back. Who only looks is woken.
-local function deal()
+-- The message is sent to the first reader who waits, who owes it until it is settled, ack or not; a reader whose daemon does not hear it
+-- waits no more: he asks again when it is back. False: there is none. Whose daemon dies is found by its lease, which who waits has.
+local function hand_over(message, delivered)
 	while true do
 		local reader = call('LPOP', key 't')
-		if not reader then break end
-		local message = call('ZRANGE', key 'q', 0, 0)[1]
-		if not message then
-			call('LPUSH', key 't', reader)
-			return
-		end
+		if not reader then return false end
 		local id, holder, number = reader:match('^(.*):(.*):(.*)$')
-		local tag = message:sub(1, 10)
-		local deliveries = struct.pack('>I4', (call('HGET', key 'd', tag) or 0) + 1)
+		local tag, deliveries = message:sub(1, 10), struct.pack('>I4', delivered + 1)
 		if publish('d:' .. id, 'p' .. holder .. number, deliveries .. message) > 0 then
-			call('ZREM', key 'q', message)
 			call('HSET', key 'o', tag, id .. holder .. deliveries .. message:sub(11))
 			call('HSET', key 'p', id .. ':' .. holder, tag .. number)
-			call('ZADD', key 'l', now() + 30000, id)
+			return true
 		end
 	end
-	if call('EXISTS', key 'q') == 1 then wake('w', 'r') end
+end
+
+-- There are messages, for readers who wait; who only looks is woken.
+local function deal()
+	while true do
+		local message = call('ZRANGE', key 'q', '0', '0')[1]
+		if not message then return end
+		if not hand_over(message, call('HGET', key 'd', message:sub(1, 10)) or 0) then break end
+		call('ZREM', key 'q', message)
+	end
+	wake('w', 'r')
 end
 
 -- There may be room: the first in line is woken, or if nobody waits who only polls. One who does not hear it (his daemon has died, or has
 -- no connection at the moment) steps aside, to key'x', and holds nobody up; he has his place again when he comes back.
 local function make_room()
+	if call('EXISTS', key 'f', key 'g') == 0 then return end
 	local room
 	while true do
-		local first = call('ZRANGE', key 'f', 0, 0, 'WITHSCORES')
+		local first = call('ZRANGE', key 'f', '0', '0', 'WITHSCORES')
 		if #first == 0 then
 			wake('g', 'w')
 			return
@@ -58,7 +62,7 @@ local function leave_line(dead)
 	end
 end
 
--- What daemons held that have not been heard of for their lease goes back, and their writers lose their places.
+-- What daemons held that have not been heard of for their lease goes back, and their readers and writers wait no more.
 local function recover()
 	local gone = expired()
 	if #gone == 0 then return end
@@ -69,13 +73,16 @@ local function recover()
 		local tag, value = owed[i], owed[i + 1]
 		if dead[value:sub(1, 16)] then
 			local deliveries = struct.unpack('>I4', value:sub(25, 28))
-			call('ZADD', key 'q', 0, tag .. value:sub(29))
+			call('ZADD', key 'q', '0', tag .. value:sub(29))
 			call('HSET', key 'd', tag, deliveries)
 			call('HDEL', key 'o', tag)
 			back = true
 		end
 	end
 	leave_line(dead)
+	for _, reader in ipairs(call('LRANGE', key 't', 0, -1)) do
+		if dead[reader:match('^[^:]*')] then call('LREM', key 't', 0, reader) end
+	end
 	for _, reader in ipairs(call('HKEYS', key 'p')) do
 		if dead[reader:match('^[^:]*')] then call('HDEL', key 'p', reader) end
 	end

@@ -10,7 +10,7 @@ run = function()
 	call('HDEL', key 'p', reader)
 	if owed and owed:sub(1, #me + #args[1]) == me .. args[1] then
 		call('HDEL', key 'o', tag)
-		call('ZADD', key 'q', 0, tag .. owed:sub(29))
+		call('ZADD', key 'q', '0', tag .. owed:sub(29))
 		deal()
 	end
 	return {1}

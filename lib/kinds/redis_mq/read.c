@@ -16,7 +16,7 @@
 REDIS_SCRIPT(mq_take);
 
 /* So many messages at most in one answer. */
-enum { TAKE_MAX = 4000, TAKE_ARGS = 8 };
+enum { TAKE_MAX = 4000, TAKE_ARGS = 9 };
 
 /* --- taking --- */
 
@@ -118,6 +118,9 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 		r->answered = t->number;
 	if (r && err)
 		r->read_error = err;
+	/* For who waits, and for what is owed. */
+	if (!err && t->leases && (reply->elements == 1 ? t->waits : t->owes))
+		q->redis.channel.leased_at = t->leases;
 	if (err && err != -ENOTCONN)
 		rmq_quit_take(t);
 	else if (!err && reply->elements == 1)
@@ -166,6 +169,7 @@ static char *take_args(struct rmq_take *t, const struct ipc_op *op, struct redis
 	tags = rmq_settle_tags(r, &args[6].len);
 	args[6].data = tags ? tags : "";
 	args[7] = r->standing ? redis_number(r->standing) : redis_text("");
+	args[8] = redis_text(t->leases ? "1" : "");
 	return tags;
 }
 
@@ -187,6 +191,7 @@ static int take_start(struct ipc_op *op)
 	t->wakes = q->waiters[IPC_IN].wakes;
 	t->holder = r->holder;
 	t->number = r->takes + 1;
+	t->leases = redis_channel_lease_ages(&q->redis.channel) ? ipc_now() : 0;
 	rmq_settle_now(q); /* what he has given back is not his any more */
 	tags = take_args(t, op, args);
 	err = redis_call_start(&q->redis.channel, &t->call, &redis_script_mq_take, args, TAKE_ARGS, take_done);

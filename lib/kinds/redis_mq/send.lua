@@ -15,23 +15,29 @@ end
 run = function()
 	local m = call('HMGET', key 'm', 'id', 'maxmsg')
 	if m[1] ~= expected then return GONE end
-	recover()
+	if looks then recover() end
 	local ticket, follows, prio, first = args[1], args[2] == '1', args[3], 9
 	local count = #ARGV - first + 1
-	local room = m[2] - call('ZCARD', key 'q') - call('HLEN', key 'o')
-	local place = place_of(ticket)
-	local before = place or call('ZCARD', key 'f')
+	local waiting = call('ZCARD', key 'q')
+	local room = m[2] - waiting - call('HLEN', key 'o')
+	local place, before = nil, 0
+	if call('EXISTS', key 'f', key 'x') > 0 then
+		place = place_of(ticket)
+		before = place or call('ZCARD', key 'f')
+	end
 	local n = math.max(0, math.min(room, count))
 	if before > 0 or (follows and place) then n = 0 end
 	if n > 0 then
-		local seq = call('HINCRBY', key 'm', 'seq', n) - n
+		local seq = call('HINCRBY', key 'm', 'seq', n == 1 and '1' or n) - n
 		local add = {}
 		for i = 1, n do
-			add[2 * i - 1] = 0
+			add[2 * i - 1] = '0'
 			add[2 * i] = prio .. struct.pack('>I8', FIRST + seq + i) .. ARGV[first + i - 1]
 		end
-		for i = 1, 2 * n, 2000 do call('ZADD', key 'q', unpack(add, i, math.min(i + 1999, 2 * n))) end
-		deal()
+		if n > 1 or waiting > 0 or not hand_over(add[2], 0) then
+			for i = 1, 2 * n, 2000 do call('ZADD', key 'q', unpack(add, i, math.min(i + 1999, 2 * n))) end
+			deal()
+		end
 	end
 	if n == count and place then
 		call('ZREM', key 'f', ticket)

@@ -22,7 +22,7 @@ run = function()
 				call('HSET', key 'd', tag, deliveries)
 			end
 			if deliveries ~= '' then
-				call('ZADD', key 'q', 0, tag .. owed:sub(#me + #holder + 5))
+				call('ZADD', key 'q', '0', tag .. owed:sub(#me + #holder + 5))
 				back = true
 			end
 		end
