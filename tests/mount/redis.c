@@ -43,17 +43,6 @@ void redis_again(struct redis *r)
 	t_await(answers(r));
 }
 
-struct redis redis_start(const char *options)
-{
-	struct redis r = {.options = options};
-
-	find_server();
-	snprintf(r.socket, sizeof(r.socket), "%s/redis.sock", t_scratch());
-	setenv("S", r.socket, 1);
-	redis_again(&r);
-	return r;
-}
-
 static bool port_is_free(int port)
 {
 	struct sockaddr_in at = {
@@ -76,6 +65,18 @@ static int port_find(void)
 		last++;
 	} while (!port_is_free(last) || !port_is_free(last + 10000));
 	return last;
+}
+
+struct redis redis_start(const char *options)
+{
+	struct redis r = {.options = options};
+
+	find_server();
+	r.port = port_find();
+	snprintf(r.socket, sizeof(r.socket), "%s/redis.sock", t_scratch());
+	setenv("S", r.socket, 1);
+	redis_again(&r);
+	return r;
 }
 
 static struct redis on_port(const char *name, const char *options)
@@ -150,7 +151,10 @@ void redis_await_empty(const struct redis *r)
 
 struct t_mount *redis_mount(const struct redis *r, const char *name, const char *option)
 {
-	return redis_mount_at(r->socket, name, option);
+	static unsigned mounts;
+	bool on_port = r->port && mounts++ % 2;
+
+	return redis_mount_at(on_port ? t_format("127.0.0.1:%d", r->port) : r->socket, name, option);
 }
 
 struct t_mount *redis_mount_at(const char *address, const char *name, const char *option)

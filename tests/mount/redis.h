@@ -1,7 +1,8 @@
 /*
- * A Redis of the test's own, on a socket in its scratch directory, and mounts over it. It keeps what it acknowledged
- * (appendfsync always), so that it can be killed and started again. Scripts have $S, its socket; $A and $B are theirs
- * to set: redis_mount(). Several of them, on ports of 127.0.0.1 too, are for Sentinel and Cluster.
+ * A Redis of the test's own, on a socket in its scratch directory and on a port of 127.0.0.1, and mounts over it. It
+ * keeps what it acknowledged (appendfsync always), so that it can be killed and started again. Scripts have $S, its
+ * socket; $A and $B are theirs to set: redis_mount(). Several of them, on ports of 127.0.0.1 too, are for Sentinel and
+ * Cluster.
  */
 #ifndef TESTS_REDIS_H
 #define TESTS_REDIS_H
@@ -28,7 +29,8 @@ void redis_again(struct redis *);
 struct redis redis_proxy(const struct redis *);
 void redis_cut(struct redis *proxy);
 void redis_mend(struct redis *proxy);
-/* A mount over it, whose directory is $NAME for scripts. option: one more, or NULL. */
+/* A mount over it, the first on its socket, the second on its port, and so on; its directory is $NAME for scripts.
+ * option: one more, or NULL. */
 struct t_mount *redis_mount(const struct redis *, const char *name, const char *option);
 /* The same, found at that address (redis=). */
 struct t_mount *redis_mount_at(const char *address, const char *name, const char *option);

@@ -66,6 +66,27 @@ t_test_bare(redis_ack, a_batch_is_settled_by_the_next)
 		"3000\nmessages=0\nowed=0\n");
 }
 
+/* What a call has brought may be more than a read has room for; then the next makes none. */
+t_test_bare(redis_ack, a_batch_is_settled_by_the_call_that_takes_the_next)
+{
+	char jobs[8192];
+	long calls, most = 0;
+	int fd;
+
+	make_with(3000);
+	fd = t_open(t_path(b, "mq/q@lines,ack,batch,drain"), O_RDONLY);
+	calls = scripts_called();
+	for (int i = 1; read(fd, jobs, sizeof(jobs)) > 0; i++) {
+		long owed = strtol(redis_say(&server, "HLEN 'ipcfs:{mq/q}:o'"), NULL, 10);
+
+		most = owed > most ? owed : most;
+		cr_assert_leq(scripts_called(), calls + i);
+	}
+	cr_assert(most > 500 && most < 2000, "%ld", most);
+	cr_assert_str_eq(redis_say(&server, "HLEN 'ipcfs:{mq/q}:o'"), "0\n");
+	close(fd);
+}
+
 t_test_bare(redis_ack, a_lease_takes_the_job_from_a_reader_that_hangs)
 {
 	char *out;
