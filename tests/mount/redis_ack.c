@@ -66,7 +66,7 @@ t_test_bare(redis_ack, a_batch_is_settled_by_the_next)
 		"3000\nmessages=0\nowed=0\n");
 }
 
-/* What a call has brought may be more than a read has room for; then the next makes none. */
+/* A call brings no more than one read hands over, so that the next read settles it by its own. */
 t_test_bare(redis_ack, a_batch_is_settled_by_the_call_that_takes_the_next)
 {
 	char jobs[8192];

@@ -16,7 +16,7 @@
 REDIS_SCRIPT(mq_take);
 
 /* So many messages at most in one answer. */
-enum { TAKE_MAX = 4000, TAKE_ARGS = 9 };
+enum { TAKE_MAX = 4000, TAKE_ARGS = 10 };
 
 /* --- taking --- */
 
@@ -134,6 +134,12 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 	take_end(t, !err);
 }
 
+/* What framing adds to a message at most. */
+static size_t framing_most(const struct ipc_handle *h)
+{
+	return ipc_message_at(h) + (ipc_frame_delim(h, -1) >= 0 ? IPC_DELIM_MAX : 0);
+}
+
 /* How many messages, and bytes of them, the read has room for. */
 static void take_measure(const struct ipc_op *op, int64_t *count, int64_t *bytes)
 {
@@ -170,6 +176,7 @@ static char *take_args(struct rmq_take *t, const struct ipc_op *op, struct redis
 	args[6].data = tags ? tags : "";
 	args[7] = r->standing ? redis_number(r->standing) : redis_text("");
 	args[8] = redis_text(t->leases ? "1" : "");
+	args[9] = redis_number((int64_t)framing_most(&r->h));
 	return tags;
 }
 
@@ -265,9 +272,10 @@ static ssize_t hand_over(struct ipc_op *op, const redisReply *e, char *to, int d
 	return (ssize_t)framed;
 }
 
-static size_t framed_most(const redisReply *e)
+/* As take.lua counts, so that a call brings no more than one read hands over. */
+static size_t framed_most(const struct ipc_handle *h, const redisReply *e)
 {
-	return e->len + IPC_META_MAX + IPC_DELIM_MAX;
+	return e->len - (h->owing ? RMQ_COUNT : 0) - RMQ_TAG + framing_most(h);
 }
 
 static ssize_t read_arrived(struct ipc_op *op)
@@ -276,22 +284,22 @@ static ssize_t read_arrived(struct ipc_op *op)
 	struct rmq_arrived *a = &r->arrived;
 	bool several = ipc_message_several(op);
 	int delim = ipc_frame_delim(&r->h, -1);
-	size_t room = 0, len = 0;
+	size_t first, room, len = 0;
 	char *buf;
 
 	a->given = a->next;
-	room = framed_most(a->reply->element[a->next]) + op->size;
+	first = framed_most(&r->h, a->reply->element[a->next]);
+	room = first + op->size;
 	buf = ipc_scratch(r->h.ipc, room);
 	/* The rest of one that is longer than the read must have its place before it is handed over. */
-	if (!buf || (framed_most(a->reply->element[a->next]) > op->size &&
-		     !ipc_keep_reserve(&r->h, framed_most(a->reply->element[a->next]))))
+	if (!buf || (first > op->size && !ipc_keep_reserve(&r->h, first)))
 		return -ENOMEM;
 	op->data = buf;
 	do {
 		const redisReply *e = a->reply->element[a->next];
 		ssize_t n;
 
-		if (len && len + framed_most(e) > op->size)
+		if (len && len + framed_most(&r->h, e) > op->size)
 			break;
 		n = hand_over(op, e, buf + len, delim);
 		if (n < 0)

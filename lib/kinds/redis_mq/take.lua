@@ -1,7 +1,7 @@
 -- A reader's next messages. args: how many at most, how many bytes at most (one always), the holder's number, 1 where they are to be owed;
 -- where there is none, '' or 'wake': his daemon is to be woken, or this call's number: he is to be sent one; 1 where others wait beside him;
--- the tags of what he owed, and is done; the number of an earlier call by which he waits, or ''; and 1 where the daemon's lease is to be
--- taken again.
+-- the tags of what he owed, and is done; the number of an earlier call by which he waits, or ''; 1 where the daemon's lease is to be taken
+-- again; how many bytes a reader's framing adds to each at most.
 -- {how many are left, message, ...}, each behind the two bytes of its priority and eight of its number; owed ones behind four more
 -- of how often they were delivered. What waits is woken by "r", or has it sent.
 local FIRST_TIME = struct.pack('>I4', 1)
@@ -52,7 +52,7 @@ end
 
 run = function()
 	if call('HGET', key 'm', 'id') ~= expected then return GONE end
-	local count, bytes, holder, owes, waits, tags = tonumber(args[1]), tonumber(args[2]), args[3], args[4] == '1', args[5], args[7]
+	local count, bytes, holder, owes, waits, tags, framing = tonumber(args[1]), tonumber(args[2]), args[3], args[4] == '1', args[5], args[7], tonumber(args[10])
 	local reader, fresh = me .. ':' .. holder, args[9] == '1'
 	local sent = call('HGET', key 'p', reader)
 	if tags ~= '' then sent = settle(reader, holder, tags, sent) end
@@ -79,7 +79,7 @@ run = function()
 	local n = 0
 	answer = {0}
 	for _, message in ipairs(found) do
-		bytes = bytes - #message + 10
+		bytes = bytes - #message + 10 - framing
 		if n > 0 and bytes < 0 then break end
 		n = n + 1
 		answer[n + 1] = message
