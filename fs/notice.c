@@ -182,22 +182,13 @@ static void notices_go_on(struct fs *fs)
 	}
 }
 
-/*
- * In these directories other helpers open and connect by name. One that waits for the directory's lock, which a notice
- * has, would keep /dev/fuse open when the daemon is killed, and then nothing ends the notice, nor the daemon.
- */
-static bool notice_may_block(const struct ipc_kind *kind)
-{
-	return strcmp(ipc_kind_name(kind), "pipe") == 0 || strcmp(ipc_kind_name(kind), "sock") == 0;
-}
-
 uint64_t fs_notice(struct fs *fs, const struct ipc_kind *kind, const char *name, bool gone)
 {
 	struct fs_notices *all = &fs->notices;
 	size_t dir = strlen(fs->opt.mountpoint) + strlen("/") + strlen(ipc_kind_name(kind)) + 1;
 	struct fs_notice *n;
 
-	if (!all->pool || !fs->mount_number || all->count >= NOTICES_MAX || notice_may_block(kind))
+	if (!all->pool || !fs->mount_number || all->count >= NOTICES_MAX)
 		return 0;
 	n = calloc(1, sizeof(*n) + dir + strlen(name) + 1);
 	if (!n)

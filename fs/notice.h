@@ -6,7 +6,7 @@
  * - of what others make and remove beside the mount: mq_open(3), shm_open(3), sem_open(3);
  * and of `echo x > jobs@lines` it tells the name with its facets, where jobs is what is new.
  *
- * So, but for pipes and sockets (notice.c says why), a helper's thread makes the name through the mount, or removes it:
+ * So a helper's thread makes the name through the mount, or removes it:
  * its LOOKUP finds what it needs for that, its MKNOD or UNLINK succeeds, and nothing comes of it but the kernel's word
  * to the watchers. The notices are given one after another, in the order in which things happened. Who makes a name by
  * open(2) waits for its notice, where he holds no lock of the directory: so the watchers hear that a name was made
