@@ -290,10 +290,11 @@ soak: ## all kinds at once among signals and kills for SECONDS (60), and JOBS (1
 	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak_jobs.py $(JOBS)
 
 .PHONY: soak-redis
-soak-redis: ## JOBS (100000) with ack in a Redis, over four mounts; workers, daemons and the Redis are killed
+soak-redis: ## JOBS (100000) with ack in a Redis, over four mounts, among kills; then connections cut at bytes all over each operation
 	@$(SUBMAKE) deps-test
 	@$(SUBMAKE) all
 	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/soak_redis.py $(JOBS)
+	@IPCFS=$(abspath $(B)/ipcfs) python3 -B tests/redis_cuts.py 100
 
 SECONDS_EACH ?= 60
 
