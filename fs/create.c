@@ -118,6 +118,16 @@ static bool create_is_for_kernel(const struct creating *c, bool narrow)
 	return !S_ISLNK(mode) || !c->made || !(narrow || (c->fi->flags & O_NOFOLLOW));
 }
 
+/* The kernel opens a FIFO after us, by the mode that it finds: there the owner keeps what he needs for his own open. */
+static bool create_stays_wide(const struct creating *c)
+{
+	struct ipc_cred cred = fs_cred(c->req);
+	struct stat narrow = c->st;
+
+	narrow.st_mode = S_IFIFO | c->mode;
+	return S_ISFIFO(c->st.st_mode) && !(c->fi->flags & O_EXCL) && !fs_may_open(&cred, &narrow, c->fi->flags);
+}
+
 /* Makes a channel and opens it. */
 static int create_open(struct creating *c)
 {
@@ -136,6 +146,7 @@ static int create_open(struct creating *c)
 		r = fs_create_exists(fs, &cred, c->ref, c->fi->flags);
 	if (r == 0)
 		r = ipc_stat(fs->ipc, &cred, c->ref, &c->st);
+	narrow = narrow && !create_stays_wide(c);
 	if (r == 0 && create_is_for_kernel(c, narrow))
 		r = -ESTALE;
 	if (r == 0)

@@ -60,6 +60,20 @@ t_test_bare(programs_use, shm_is_made_read_only_and_written_by_its_maker)
 	cr_expect_str_eq(t_read(path), "hi");
 }
 
+/* The kernel opens it, by the mode that it finds. */
+t_test_bare(programs_use, pipe_is_made_read_only_and_written_by_its_maker)
+{
+	const char *shared = geteuid() == 0 ? "-oallow_other" : NULL;
+	struct t_mount *m = t_mount_start(shared, NULL);
+	char *path = t_path(m, "pipe/p");
+	struct stat st;
+
+	cr_expect_eq(t_wait_exit(t_fork(make_read_only, path), 5000, NULL), 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect(S_ISFIFO(st.st_mode));
+	cr_expect_eq(st.st_mode & 0777, 0644u);
+}
+
 t_test(programs_use, inode_flags_are_enotty)
 {
 	int flags, fd = open(t_path(M, "mq/%s", t_name("q")), O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0600);
