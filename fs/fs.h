@@ -37,7 +37,7 @@ enum { FS_LATENCY_ANY = -1, FS_LATENCY_DEFAULT = -2 };
 enum { FS_KINDS_MAX = 16 };
 
 struct fs_options {
-	bool foreground, help, version;
+	bool foreground, help, list, version;
 	bool shared; /* allow_other */
 	char *mountpoint;
 	char *kinds;	   /* the first of them; NULL: all */
@@ -305,6 +305,12 @@ void fs_mounted_end(struct fs *);
 /* kinds.c. add: whether it is the name of a kind. take: the first one. */
 bool fs_kinds_add(struct fs_options *, const char *name);
 int fs_kinds_take(struct fs_options *);
+
+/* usage.c: --help; and --options, a row of each mount option for programs: ipc_option_row(). */
+void fs_usage_help(FILE *out);
+void fs_usage_rows(FILE *out);
+/* How long to poll for the next request before sleeping. Longer than a request and its caller's way to the next. */
+#define FS_SPIN_DEFAULT "50us"
 
 /* redis.c: one more place: redis= may be given several times; and what ipc_new() takes. 0, or -1 with a complaint. */
 int fs_redis_add(struct fs_options *, const char *place);

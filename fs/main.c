@@ -11,9 +11,6 @@
 #include "inherit.h"
 #include "mount_options.h"
 
-/* How long to poll for the next request before sleeping. Longer than a request and its caller's way to the next. */
-#define SPIN_DEFAULT "50us"
-
 #define OPTION(text, field)                                                                                            \
 	{                                                                                                              \
 		text, offsetof(struct fs_options, field), 1                                                            \
@@ -27,6 +24,7 @@ static const struct fuse_opt options[] = {
 	OPTION("debug", foreground),
 	OPTION("-h", help),
 	OPTION("--help", help),
+	OPTION("--options", list),
 	OPTION("-V", version),
 	OPTION("--version", version),
 	OPTION("allow_other", shared),
@@ -45,47 +43,6 @@ static const struct fuse_opt options[] = {
 	FUSE_OPT_KEY("allow_other", FUSE_OPT_KEY_KEEP),
 	FUSE_OPT_END,
 };
-
-static const char usage[] =
-	"usage: ipcfs [options] [MOUNTPOINT]\n"
-	"\n"
-	"Mounts a directory in which every IPC channel is a file: %s.\n"
-	"MOUNTPOINT is $XDG_RUNTIME_DIR/ipc (root's: /run/ipc; else ~/ipcfs) unless given, and printed then.\n"
-	"MOUNTPOINT/README shows how to use them, MOUNTPOINT/errors why something was refused.\n"
-	"\n"
-	"  -f                     stay in the foreground\n"
-	"  -d                     the same, and print every request\n"
-	"  -h, --help             this text\n"
-	"  -V, --version          version numbers\n"
-	"  -o OPTION[,OPTION...]  mount options; those of mount.fuse3(8), and:\n"
-	"     allow_other         let other users in, each with the rights of their own native calls\n"
-	"     prefix=P            only kernel objects whose names begin with P, which is not shown\n"
-	"     kinds=K[,K...]      only these kinds of channels\n"
-	"     redis=ADDR          channels that many machines share, in the Redis at HOST[:PORT] or at the path of a\n"
-	"                         Unix socket; sentinels or nodes of a cluster: once for each\n"
-	"     max_handles=N       open channels of one user (default 65536; 0: no limit)\n"
-	"     max_parked=N        operations of one user that wait (default 65536)\n"
-	"     max_channels=N      pipes, sockets and broadcasts of one user (default 65536)\n"
-	"     max_bytes=BYTES     that the daemon holds for one user (default 1G)\n"
-	"     walkers=refuse      what lists channels and opens or removes what it finds is refused (the default);\n"
-	"                         strict: also for a minute after it has listed; allow: it may\n"
-	"     spin=TIME           keep polling for so long after a request (default " SPIN_DEFAULT "; 0: never)\n"
-	"     cpu_latency=TIME    as root: while many requests come, no processor may take longer to wake; 0: none sleeps\n"
-	"                         (the default on virtual machines of up to 4 processors); any: they may\n";
-
-static const char usage_end[] = "\n"
-				"In /etc/fstab:  ipcfs /ipc fuse.ipcfs allow_other 0 0\n"
-				"To end it:      fusermount3 -u MOUNTPOINT, or umount\n";
-
-static void show_usage(void)
-{
-	char kinds[IPC_KINDS_TEXT];
-
-	printf(usage, ipc_kinds_text(ipc_kinds, kinds));
-	ipc_options_help(ipc_kinds, NULL, stdout);
-	ipc_options_help(ipc_redis_kinds, ipc_kinds, stdout);
-	fputs(usage_end, stdout);
-}
 
 static int take_place(struct fs_options *opt, const char *place)
 {
@@ -186,7 +143,7 @@ static int take_walkers(struct fs_options *opt)
 
 static int take_values(struct fs_options *opt)
 {
-	const char *spin = opt->spin ? opt->spin : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_DEFAULT : "0";
+	const char *spin = opt->spin ? opt->spin : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? FS_SPIN_DEFAULT : "0";
 
 	if (take_quota(opt) < 0)
 		return -1;
@@ -262,8 +219,11 @@ int main(int argc, char **argv)
 	args.argc = fs_mount_helper_arguments(argc, argv, &fake);
 	if (fuse_opt_parse(&args, &fs.opt, options, take_argument) < 0)
 		goto out;
-	if (fs.opt.help) {
-		show_usage();
+	if (fs.opt.help || fs.opt.list) {
+		if (fs.opt.help)
+			fs_usage_help(stdout);
+		else
+			fs_usage_rows(stdout);
 		status = 0;
 		goto out;
 	}

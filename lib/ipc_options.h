@@ -44,6 +44,7 @@ struct ipc_option {
 	const char *name;
 	const char *value; /* what stands for the value in --help: "N"; NULL: it takes none */
 	const char *help;  /* of --help: a line, or several with newlines between */
+	const char *words; /* values that a shell offers: "a b" or "a, b"; "/": paths of files. Or NULL: none */
 	/* 0, or -EINVAL with a line in why that says what is needed. Or NULL: any value will do. */
 	int (*check)(const struct ipc_options *, const char *value, char *why, size_t size);
 };
@@ -52,7 +53,13 @@ struct ipc_option {
 const struct ipc_option *ipc_option_find(const struct ipc_kind *const *kinds, const char *text);
 /* Checks of_kinds: 0, or -EINVAL with a line in why. What no kind declares is passed over. */
 int ipc_options_check(const struct ipc_options *, const struct ipc_kind *const *kinds, char *why, size_t size);
-/* The kinds' lines of --help; without those that the kinds in `told` declare too, if that is not NULL. */
-void ipc_options_help(const struct ipc_kind *const *kinds, const struct ipc_kind *const *told, FILE *out);
+/* The option's lines of --help. */
+void ipc_option_help(const struct ipc_option *, FILE *out);
+/* The same for programs that complete a command line: name (with '=' if it has a value), words (spaces between)
+ * and help, tabs between. */
+void ipc_option_row(const struct ipc_option *, FILE *out);
+/* Each option of the kinds, once; without those that the kinds in `told` declare too, if that is not NULL. */
+void ipc_options_each(const struct ipc_kind *const *kinds, const struct ipc_kind *const *told,
+		      void (*each)(const struct ipc_option *, FILE *out), FILE *out);
 
 #endif

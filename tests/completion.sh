@@ -8,7 +8,9 @@ failed=0
 passed=0
 dir=$(mktemp -d) || exit 1
 M=$dir/mnt
-export M files
+# Completion asks the program that is called.
+PATH=${IPCFS%/*}:$PATH
+export M files PATH
 
 cleanup() {
 	trap - EXIT HUP INT TERM
@@ -65,7 +67,8 @@ for option in $options; do
 	failed=$((failed + 1))
 	echo "completion: ipcfs(1) does not have -o $option" >&2
 done
-for kind in $(sed -n 's/^KIND(\(.*\))$/\1/p' lib/kinds/kinds.list); do
+kinds=$(sed -n 's/^KIND(\(.*\))$/\1/p' lib/kinds/kinds.list)
+for kind in $kinds; do
 	grep -q "^.Ss $kind\$" "${IPCFS%/*}/ipcfs.7" && continue
 	failed=$((failed + 1))
 	echo "completion: ipcfs(7) has no part for $kind: lib/kinds/$kind.7, or $kind.7 in its folder" >&2
@@ -76,6 +79,8 @@ offers 'ipcfs -' -f -d --help --version -o
 offers 'ipcfs -o net,wal' walkers
 offers 'ipcfs -o net,walkers=' refuse strict allow
 offers 'ipcfs -o kinds=' mq bcast
+offers 'ipcfs -o mq_framing=' message lines
+offers 'ipcfs -o redis_prefix=' ipcfs:
 offers 'ipcfs -o redis' redis redis_prefix redis_user redis_password_file redis_replicas redis_sentinel
 offers "ipcfs $dir/so" some
 offers 'ipcfs-top -' -b -d -n --help --version

@@ -15,34 +15,24 @@ _ipcfs_reply()
 	if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; fi
 }
 
+# The rows of ipcfs --options: NAME= TAB WORD WORD... TAB what it does.
 _ipcfs_options()
 {
-	local kinds=(pipe shm mq sock net sem bcast sig) last=${cur##*,} before='' list=()
+	local last=${cur##*,} before='' list=(ro nosuid nodev noexec noatime allow_root auto_unmount) name words word
 	[[ $cur == *,* ]] && before=${cur%,*},
+	[[ $last == *=* ]] && list=()
 
-	case $last in
-	kinds=*) list=("${kinds[@]/#/kinds=}") ;;
-	mq_framing=*) list=(mq_framing=message mq_framing=lines) ;;
-	walkers=*) list=(walkers=refuse walkers=strict walkers=allow) ;;
-	cpu_latency=*) list=(cpu_latency=0 cpu_latency=10us cpu_latency=any) ;;
-	spin=*) list=(spin=0 spin=50us spin=1ms) ;;
-	max_handles=* | max_parked=* | max_channels=*) list=("${last%%=*}=65536" "${last%%=*}=0") ;;
-	max_bytes=*) list=(max_bytes=1G max_bytes=0) ;;
-	mq_maxmsg=*) list=(mq_maxmsg=10) ;;
-	mq_msgsize=*) list=(mq_msgsize=8K) ;;
-	redis=*) list=(redis=127.0.0.1 redis=/run/redis/redis.sock) ;;
-	redis_prefix=*) list=(redis_prefix=ipcfs:) ;;
-	redis_replicas=*) list=(redis_replicas=0 redis_replicas=1) ;;
-	redis_password_file=*) mapfile -t list < <(compgen -f -P redis_password_file= -- "${last#*=}") ;;
-	*)
-		list=(allow_other net prefix= kinds= mq_maxmsg= mq_msgsize= mq_framing= max_handles= max_parked=
-			max_channels= max_bytes= walkers= spin= cpu_latency= redis= redis_prefix= redis_user=
-			redis_password_file= redis_replicas= redis_sentinel= ro nosuid nodev noexec noatime allow_root
-			auto_unmount)
-		# kinds=mq,bcast: the list goes on behind a comma.
-		[[ $before =~ (^|,)kinds=[a-z,]*$ ]] && list+=("${kinds[@]}")
-		;;
-	esac
+	while IFS=$'\x1f' read -r name words _; do
+		if [[ $last != *=* ]]; then
+			list+=("$name")
+			# kinds=mq,bcast: the list goes on behind a comma.
+			[[ $name == kinds= && $before =~ (^|,)kinds=[a-z,]*$ ]] && for word in $words; do list+=("$word"); done
+		elif [[ $last == "$name"* && $words == / ]]; then
+			mapfile -t list < <(compgen -f -P "$name" -- "${last#*=}")
+		elif [[ $last == "$name"* ]]; then
+			for word in $words; do list+=("$name$word"); done
+		fi
+	done < <("$program" --options 2>/dev/null | tr '\t' '\37')
 	_ipcfs_reply "${list[@]/#/$before}"
 }
 
@@ -67,8 +57,10 @@ _ipcfs_words()
 
 _ipcfs()
 {
-	local cur prev
+	local cur prev program
 	_ipcfs_words
+	# As in the command line: ipcfs, build/ipcfs.
+	program=${COMP_LINE%%[[:space:]]*}
 	case $prev:$cur in
 	-o:*) _ipcfs_options ;;
 	*:-*) _ipcfs_reply -f -d -o -h --help -V --version ;;

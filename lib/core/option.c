@@ -67,7 +67,7 @@ int ipc_options_check(const struct ipc_options *options, const struct ipc_kind *
 	return 0;
 }
 
-static void option_help(const struct ipc_option *option, FILE *out)
+void ipc_option_help(const struct ipc_option *option, FILE *out)
 {
 	const char *line = option->help;
 	int used = fprintf(out, "%*s%s%s%s", NAME_COLUMN, "", option->name, option->value ? "=" : "",
@@ -88,7 +88,17 @@ static void option_help(const struct ipc_option *option, FILE *out)
 	}
 }
 
-void ipc_options_help(const struct ipc_kind *const *kinds, const struct ipc_kind *const *told, FILE *out)
+void ipc_option_row(const struct ipc_option *option, FILE *out)
+{
+	fprintf(out, "%s%s\t", option->name, option->value ? "=" : "");
+	for (const char *c = option->words; c && *c; c++)
+		if (*c != ',')
+			fputc(*c, out);
+	fprintf(out, "\t%.*s\n", (int)strcspn(option->help, "\n"), option->help);
+}
+
+void ipc_options_each(const struct ipc_kind *const *kinds, const struct ipc_kind *const *told,
+		      void (*each)(const struct ipc_option *, FILE *out), FILE *out)
 {
 	for (const struct ipc_kind *const *kind = kinds; *kind; kind++)
 		for (const struct ipc_option *const *o = (*kind)->options; o && *o; o++) {
@@ -98,7 +108,7 @@ void ipc_options_help(const struct ipc_kind *const *kinds, const struct ipc_kind
 			while (*first != *kind && kind_option(*first, (*o)->name) != *o)
 				first++;
 			if (*first == *kind && !(told && ipc_option_find(told, (*o)->name)))
-				option_help(*o, out);
+				each(*o, out);
 		}
 }
 

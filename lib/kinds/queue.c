@@ -25,18 +25,21 @@ const struct ipc_option ipc_queue_maxmsg = {
 	.name = "mq_maxmsg",
 	.value = "N",
 	.help = "messages that a new queue holds, unless @maxmsg says otherwise",
+	.words = "10",
 	.check = number_check,
 };
 const struct ipc_option ipc_queue_msgsize = {
 	.name = "mq_msgsize",
 	.value = "BYTES",
 	.help = "longest message of a new queue, unless @msgsize says otherwise",
+	.words = "8K",
 	.check = number_check,
 };
 const struct ipc_option ipc_queue_framing = {
 	.name = "mq_framing",
 	.value = "message",
 	.help = "a write is a message (the default); lines: a line is one",
+	.words = "message lines",
 	.check = framing_check,
 };
 

@@ -14,7 +14,8 @@ static int small_check(const struct ipc_options *options, const char *value, cha
 	return ipc_option_check_number(value, 1, 9, why, size);
 }
 
-static const struct ipc_option small = {.name = "small", .value = "N", .help = "one\ntwo", .check = small_check};
+static const struct ipc_option small = {
+	.name = "small", .value = "N", .help = "one\ntwo", .words = "1, 5", .check = small_check};
 static const struct ipc_option flag = {.name = "flag", .help = "yes"};
 static const struct ipc_option *const both[] = {&small, &flag, NULL}, *const one[] = {&flag, NULL};
 static const struct ipc_kind one_kind = {.name = "first", .options = both},
@@ -81,12 +82,25 @@ Test(option, of_two_kinds_is_told_once)
 	struct ipc_text text;
 	FILE *out = ipc_text_open(&text);
 
-	ipc_options_help(kinds, NULL, out);
-	ipc_options_help(others, kinds, out);
+	ipc_options_each(kinds, NULL, ipc_option_help, out);
+	ipc_options_each(others, kinds, ipc_option_help, out);
 	fputc('\0', out);
 	cr_assert_eq(ipc_text_close(&text), 0);
 	cr_assert_str_eq(text.data, "     small=N             one\n"
 				    "                         two\n"
 				    "     flag                yes\n");
+	free(text.data);
+}
+
+Test(option, is_a_row_for_programs)
+{
+	struct ipc_text text;
+	FILE *out = ipc_text_open(&text);
+
+	ipc_options_each(kinds, NULL, ipc_option_row, out);
+	fputc('\0', out);
+	cr_assert_eq(ipc_text_close(&text), 0);
+	cr_assert_str_eq(text.data, "small=\t1 5\tone\n"
+				    "flag\t\tyes\n");
 	free(text.data);
 }

@@ -72,6 +72,7 @@ const struct ipc_option redis_option_prefix = {
 	.name = "redis_prefix",
 	.value = "P",
 	.help = "its keys begin with P (default " PREFIX_DEFAULT "); one P is one directory",
+	.words = PREFIX_DEFAULT,
 	.check = prefix_check,
 };
 const struct ipc_option redis_option_user = {
@@ -84,12 +85,14 @@ const struct ipc_option redis_option_password_file = {
 	.name = "redis_password_file",
 	.value = "F",
 	.help = "the file whose first line is the password",
+	.words = "/",
 	.check = password_check,
 };
 const struct ipc_option redis_option_replicas = {
 	.name = "redis_replicas",
 	.value = "N",
 	.help = "a write is done when N replicas have it, too (default 0)",
+	.words = "0 1",
 	.check = replicas_check,
 };
 const struct ipc_option redis_option_sentinel = {
