@@ -15,7 +15,7 @@
 enum { ARROWS = 128 };
 
 struct dot {
-	void *seen; /* a tree of tsearch(3): the numbers of processes that have a node */
+	void *seen; /* a tree of tsearch(3) with a pid_t for each process that has a node */
 	size_t count;
 };
 
@@ -41,23 +41,30 @@ static const char *dot_colour(double seconds)
 
 static int pid_compare(const void *a, const void *b)
 {
-	return (a > b) - (a < b);
+	pid_t first = *(const pid_t *)a, second = *(const pid_t *)b;
+
+	return (first > second) - (first < second);
 }
 
 /* 1: it was there already, 0: now it is, or -ENOMEM. */
 static int dot_seen(struct ipc_status *s, pid_t pid)
 {
 	struct dot *dot = s->kept;
-	void *key = (void *)((intptr_t)pid + 1);
+	pid_t *key;
 
 	if (!dot)
 		dot = s->kept = calloc(1, sizeof(*dot));
 	if (!dot)
 		return -ENOMEM;
-	if (tfind(key, &dot->seen, pid_compare))
+	if (tfind(&pid, &dot->seen, pid_compare))
 		return 1;
-	if (!tsearch(key, &dot->seen, pid_compare))
+	key = malloc(sizeof(*key));
+	if (key)
+		*key = pid;
+	if (!key || !tsearch(key, &dot->seen, pid_compare)) {
+		free(key);
 		return -ENOMEM;
+	}
 	dot->count++;
 	return 0;
 }
@@ -190,12 +197,7 @@ static size_t dot_memory(const struct ipc_status *s)
 {
 	const struct dot *dot = s->kept;
 
-	return dot ? sizeof(*dot) + dot->count * 4 * sizeof(void *) : 0;
-}
-
-static void pid_keep(void *key)
-{
-	(void)key;
+	return dot ? sizeof(*dot) + dot->count * 8 * sizeof(void *) : 0;
 }
 
 static void dot_free(struct ipc_status *s)
@@ -203,7 +205,7 @@ static void dot_free(struct ipc_status *s)
 	struct dot *dot = s->kept;
 
 	if (dot)
-		tdestroy(dot->seen, pid_keep);
+		tdestroy(dot->seen, free);
 	free(dot);
 }
 

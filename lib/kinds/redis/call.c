@@ -9,16 +9,15 @@
 
 struct redis_arg redis_text(const char *text)
 {
-	return (struct redis_arg){text, strlen(text)};
+	return (struct redis_arg){.data = text, .len = strlen(text)};
 }
 
 struct redis_arg redis_number(int64_t n)
 {
-	static char ring[32][24];
-	static unsigned next;
-	char *text = ring[next++ % 32];
+	struct redis_arg arg = {.data = NULL};
 
-	return (struct redis_arg){text, (size_t)snprintf(text, sizeof(ring[0]), "%" PRId64, n)};
+	arg.len = (size_t)snprintf(arg.own, sizeof(arg.own), "%" PRId64, n);
+	return arg;
 }
 
 /* EVALSHA sha 1 key me number forget prefix id args... */
@@ -88,7 +87,7 @@ static char *call_format(struct redis_channel *ch, struct redis_call *call, cons
 			lens[i] = strlen(fixed[i]);
 		}
 		for (unsigned i = 0; i < count; i++) {
-			argv[FIXED + i] = args[i].data;
+			argv[FIXED + i] = args[i].data ? args[i].data : args[i].own;
 			lens[FIXED + i] = args[i].len;
 		}
 		n = redisFormatCommandArgv(&text, (int)(FIXED + count), argv, lens);
@@ -184,7 +183,7 @@ void redis_call_finish(struct redis_call *call, int err, const redisReply *reply
 
 	if (err == -EHOSTDOWN)
 		snprintf(rl->why, sizeof(rl->why), "the Redis at %s does not answer",
-			 redis_place_text(&call->node->conn.place));
+			 redis_place_text(&call->node->conn.place).text);
 	call_leave(call);
 	call->done(call, err, reply);
 }

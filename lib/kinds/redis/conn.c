@@ -271,7 +271,7 @@ static void conn_connected(const redisAsyncContext *ac, int status)
 		ipc_task_post(c->ipc->loop, &c->flush);
 		return;
 	}
-	snprintf(why, sizeof(why), "%s: %s", redis_place_text(&c->place),
+	snprintf(why, sizeof(why), "%s: %s", redis_place_text(&c->place).text,
 		 ac->c.errstr[0] ? ac->c.errstr : strerror(errno));
 	conn_cleanup(c);
 	conn_fell(c, false, -ECONNREFUSED, why);
@@ -286,7 +286,8 @@ static void conn_open(struct redis_conn *c, const char *host)
 	char why[512];
 
 	if (!ac || ac->err) {
-		snprintf(why, sizeof(why), "%s: %s", redis_place_text(&c->place), ac ? ac->errstr : strerror(ENOMEM));
+		snprintf(why, sizeof(why), "%s: %s", redis_place_text(&c->place).text,
+			 ac ? ac->errstr : strerror(ENOMEM));
 		if (ac)
 			redisAsyncFree(ac);
 		conn_fell(c, false, -ECONNREFUSED, why);

@@ -24,8 +24,11 @@ struct redis_place {
  */
 const char *redis_place_parse(const char *text, unsigned default_port, struct redis_place *);
 bool redis_place_is(const struct redis_place *, const struct redis_place *);
-/* "HOST:PORT" in a static buffer. */
-const char *redis_place_text(const struct redis_place *);
+/* "HOST:PORT", or the path. */
+struct redis_place_text {
+	char text[REDIS_HOST_MAX + 16];
+};
+struct redis_place_text redis_place_text(const struct redis_place *);
 
 struct redis_conn {
 	struct ipc *ipc;

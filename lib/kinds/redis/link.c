@@ -313,7 +313,7 @@ static void channel_forget(struct redis_channel *ch)
 	last->channel.key = strdup(ch->key);
 	ipc_list_append(&ch->link->channels, &last->channel.all);
 	ipc_list_init(&last->channel.leased);
-	args[0] = (struct redis_arg){text, redis_channel_forgets(ch, text, sizeof(text))};
+	args[0] = (struct redis_arg){.data = text, .len = redis_channel_forgets(ch, text, sizeof(text))};
 	args[1] = redis_text(release ? "1" : "0");
 	if (!last->channel.key ||
 	    redis_call_start(&last->channel, &last->call, &redis_script_forget, args, 2, last_done) < 0)

@@ -79,11 +79,13 @@ void redis_channel_hold(struct redis_channel *, int more, void (*lost)(struct re
 /* Whether a script had better take it again. */
 bool redis_channel_lease_ages(const struct redis_channel *);
 
+/* An argument of a script: len bytes at data, which are the caller's, or, where that is NULL, in `own`. */
 struct redis_arg {
 	const char *data;
 	size_t len;
+	char own[24];
 };
-/* Of a string, of a number; the text of a number is in a ring of 32. */
+/* Of a string, of a number. */
 struct redis_arg redis_text(const char *);
 struct redis_arg redis_number(int64_t);
 

@@ -75,7 +75,8 @@ static int list_aim(struct redis_question *q)
 static int list_go_on(struct redis_question *q, const char *cursor)
 {
 	char pattern[1024];
-	struct redis_arg args[2] = {redis_text(cursor), {pattern, list_pattern(q, pattern, sizeof(pattern))}};
+	struct redis_arg args[2] = {redis_text(cursor),
+				    {.data = pattern, .len = list_pattern(q, pattern, sizeof(pattern))}};
 
 	return redis_call_start(&q->channel, &q->call, &redis_script_name_list, args, 2, redis_question_done);
 }
@@ -105,7 +106,7 @@ int redis_each_name(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(v
 {
 	struct redis_question *q = redis_question_find(ipc, kind, "");
 	char pattern[1024];
-	struct redis_arg args[2] = {redis_text("0"), {pattern, 0}};
+	struct redis_arg args[2] = {redis_text("0"), {.data = pattern}};
 	int r;
 
 	if (q) {

@@ -149,7 +149,8 @@ static void node_failed(struct redis_node *node, struct redis_call *call, const 
 		/* Where in which script is of no use to anybody but us. */
 		const char *end = strstr(reply->str, " script: ");
 
-		snprintf(rl->why, sizeof(rl->why), "the Redis at %s says: %.*s%s", redis_place_text(&node->conn.place),
+		snprintf(rl->why, sizeof(rl->why), "the Redis at %s says: %.*s%s",
+			 redis_place_text(&node->conn.place).text,
 			 (int)(end ? end - reply->str : (ptrdiff_t)strlen(reply->str)), reply->str,
 			 redis_error_is(reply, "WRONGTYPE")
 				 ? " (somebody else has used a key that begins with our prefix)"
@@ -298,7 +299,7 @@ static void node_down(struct redis_conn *c, bool was_up, int err, const char *wh
 	}
 	calls_prepend(&node->sent, &node->queued);
 	calls_prepend(&node->again, &node->queued);
-	snprintf(rl->why, sizeof(rl->why), "the Redis at %s: %s", redis_place_text(&c->place), why);
+	snprintf(rl->why, sizeof(rl->why), "the Redis at %s: %s", redis_place_text(&c->place).text, why);
 	node->refused = err == -EACCES || err == -EOPNOTSUPP ? err : 0;
 	if (node->refused)
 		ipc_task_post(rl->ipc->loop, &node->task);

@@ -53,13 +53,14 @@ bool redis_place_is(const struct redis_place *a, const struct redis_place *b)
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-const char *redis_place_text(const struct redis_place *place)
+struct redis_place_text redis_place_text(const struct redis_place *place)
 {
-	static char text[REDIS_HOST_MAX + 16];
+	struct redis_place_text t;
 
 	if (place->port)
-		snprintf(text, sizeof(text), strchr(place->host, ':') ? "[%s]:%u" : "%s:%u", place->host, place->port);
+		snprintf(t.text, sizeof(t.text), strchr(place->host, ':') ? "[%s]:%u" : "%s:%u", place->host,
+			 place->port);
 	else
-		snprintf(text, sizeof(text), "%s", place->host);
-	return text;
+		snprintf(t.text, sizeof(t.text), "%s", place->host);
+	return t;
 }

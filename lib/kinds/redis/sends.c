@@ -64,7 +64,7 @@ static int send_start(struct redis_sends *w, struct redis_arg *args, const struc
 	s->call.replicated = true;
 	lead = w->how->lead ? w->how->lead(s, args, !ipc_list_empty(&w->flying)) : 0;
 	for (unsigned i = 0; i < count; i++) {
-		args[lead + i] = (struct redis_arg){pieces[i].data, pieces[i].len};
+		args[lead + i] = (struct redis_arg){.data = pieces[i].data, .len = pieces[i].len};
 		s->bytes += pieces[i].len;
 	}
 	if (redis_call_start(&redis_chan(s->chan)->channel, &s->call, w->how->script, args, lead + count, send_done) <

@@ -39,7 +39,8 @@ static void sentinel_answered(redisAsyncContext *ac, void *answer, void *arg)
 	s->asked = false;
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
 		snprintf(rl->why, sizeof(rl->why), "the sentinel at %s knows no primary '%s'%s%s",
-			 redis_place_text(&c->place), rl->primary_name, reply->type == REDIS_REPLY_ERROR ? ": " : "",
+			 redis_place_text(&c->place).text, rl->primary_name,
+			 reply->type == REDIS_REPLY_ERROR ? ": " : "",
 			 reply->type == REDIS_REPLY_ERROR ? reply->str : "");
 		/* Another one may. */
 		redis_conn_again(c, false, -EAGAIN, rl->why);

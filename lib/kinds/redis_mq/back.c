@@ -54,7 +54,7 @@ void rmq_return(struct rmq_chan *q, const redisReply *reply, size_t from, size_t
 	}
 	args = calloc(to - from, sizeof(*args));
 	for (size_t i = from; args && i < to; i++)
-		args[i - from] = (struct redis_arg){reply->element[i]->str, reply->element[i]->len};
+		args[i - from] = (struct redis_arg){.data = reply->element[i]->str, .len = reply->element[i]->len};
 	if (!args || !back_send(q, args, (unsigned)(to - from)))
 		ipc_refuse(q->redis.chan.ipc, &(struct ipc_cred){.uid = q->redis.st.st_uid}, ENOMEM,
 			   ipc_chan_path(&q->redis.chan).text, "%zu messages were lost for want of memory", to - from);
@@ -69,7 +69,7 @@ void rmq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned 
 	static uint64_t before = UINT64_C(1) << 51;
 	unsigned inverse = 32767u - prio;
 	char *copy = malloc(len + RMQ_TAG);
-	struct redis_arg arg = {copy, len + RMQ_TAG};
+	struct redis_arg arg = {.data = copy, .len = len + RMQ_TAG};
 	uint64_t number = --before;
 
 	h->chan->out_messages--;

@@ -109,8 +109,8 @@ static void bury_start(struct rmq_bury *b)
 	args[4] = redis_number(time(NULL));
 	args[5] = redis_number(rc->field[RMQ_MAXMSG]);
 	args[6] = redis_number(rc->field[RMQ_MSGSIZE]);
-	args[7] = (struct redis_arg){b->debt->tag, 2};
-	args[8] = (struct redis_arg){b->message, b->len};
+	args[7] = (struct redis_arg){.data = b->debt->tag, .len = 2};
+	args[8] = (struct redis_arg){.data = b->message, .len = b->len};
 	b->call.once = true;
 	if (redis_call_start(&b->dead, &b->call, &redis_script_mq_bury, args, 9, bury_done) < 0)
 		ipc_timer_start(rc->chan.ipc->loop, &b->again, ipc_now() + RETRY_NS, bury_again);

@@ -69,6 +69,7 @@ struct rmq_handle {
 
 	/* write.c */
 	struct redis_sends sends;
+	char ticket[40];     /* who it is in the line of those who wait for room */
 	bool full;	     /* did not all fit: the place in the line is taken */
 	bool woken;	     /* there may be room for those at its head, and it is tried again */
 	unsigned full_wakes; /* the channel's wakes when it was sent */

@@ -35,7 +35,7 @@ static bool settle_some(struct rmq_chan *q)
 			back |= d->back;
 			if (d->back)
 				snprintf(numbers[count], sizeof(numbers[count]), "%u", d->debt.deliveries);
-			args[3 * count] = (struct redis_arg){d->tag, RMQ_TAG};
+			args[3 * count] = (struct redis_arg){.data = d->tag, .len = RMQ_TAG};
 			args[3 * count + 1] = redis_text(d->holder.text);
 			args[3 * count + 2] = redis_text(numbers[count]);
 			count++;

@@ -13,14 +13,13 @@
 REDIS_SCRIPT(mq_send);
 REDIS_SCRIPT(mq_leave);
 
-enum { TICKET_MAX = 40 };
-
-static void ticket_of(const struct rmq_handle *w, const struct rmq_chan *q, char ticket[static TICKET_MAX])
+static struct redis_arg ticket_of(struct rmq_handle *w, const struct rmq_chan *q)
 {
 	const struct redis_link *link = q->redis.channel.link;
 
-	snprintf(ticket, TICKET_MAX, "%s:%s%c", redis_link_id(link), w->holder.text,
+	snprintf(w->ticket, sizeof(w->ticket), "%s:%s%c", redis_link_id(link), w->holder.text,
 		 redis_link_is_of_cluster(link) ? '-' : '+');
+	return redis_text(w->ticket);
 }
 
 /* --- the line of those who wait for room --- */
@@ -29,7 +28,6 @@ static void ticket_of(const struct rmq_handle *w, const struct rmq_chan *q, char
 static void line_leave(struct rmq_handle *w)
 {
 	struct rmq_chan *q = rmq_chan(w->h.chan);
-	char ticket[TICKET_MAX];
 	struct redis_arg arg;
 
 	if (!w->full)
@@ -37,8 +35,7 @@ static void line_leave(struct rmq_handle *w)
 	w->full = w->woken = false;
 	rmq_hold(q, -1);
 	redis_wait_end(&w->waiter[IPC_OUT]);
-	ticket_of(w, q, ticket);
-	arg = redis_text(ticket);
+	arg = ticket_of(w, q);
 	redis_tell(&q->redis, &redis_script_mq_leave, &arg, 1, false, NULL);
 }
 
@@ -55,15 +52,11 @@ static unsigned send_lead(struct redis_send *s, struct redis_arg *args, bool fol
 	struct rmq_handle *w = rmq_handle(s->sends->h);
 	struct rmq_chan *q = rmq_chan(s->chan);
 	unsigned prio = 32767u - (w->h.facets.set & IPC_F_PRIO ? w->h.facets.prio : 0);
-	static char ticket[TICKET_MAX], prio_bytes[2];
 
 	s->wakes = q->waiters[IPC_OUT].wakes;
-	ticket_of(w, q, ticket);
-	prio_bytes[0] = (char)(prio >> 8);
-	prio_bytes[1] = (char)prio;
-	args[0] = redis_text(ticket);
+	args[0] = ticket_of(w, q);
 	args[1] = redis_text(follows ? "1" : "0");
-	args[2] = (struct redis_arg){prio_bytes, sizeof(prio_bytes)};
+	args[2] = (struct redis_arg){.len = 2, .own = {(char)(prio >> 8), (char)prio}};
 	return 3;
 }
 
