@@ -11,12 +11,13 @@ struct ipc_loop *u_loop;
 struct ipc *u_ipc;
 char u_prefix[32];
 const struct ipc_kind *const *u_kinds = ipc_kinds;
+const char *u_mountpoint;
 
 static const struct ipc_kind *kind;
 
 bool u_start(void)
 {
-	struct ipc_options options = {.prefix = u_prefix};
+	struct ipc_options options = {.prefix = u_prefix, .mountpoint = u_mountpoint};
 
 	u_loop = ipc_loop_new();
 	u_ipc = u_loop ? ipc_new(u_loop, &options, u_kinds) : NULL;
@@ -131,7 +132,7 @@ static int complete(struct ipc_op *op, ssize_t result)
 	if (c->undeliverable)
 		return -ENOENT;
 	if (op->type == IPC_READ && result > 0)
-		memcpy(c->text, op->data, (size_t)result);
+		memcpy(c->text, op->data, (size_t)result < sizeof(c->text) ? (size_t)result : sizeof(c->text));
 	return 0;
 }
 
@@ -149,16 +150,18 @@ void u_begin(struct u_call *c, struct ipc_handle *h, enum ipc_op_type type, cons
 	u_submit(c);
 }
 
-void u_submit(struct u_call *c)
+ssize_t u_submit(struct u_call *c)
 {
 	ssize_t r;
 
+	c->done = false;
 	ipc_list_init(&c->op.link);
 	r = ipc_submit(&c->op);
 	if (r == IPC_WOULD_PARK)
 		ipc_park(&c->op);
 	else
 		complete(&c->op, r);
+	return r;
 }
 
 /* Short turns: what a task did in the beginning of one does not end its sleep. */

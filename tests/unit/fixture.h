@@ -1,5 +1,5 @@
 /*
- * What the unit tests of /shm, /sem, /bcast and /sig share: an instance without a mount, names of its one kind, and
+ * What the unit tests of the kinds share: an instance without a mount, names of its one kind, and
  * operations on them as our own user. A call that goes wrong where it is not the test's subject fails the test.
  */
 #ifndef UNIT_FIXTURE_H
@@ -25,6 +25,9 @@ extern char u_prefix[32];
 
 /* What the instance offers: all kinds, unless a suite's .init has put others here. */
 extern const struct ipc_kind *const *u_kinds;
+
+/* A directory that plays the mount point, for kinds that need one; NULL: there is none. */
+extern const char *u_mountpoint;
 
 /* A suite's .init begins with u_setup(); u_teardown() is its .fini. */
 void u_setup(const struct ipc_kind *);
@@ -59,7 +62,8 @@ struct u_call {
 void u_begin(struct u_call *, struct ipc_handle *, enum ipc_op_type, const char *text);
 /* Its halves: between them the test may change what c->op asks for. */
 void u_prepare(struct u_call *, struct ipc_handle *, enum ipc_op_type, const char *text);
-void u_submit(struct u_call *);
+/* ipc_submit()'s answer. */
+ssize_t u_submit(struct u_call *);
 /* Turns the loop until it is done. Returns its result. */
 ssize_t u_finish(struct u_call *);
 

@@ -131,8 +131,8 @@ static void make_another_instance(bool shared, bool net)
 	static const char *const lent[] = {"net", NULL};
 	struct ipc_options options = {.mountpoint = mountpoint, .shared = shared, .of_kinds = net ? lent : NULL};
 
-	ipc_free(ipc);
-	ipc = ipc_new(loop, &options, ipc_kinds);
+	ipc_free(u_ipc);
+	u_ipc = ipc_new(u_loop, &options, ipc_kinds);
 }
 
 /* --- names --- */
@@ -141,7 +141,7 @@ static mode_t mode_of(const char *name)
 {
 	struct stat st = {0};
 
-	return look(name, &st) == 0 ? st.st_mode : 0;
+	return u_stat(name, &st) == 0 ? st.st_mode : 0;
 }
 
 Test(net, every_host_is_a_directory_and_every_port_a_file)
@@ -161,31 +161,31 @@ Test(net, every_host_is_a_directory_and_every_port_a_file)
 
 Test(net, facets_of_other_kinds_are_EINVAL)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_ref ref;
 
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_net, "tcp/127.0.0.1/80@lines", &ref), -EINVAL);
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_net, "tcp/127.0.0.1/80@", &ref), -EINVAL);
+	cr_assert_eq(ipc_resolve(u_ipc, &cred, &ipc_net, "tcp/127.0.0.1/80@lines", &ref), -EINVAL);
+	cr_assert_eq(ipc_resolve(u_ipc, &cred, &ipc_net, "tcp/127.0.0.1/80@", &ref), -EINVAL);
 }
 
 Test(net, nothing_can_be_made)
 {
-	cr_assert_eq(create("sctp", S_IFREG | 0644), -EPERM);
-	cr_assert_eq(create("tcp/h/80", S_IFREG | 0644), -EEXIST);
+	cr_assert_eq(u_create_type("sctp", S_IFREG | 0644), -EPERM);
+	cr_assert_eq(u_create_type("tcp/h/80", S_IFREG | 0644), -EEXIST);
 }
 
 Test(net, others_mount_has_it_only_on_demand)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct stat st;
 	struct ipc_ref ref;
 
 	make_another_instance(true, false);
-	cr_assert_not(ipc_kind_shown(ipc, &ipc_net));
+	cr_assert_not(ipc_kind_shown(u_ipc, &ipc_net));
 	make_another_instance(true, true);
-	cr_assert(ipc_kind_shown(ipc, &ipc_net));
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_net, "tcp/h/80", &ref), 0);
-	cr_assert_eq(ipc_stat(ipc, &cred, &ref, &st), 0);
+	cr_assert(ipc_kind_shown(u_ipc, &ipc_net));
+	cr_assert_eq(ipc_resolve(u_ipc, &cred, &ipc_net, "tcp/h/80", &ref), 0);
+	cr_assert_eq(ipc_stat(u_ipc, &cred, &ref, &st), 0);
 	cr_assert_eq(st.st_mode, S_IFREG | 0666);
 }
 
@@ -204,10 +204,10 @@ static void add_name(void *arg, const char *name, mode_t type)
 static const char *list(const char *dir)
 {
 	static struct names all;
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 
 	all.text[0] = '\0';
-	cr_assert_eq(ipc_each_name_in(ipc, &cred, &ipc_net, dir, add_name, &all), 0);
+	cr_assert_eq(ipc_each_name_in(u_ipc, &cred, &ipc_net, dir, add_name, &all), 0);
 	return all.text;
 }
 
@@ -229,7 +229,7 @@ Test(net, directories_list_what_is_open)
 	for (int i = 0; i < 3; i++)
 		ipc_close(h[i]);
 	cr_assert_str_eq(list("tcp"), "");
-	cr_assert_eq(ipc->chan_count, 0);
+	cr_assert_eq(u_ipc->chan_count, 0);
 	close(s);
 }
 
@@ -277,7 +277,7 @@ Test(net, bad_ports_are_EINVAL)
 	cr_assert_eq(open_fails("tcp/127.0.0.1/99999999999999999999", O_RDWR), -EINVAL);
 	cr_assert_eq(open_fails("tcp/127.0.0.1/no-such-service", O_RDWR), -EINVAL);
 	cr_assert_eq(open_fails("tcp/*/80", O_RDWR), -EINVAL);
-	cr_assert_eq(ipc->chan_count, 0);
+	cr_assert_eq(u_ipc->chan_count, 0);
 }
 
 Test(net, all_addresses_are_tried_in_turn)
@@ -309,10 +309,10 @@ static bool not_asked(void *unused)
 Test(net, slow_name_server_holds_nobody_up_and_open_can_be_interrupted)
 {
 	int s = server(SOCK_STREAM, 8);
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	struct ipc_handle *waiting, *h;
 
-	cr_assert_eq(make_handle(named("tcp/slow.test/%d", port_of(s)), O_RDWR, &waiting), 0);
+	cr_assert_eq(u_handle(named("tcp/slow.test/%d", port_of(s)), O_RDWR, &waiting), 0);
 	cr_assert_eq(begin(&c, waiting, IPC_OPEN, false), IPC_WOULD_PARK);
 	turn_while(not_asked, NULL);
 	h = opened(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR);
@@ -328,14 +328,14 @@ Test(net, slow_name_server_holds_nobody_up_and_open_can_be_interrupted)
 Test(net, many_slow_names_leave_helpers_for_others)
 {
 	enum { MANY = 100 };
-	static struct call c[MANY];
+	static struct u_call c[MANY];
 	struct ipc_handle *h[MANY];
 
 	for (int i = 0; i < MANY; i++) {
-		cr_assert_eq(make_handle("tcp/slow.test/9", O_RDWR, &h[i]), 0);
+		cr_assert_eq(u_handle("tcp/slow.test/9", O_RDWR, &h[i]), 0);
 		cr_assert_eq(begin(&c[i], h[i], IPC_OPEN, false), IPC_WOULD_PARK);
 	}
-	cr_assert_lt(net_of(ipc)->queries, 64);
+	cr_assert_lt(net_of(u_ipc)->queries, 64);
 	for (int i = 0; i < MANY; i++)
 		sem_post(&slow);
 	for (int i = 0; i < MANY; i++) {
@@ -357,10 +357,10 @@ Test(net, timeout_ends_a_connect_and_names_the_address)
 Test(net, connect_can_be_interrupted)
 {
 	int queued[2], s = silent_server(queued);
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	struct ipc_handle *h;
 
-	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR, &h), 0);
+	cr_assert_eq(u_handle(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR, &h), 0);
 	cr_assert_eq(begin(&c, h, IPC_OPEN, false), IPC_WOULD_PARK);
 	settle();
 	ipc_interrupt(&c.op);
@@ -375,7 +375,7 @@ Test(net, nonblocking_open_connects_meanwhile)
 	struct ipc_handle *h = opened(named("tcp/127.0.0.1/%d", port_of(s)), O_RDWR | O_NONBLOCK);
 
 	nonblocking_read_says(h, -EAGAIN);
-	ipc_handle_on_ready(h, count_ready, &told);
+	ipc_handle_on_ready(h, u_count_ready, &told);
 	cr_assert_eq(ipc_poll(h, true), 0);
 	for (int i = 0; i < 2 && (fd = accept(s, NULL, NULL)) >= 0; i++)
 		close(fd);
@@ -391,7 +391,7 @@ Test(net, a_poll_for_a_silent_server_times_out)
 	int queued[2], s = silent_server(queued), told = 0;
 	struct ipc_handle *h = opened(named("tcp/127.0.0.1/%d@timeout=50ms", port_of(s)), O_RDWR | O_NONBLOCK);
 
-	ipc_handle_on_ready(h, count_ready, &told);
+	ipc_handle_on_ready(h, u_count_ready, &told);
 	cr_assert_eq(ipc_poll(h, true), 0);
 	turn_while(not_ready, &told);
 	cr_assert_eq(ipc_poll(h, false) & (POLLIN | POLLOUT), POLLIN | POLLOUT);
@@ -403,9 +403,9 @@ Test(net, a_poll_for_a_silent_server_times_out)
 Test(net, nonblocking_open_tells_the_refusal_later)
 {
 	struct ipc_handle *h = NULL;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
-	cr_assert_eq(make_handle("tcp/both.test/9", O_RDWR | O_NONBLOCK, &h), 0);
+	cr_assert_eq(u_handle("tcp/both.test/9", O_RDWR | O_NONBLOCK, &h), 0);
 	cr_assert_eq(begin(&c, h, IPC_OPEN, true), 0);
 	begin_read(&c, h, 10, false);
 	cr_assert_eq(finish(&c), -ECONNREFUSED);
@@ -453,12 +453,12 @@ Test(net, reset_connection_is_ECONNRESET_then_EPIPE)
 Test(net, listen_waits_for_a_client_and_serves_both_ways)
 {
 	const char *name = named("tcp/127.0.0.1/%d@listen", free_port(SOCK_STREAM));
-	struct call accept = {.done = false};
+	struct u_call accept = {.done = false};
 	struct ipc_handle *h;
 	char buf[16], plain[64];
 	int fd, port;
 
-	cr_assert_eq(make_handle(name, O_RDWR, &h), 0);
+	cr_assert_eq(u_handle(name, O_RDWR, &h), 0);
 	cr_assert_eq(begin(&accept, h, IPC_OPEN, false), IPC_WOULD_PARK);
 	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(name, "@"), name);
 	sscanf(plain, "tcp/127.0.0.1/%d", &port);
@@ -479,10 +479,10 @@ Test(net, listen_everywhere_serves_all_families)
 {
 	int port = free_port(SOCK_STREAM), fd;
 	struct ipc_handle *h[2], *client6;
-	struct call accept[2] = {{.done = false}, {.done = false}};
+	struct u_call accept[2] = {{.done = false}, {.done = false}};
 
 	for (int i = 0; i < 2; i++) {
-		cr_assert_eq(make_handle(named("tcp/*/%d@listen", port), O_RDWR, &h[i]), 0);
+		cr_assert_eq(u_handle(named("tcp/*/%d@listen", port), O_RDWR, &h[i]), 0);
 		cr_assert_eq(begin(&accept[i], h[i], IPC_OPEN, false), IPC_WOULD_PARK);
 	}
 	fd = client(SOCK_STREAM, port);
@@ -502,12 +502,12 @@ Test(net, listen_takes_all_addresses_of_a_name)
 {
 	int port = free_port(SOCK_STREAM);
 	struct ipc_handle *h, *c;
-	struct call accept = {.done = false};
+	struct u_call accept = {.done = false};
 
 	for (int i = 1; i <= 2; i++) {
 		char name[64];
 
-		cr_assert_eq(make_handle(named("tcp/both.test/%d@listen", port), O_RDWR, &h), 0);
+		cr_assert_eq(u_handle(named("tcp/both.test/%d@listen", port), O_RDWR, &h), 0);
 		cr_assert_eq(begin(&accept, h, IPC_OPEN, false), IPC_WOULD_PARK);
 		settle();
 		snprintf(name, sizeof(name), "tcp/127.0.0.%d/%d", i, port);
@@ -538,19 +538,19 @@ Test(net, nonblocking_listen_says_EAGAIN)
 Test(net, removed_name_listens_no_more)
 {
 	int port = free_port(SOCK_STREAM);
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = resolve(named("tcp/127.0.0.1/%d", port));
-	struct call accept = {.done = false};
+	struct ipc_cred cred = u_me();
+	struct ipc_ref ref = u_named(named("tcp/127.0.0.1/%d", port));
+	struct u_call accept = {.done = false};
 	struct ipc_handle *h;
 
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -ENOENT);
-	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), -ENOENT);
+	cr_assert_eq(u_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
 	cr_assert_eq(begin(&accept, h, IPC_OPEN, false), IPC_WOULD_PARK);
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), 0);
 	cr_assert_eq(finish(&accept), -ENOENT);
 	ipc_close(h);
 	cr_assert_eq(client(SOCK_STREAM, port), -1);
-	cr_assert_eq(ipc->chan_count, 0);
+	cr_assert_eq(u_ipc->chan_count, 0);
 }
 
 Test(net, port_in_use_is_EADDRINUSE)
@@ -561,7 +561,7 @@ Test(net, port_in_use_is_EADDRINUSE)
 	cr_assert_eq(open_fails(named("tcp/127.0.0.1/%d@listen", port), O_RDWR), -EADDRINUSE);
 	cr_assert(strstr(errors(), named("bind to 127.0.0.1:%d", port)), "%s", errors());
 	close(s);
-	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0, "and can be had later");
+	cr_assert_eq(u_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0, "and can be had later");
 	ipc_close(h);
 }
 
@@ -571,7 +571,7 @@ Test(net, another_user_cannot_accept_where_one_listens)
 	struct ipc_cred other = {.uid = getuid() + 1, .gid = getgid(), .pid = getpid()};
 	struct ipc_handle *h, *stranger;
 
-	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
+	cr_assert_eq(u_handle(named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &h), 0);
 	cr_assert_eq(make_handle_as(other, named("tcp/127.0.0.1/%d@listen", port), O_RDWR, &stranger), -EADDRINUSE);
 	ipc_close(h);
 }
@@ -580,7 +580,7 @@ Test(net, low_port_is_bound_with_the_callers_right)
 {
 	struct ipc_cred other = {.uid = 65534, .gid = 65534, .pid = getpid()};
 	struct ipc_handle *h;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	int first = 1024;
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "r");
 
@@ -598,14 +598,14 @@ Test(net, low_port_is_bound_with_the_callers_right)
 
 Test(net, shutting_down_ends_what_waits)
 {
-	struct call accept = {.done = false}, ask = {.done = false};
+	struct u_call accept = {.done = false}, ask = {.done = false};
 	struct ipc_handle *h[2];
 
-	cr_assert_eq(make_handle(named("tcp/127.0.0.1/%d@listen", free_port(SOCK_STREAM)), O_RDWR, &h[0]), 0);
+	cr_assert_eq(u_handle(named("tcp/127.0.0.1/%d@listen", free_port(SOCK_STREAM)), O_RDWR, &h[0]), 0);
 	cr_assert_eq(begin(&accept, h[0], IPC_OPEN, false), IPC_WOULD_PARK);
-	cr_assert_eq(make_handle("tcp/slow.test/80", O_RDWR, &h[1]), 0);
+	cr_assert_eq(u_handle("tcp/slow.test/80", O_RDWR, &h[1]), 0);
 	cr_assert_eq(begin(&ask, h[1], IPC_OPEN, false), IPC_WOULD_PARK);
-	ipc_shut_down(ipc);
+	ipc_shut_down(u_ipc);
 	cr_assert_eq(accept.result, -ENOTCONN);
 	cr_assert_eq(ask.result, -ENOTCONN);
 	ipc_close(h[0]);
@@ -705,7 +705,7 @@ Test(net, undelivered_datagram_is_read_again)
 {
 	int port = free_port(SOCK_DGRAM), fd;
 	struct ipc_handle *h = opened(named("udp/127.0.0.1/%d@listen", port), O_RDWR);
-	struct call c = {.undeliverable = true};
+	struct u_call c = {.undeliverable = true};
 
 	fd = client(SOCK_DGRAM, port);
 	cr_assert_eq(begin_read(&c, h, 100, false), IPC_WOULD_PARK);
@@ -741,19 +741,19 @@ Test(net, an_answer_leaves_by_the_socket_that_the_datagram_came_by)
 /* The daemon's end waits for no name server. */
 Test(net, an_instance_ends_while_a_name_server_is_silent)
 {
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	struct ipc_handle *h;
 	int64_t began;
 
-	cr_assert_eq(make_handle("tcp/slow.test/80", O_RDWR, &h), 0);
+	cr_assert_eq(u_handle("tcp/slow.test/80", O_RDWR, &h), 0);
 	cr_assert_eq(begin(&c, h, IPC_OPEN, false), IPC_WOULD_PARK);
 	while (!__atomic_load_n(&slow_asked, __ATOMIC_SEQ_CST))
 		usleep(1000);
-	ipc_shut_down(ipc);
+	ipc_shut_down(u_ipc);
 	ipc_close(h);
 	began = ipc_now();
-	ipc_free(ipc);
-	ipc = NULL;
+	ipc_free(u_ipc);
+	u_ipc = NULL;
 	cr_assert_lt(ipc_now() - began, INT64_C(5000000000));
 	sem_post(&slow);
 }

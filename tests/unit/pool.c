@@ -18,7 +18,7 @@ static struct ipc_loop *loop;
 static struct ipc_pool *pool;
 
 /* What the jobs saw. Those of the tests block on a pipe that is written to, or on the signal. */
-struct call {
+struct errand {
 	struct ipc_job job;
 	pthread_t worker, completer;
 	sigset_t mask;
@@ -47,14 +47,14 @@ static void teardown(void)
 /* cppcheck-suppress unknownMacro */
 TestSuite(pool, .init = setup, .fini = teardown, .timeout = 20);
 
-static struct call *call_of(struct ipc_job *job)
+static struct errand *errand_of(struct ipc_job *job)
 {
-	return ipc_container(job, struct call, job);
+	return ipc_container(job, struct errand, job);
 }
 
 static void work_at_once(struct ipc_job *job)
 {
-	struct call *call = call_of(job);
+	struct errand *call = errand_of(job);
 
 	call->worker = pthread_self();
 	call->tid = gettid();
@@ -64,7 +64,7 @@ static void work_at_once(struct ipc_job *job)
 
 static void work_read(struct ipc_job *job)
 {
-	struct call *call = call_of(job);
+	struct errand *call = errand_of(job);
 	char byte;
 
 	call->worker = pthread_self();
@@ -78,7 +78,7 @@ static void work_read(struct ipc_job *job)
 /* Enters the blocking call only when the first signal has surely gone by. */
 static void work_read_late(struct ipc_job *job)
 {
-	struct call *call = call_of(job);
+	struct errand *call = errand_of(job);
 	char byte;
 
 	call->started = true;
@@ -89,16 +89,16 @@ static void work_read_late(struct ipc_job *job)
 
 static void done_count(struct ipc_job *job)
 {
-	call_of(job)->completer = pthread_self();
-	call_of(job)->done++;
+	errand_of(job)->completer = pthread_self();
+	errand_of(job)->done++;
 }
 
-static void submit(struct call *call, void (*work)(struct ipc_job *))
+static void submit(struct errand *call, void (*work)(struct ipc_job *))
 {
 	cr_assert_eq(ipc_pool_submit(pool, &call->job, work, done_count), 0);
 }
 
-static void run_until_done(struct call *call)
+static void run_until_done(struct errand *call)
 {
 	while (!call->done)
 		cr_assert_eq(ipc_loop_turn(loop, -1), 0);
@@ -118,7 +118,7 @@ static void fill_pipe(int bytes)
 
 Test(pool, work_runs_in_another_thread)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_at_once);
 	run_until_done(&call);
@@ -128,7 +128,7 @@ Test(pool, work_runs_in_another_thread)
 
 Test(pool, done_runs_in_the_thread_of_the_loop)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_at_once);
 	run_until_done(&call);
@@ -137,7 +137,7 @@ Test(pool, done_runs_in_the_thread_of_the_loop)
 
 Test(pool, done_waits_for_the_loop)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_at_once);
 	wait_for(&call.worked);
@@ -147,7 +147,7 @@ Test(pool, done_waits_for_the_loop)
 
 Test(pool, jobs_block_side_by_side)
 {
-	struct call calls[THREADS] = {0};
+	struct errand calls[THREADS] = {0};
 
 	for (int i = 0; i < THREADS; i++)
 		submit(&calls[i], work_read);
@@ -160,7 +160,7 @@ Test(pool, jobs_block_side_by_side)
 
 Test(pool, job_above_the_limit_is_refused)
 {
-	static struct call calls[THREADS + 1];
+	static struct errand calls[THREADS + 1];
 
 	for (int i = 0; i < THREADS; i++)
 		submit(&calls[i], work_read);
@@ -175,7 +175,7 @@ Test(pool, job_above_the_limit_is_refused)
 
 Test(pool, thread_is_used_again)
 {
-	struct call calls[2] = {0};
+	struct errand calls[2] = {0};
 
 	for (int i = 0; i < 2; i++) {
 		submit(&calls[i], work_at_once);
@@ -186,7 +186,7 @@ Test(pool, thread_is_used_again)
 
 Test(pool, idle_thread_leaves)
 {
-	struct call call = {0};
+	struct errand call = {0};
 	char task[64];
 
 	submit(&call, work_at_once);
@@ -201,7 +201,7 @@ Test(pool, idle_thread_leaves)
 
 Test(pool, helper_blocks_every_signal_but_the_interrupting_one)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_at_once);
 	run_until_done(&call);
@@ -212,7 +212,7 @@ Test(pool, helper_blocks_every_signal_but_the_interrupting_one)
 
 static void done_submit_again(struct ipc_job *job)
 {
-	struct call *call = call_of(job);
+	struct errand *call = errand_of(job);
 
 	if (++call->done < 5)
 		cr_assert_eq(ipc_pool_submit(pool, job, work_at_once, done_submit_again), 0);
@@ -220,7 +220,7 @@ static void done_submit_again(struct ipc_job *job)
 
 Test(pool, done_may_submit_its_job_again)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	ipc_pool_submit(pool, &call.job, work_at_once, done_submit_again);
 	while (call.done < 5)
@@ -230,12 +230,12 @@ Test(pool, done_may_submit_its_job_again)
 static void done_free(struct ipc_job *job)
 {
 	ipc_loop_stop(loop);
-	free(call_of(job));
+	free(errand_of(job));
 }
 
 Test(pool, done_may_free_its_job)
 {
-	struct call *call = calloc(1, sizeof(*call));
+	struct errand *call = calloc(1, sizeof(*call));
 
 	ipc_pool_submit(pool, &call->job, work_at_once, done_free);
 	cr_assert_eq(ipc_loop_run(loop), 0);
@@ -245,7 +245,7 @@ Test(pool, done_may_free_its_job)
 
 Test(pool, cancel_interrupts_a_blocked_call)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_read);
 	wait_for(&call.started);
@@ -256,7 +256,7 @@ Test(pool, cancel_interrupts_a_blocked_call)
 
 Test(pool, cancel_reaches_a_call_that_blocks_after_the_first_signal)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_read_late);
 	wait_for(&call.started);
@@ -268,7 +268,7 @@ Test(pool, cancel_reaches_a_call_that_blocks_after_the_first_signal)
 
 Test(pool, cancel_leaves_the_other_jobs_alone)
 {
-	struct call cancelled = {0}, other = {0};
+	struct errand cancelled = {0}, other = {0};
 
 	submit(&other, work_read);
 	submit(&cancelled, work_read);
@@ -282,7 +282,7 @@ Test(pool, cancel_leaves_the_other_jobs_alone)
 
 Test(pool, cancel_does_not_run_done_itself)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_read);
 	ipc_job_cancel(pool, &call.job);
@@ -292,7 +292,7 @@ Test(pool, cancel_does_not_run_done_itself)
 
 Test(pool, cancel_of_a_job_that_has_worked_lets_it_be_done_once)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_at_once);
 	wait_for(&call.worked);
@@ -304,7 +304,7 @@ Test(pool, cancel_of_a_job_that_has_worked_lets_it_be_done_once)
 
 Test(pool, cancel_of_an_idle_job_is_harmless)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	ipc_job_cancel(pool, &call.job);
 	ipc_loop_turn(loop, 0);
@@ -315,7 +315,7 @@ Test(pool, job_cancelled_at_once_is_done_once)
 {
 	/* Nearly every one of them is cancelled before its thread has come to it. */
 	for (int i = 0; i < 500; i++) {
-		struct call call = {0};
+		struct errand call = {0};
 
 		submit(&call, work_read);
 		ipc_job_cancel(pool, &call.job);
@@ -327,7 +327,7 @@ Test(pool, job_cancelled_at_once_is_done_once)
 
 Test(pool, cancelled_job_can_be_submitted_again)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_read);
 	ipc_job_cancel(pool, &call.job);
@@ -469,7 +469,7 @@ Test(pool, job_apart_finds_the_room_that_was_kept_for_its_descriptor)
 
 Test(pool, free_cancels_running_jobs_and_completes_them)
 {
-	struct call calls[THREADS] = {0};
+	struct errand calls[THREADS] = {0};
 
 	for (int i = 0; i < THREADS; i++)
 		submit(&calls[i], work_read);
@@ -483,7 +483,7 @@ Test(pool, free_cancels_running_jobs_and_completes_them)
 
 Test(pool, free_completes_jobs_that_have_worked)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	submit(&call, work_at_once);
 	wait_for(&call.worked);
@@ -501,7 +501,7 @@ static void done_submit_in_vain(struct ipc_job *job)
 
 Test(pool, job_submitted_while_the_pool_is_freed_is_refused)
 {
-	struct call call = {0};
+	struct errand call = {0};
 
 	ipc_pool_submit(pool, &call.job, work_at_once, done_submit_in_vain);
 	ipc_pool_free(pool);
@@ -517,11 +517,11 @@ Test(pool, null_pool_can_be_freed)
 Test(pool, many_jobs_are_each_done_once)
 {
 	enum { JOBS = 2000 };
-	static struct call calls[JOBS];
+	static struct errand calls[JOBS];
 	int submitted = 0;
 
 	while (submitted < JOBS) {
-		struct call *call = &calls[submitted];
+		struct errand *call = &calls[submitted];
 
 		if (ipc_pool_submit(pool, &call->job, work_at_once, done_count) == 0)
 			submitted++;
@@ -551,7 +551,7 @@ static void work_deaf(struct ipc_job *job)
 static void deaf_left(struct ipc_job *job)
 {
 	cr_assert(job->abandoned);
-	free(call_of(job));
+	free(errand_of(job));
 	atomic_store(&deaf_steps, 3);
 }
 
@@ -564,7 +564,7 @@ static void note_deaf_done(struct ipc_job *job)
 
 Test(pool, a_deaf_job_is_left_behind)
 {
-	struct call *call = calloc(1, sizeof(*call));
+	struct errand *call = calloc(1, sizeof(*call));
 
 	atomic_store(&deaf_steps, 0);
 	cr_assert_eq(ipc_pool_submit_deaf(pool, &call->job, work_deaf, note_deaf_done, deaf_left), 0);
@@ -581,7 +581,7 @@ Test(pool, a_deaf_job_is_left_behind)
 
 Test(pool, a_deaf_job_that_ends_in_time_is_done_as_any_other)
 {
-	struct call *call = calloc(1, sizeof(*call));
+	struct errand *call = calloc(1, sizeof(*call));
 
 	cr_assert_eq(ipc_pool_submit_deaf(pool, &call->job, work_at_once, note_deaf_done, deaf_left), 0);
 	while (!atomic_load(&call->worked))

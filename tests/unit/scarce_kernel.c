@@ -18,7 +18,7 @@ TestSuite(scarce, .timeout = 60);
 static void use_queue(void)
 {
 	struct file w, r;
-	struct call waiting;
+	struct scarce_call waiting;
 
 	scarce_create(&ipc_mq, "q@maxmsg=2,msgsize=16");
 	r = scarce_open(&ipc_mq, "q@prio=3", O_RDWR);
@@ -32,7 +32,7 @@ static void use_queue(void)
 	put_all(&w, "two");
 	put_all(&w, "three");
 	call_start(&waiting, &w, IPC_WRITE, "four", 4);
-	cr_assert_not(waiting.over);
+	cr_assert_not(waiting.u.done);
 	await_events(&r, POLLIN);
 	get(&r, "tw", 2);
 	cr_assert_eq(call_end(&waiting), 4);
@@ -56,7 +56,7 @@ Test(scarce, mq)
 static void use_lines(void)
 {
 	struct file w, r, nul;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_mq, "q@maxmsg=4,msgsize=16,lines");
 	w = scarce_open(&ipc_mq, "q@lines", O_WRONLY);
@@ -80,9 +80,9 @@ static void use_lines(void)
 	call_start(&c, &nul, IPC_WRITE, "a\0b", 4);
 	cr_assert_eq(call_end(&c), 4);
 	call_start(&c, &nul, IPC_READ, NULL, 64);
-	cr_assert(call_end(&c) == 2 && memcmp(c.data, "a", 2) == 0);
+	cr_assert(call_end(&c) == 2 && memcmp(c.u.text, "a", 2) == 0);
 	call_start(&c, &nul, IPC_READ, NULL, 64);
-	cr_assert(call_end(&c) == 2 && memcmp(c.data, "b", 2) == 0);
+	cr_assert(call_end(&c) == 2 && memcmp(c.u.text, "b", 2) == 0);
 	scarce_close(&nul);
 	scarce_unlink(&ipc_mq, "q");
 }
@@ -96,7 +96,7 @@ Test(scarce, mq_lines)
 static void use_unfinished(void)
 {
 	struct file w, r;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_mq, "q@maxmsg=1,msgsize=16");
 	w = scarce_open(&ipc_mq, "q@lines", O_WRONLY);
@@ -121,7 +121,7 @@ Test(scarce, mq_unfinished_line)
 static void use_times(void)
 {
 	struct file f;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_mq, "q@maxmsg=1,msgsize=16");
 	f = scarce_open(&ipc_mq, "q@timeout=1ms", O_RDWR);
@@ -184,16 +184,16 @@ Test(scarce, mq_ack)
 static void use_undelivered(void)
 {
 	struct file r;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_mq, "q@maxmsg=4,msgsize=16");
 	r = scarce_open(&ipc_mq, "q", O_RDWR);
 	put_all(&r, "one");
 	call_start(&c, &r, IPC_READ, NULL, 64);
 	cr_assert_eq(call_end(&c), 3);
-	r.at -= c.result;
+	r.at -= c.u.result;
 	scarce_begin();
-	ipc_undeliver(&c.op, c.result);
+	ipc_undeliver(&c.u.op, c.u.result);
 	scarce_end(0);
 	get(&r, "one", 64);
 	cr_assert_eq(try_get(&r), -EAGAIN);
@@ -291,7 +291,7 @@ static void use_semaphore(void)
 {
 	struct ipc_ref ref, to;
 	struct file w, r, timed;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_sem, "s@value=1");
 	w = scarce_open(&ipc_sem, "s", O_WRONLY);
@@ -339,7 +339,7 @@ static void use_permit(void)
 	a = scarce_open(&ipc_sem, "s@hold", O_RDONLY);
 	ctl_has(&ipc_sem, "s", "holder=");
 	opening_start(&waiting, &ipc_sem, "s@hold", O_RDONLY);
-	cr_assert_not(waiting.call.over);
+	cr_assert_not(waiting.call.u.done);
 	scarce_close(&a);
 	b = opening_end(&waiting);
 	scarce_close(&b);
@@ -360,7 +360,7 @@ static void use_process(void)
 {
 	pid_t pid = u_process();
 	struct file w, r;
-	struct call c;
+	struct scarce_call c;
 	char name[16];
 	int status;
 

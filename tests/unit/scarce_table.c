@@ -42,7 +42,7 @@ static void use_pipe(void)
 	struct ipc_ref ref, to;
 	struct file w, r;
 	char path[64];
-	struct call c;
+	struct scarce_call c;
 
 	snprintf(path, sizeof(path), "%s/pipe/p", mountpoint);
 	cr_assert_eq(mkfifo(path, 0600), 0);
@@ -81,7 +81,7 @@ static void use_broadcast(void)
 {
 	struct file w, a, b, last;
 	struct ipc_ref ref, to;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_bcast, "b");
 	scarce_create(&ipc_bcast, "other");
@@ -164,7 +164,7 @@ static void use_socket(void)
 {
 	struct file server, client;
 	struct opening accepting;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_sock, "s");
 	opening_start(&accepting, &ipc_sock, "s@listen", O_RDWR);
@@ -192,7 +192,7 @@ Test(scarce, sock)
 static void use_packets(void)
 {
 	struct file w, r;
-	struct call c;
+	struct scarce_call c;
 
 	scarce_create(&ipc_sock, "d@dgram");
 	r = scarce_open(&ipc_sock, "d", O_RDONLY);

@@ -24,8 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/instance.h"
-#include "kinds/kinds.h"
+#include "fixture.h"
 
 /* The instance of the run. */
 extern struct ipc_loop *loop;
@@ -73,12 +72,9 @@ struct file {
 	off_t at;
 };
 
-struct call {
-	struct ipc_op op;
+struct scarce_call {
+	struct u_call u;
 	struct file *file;
-	bool over;
-	ssize_t result;
-	char data[256];
 };
 
 /* An open that may have to wait. What failed by the shortage is begun anew, with another handle. */
@@ -87,7 +83,7 @@ struct opening {
 	const char *name;
 	int flags;
 	struct file file;
-	struct call call;
+	struct scarce_call call;
 };
 
 struct ipc_ref scarce_ref(const struct ipc_kind *, const char *name);
@@ -99,11 +95,11 @@ void scarce_close(struct file *);
 void scarce_unlink(const struct ipc_kind *, const char *name);
 
 /* Starts an operation; data: what to write. */
-void call_start(struct call *, struct file *, enum ipc_op_type, const char *data, size_t size);
+void call_start(struct scarce_call *, struct file *, enum ipc_op_type, const char *data, size_t size);
 /* Turns the loop until it is over. */
-ssize_t call_end(struct call *);
+ssize_t call_end(struct scarce_call *);
 /* Ends it by an interrupt, if it has not ended yet. */
-ssize_t call_interrupt(struct call *);
+ssize_t call_interrupt(struct scarce_call *);
 /* Both at once. get: fails unless just `expected` comes. */
 ssize_t put(struct file *, const char *text);
 void get(struct file *, const char *expected, size_t size);

@@ -50,7 +50,7 @@ static void opening_try(struct opening *o)
 /* What failed for want of means has failed for good: another try is another open(2). */
 static void opening_retry(struct opening *o)
 {
-	if (!o->call.over || !scarce_is_to_blame(o->call.result))
+	if (!o->call.u.done || !scarce_is_to_blame(o->call.u.result))
 		return;
 	scarce_spare(true);
 	scarce_close(&o->file);
@@ -74,7 +74,7 @@ struct file opening_end(struct opening *o)
 	scarce_spare(true);
 	call_end(&o->call);
 	scarce_spare(false);
-	cr_assert_eq(o->call.result, 0, "%s: %s; %s", o->name, strerror((int)-o->call.result), scarce_where());
+	cr_assert_eq(o->call.u.result, 0, "%s: %s; %s", o->name, strerror((int)-o->call.u.result), scarce_where());
 	return o->file;
 }
 
@@ -85,50 +85,24 @@ void scarce_close(struct file *f)
 	scarce_end(0);
 }
 
-static int call_complete(struct ipc_op *op, ssize_t result)
-{
-	struct call *c = ipc_container(op, struct call, op);
-
-	c->over = true;
-	c->result = result;
-	if (op->type == IPC_READ && result > 0)
-		memcpy(c->data, op->data, (size_t)result);
-	return 0;
-}
-
-static void call_submit(struct call *c)
-{
-	ssize_t r;
-
-	c->over = false;
-	r = ipc_submit(&c->op);
-	if (r == IPC_WOULD_PARK)
-		ipc_park(&c->op);
-	else
-		call_complete(&c->op, r);
-}
-
 /* Leaves the shortage; an operation that failed by it begins again. */
-static void call_leave(struct call *c)
+static void call_leave(struct scarce_call *c)
 {
-	if (scarce_end(c->over ? c->result : 0) && c->op.type != IPC_OPEN)
-		call_submit(c);
+	if (scarce_end(c->u.done ? c->u.result : 0) && c->u.op.type != IPC_OPEN)
+		u_submit(&c->u);
 }
 
-void call_start(struct call *c, struct file *f, enum ipc_op_type type, const char *data, size_t size)
+void call_start(struct scarce_call *c, struct file *f, enum ipc_op_type type, const char *data, size_t size)
 {
-	*c = (struct call){.file = f,
-			   .op = {.type = type,
-				  .handle = f->h,
-				  .cred = me,
-				  .data = data,
-				  .size = size,
-				  .offset = f->at,
-				  .complete = call_complete}};
-	ipc_list_init(&c->op.link);
-	cr_assert(type != IPC_READ || size <= sizeof(c->data));
+	c->file = f;
+	u_prepare(&c->u, f->h, type, NULL);
+	c->u.op.cred = me;
+	c->u.op.data = data;
+	c->u.op.size = size;
+	c->u.op.offset = f->at;
+	cr_assert(type != IPC_READ || size <= sizeof(c->u.text));
 	scarce_begin();
-	call_submit(c);
+	u_submit(&c->u);
 	call_leave(c);
 }
 
@@ -138,33 +112,33 @@ static void turn(void)
 	cr_assert_eq(ipc_loop_turn(loop, 1), 0);
 }
 
-ssize_t call_end(struct call *c)
+ssize_t call_end(struct scarce_call *c)
 {
 	int64_t end = ipc_now() + PATIENCE;
 
-	while (!c->over) {
+	while (!c->u.done) {
 		cr_assert_lt(ipc_now(), end, "an operation hangs %s", scarce_where());
 		scarce_begin();
 		turn();
 		call_leave(c);
 	}
-	if (c->op.type == IPC_READ && c->result > 0)
-		c->file->at += c->result;
-	return c->result;
+	if (c->u.op.type == IPC_READ && c->u.result > 0)
+		c->file->at += c->u.result;
+	return c->u.result;
 }
 
-ssize_t call_interrupt(struct call *c)
+ssize_t call_interrupt(struct scarce_call *c)
 {
 	scarce_begin();
-	if (!c->over)
-		ipc_interrupt(&c->op);
+	if (!c->u.done)
+		ipc_interrupt(&c->u.op);
 	scarce_end(0);
 	return call_end(c);
 }
 
 ssize_t put(struct file *f, const char *text)
 {
-	struct call c;
+	struct scarce_call c;
 
 	call_start(&c, f, IPC_WRITE, text, strlen(text));
 	return call_end(&c);
@@ -182,21 +156,24 @@ void put_all(struct file *f, const char *text)
 
 void get(struct file *f, const char *expected, size_t size)
 {
-	struct call c;
+	struct scarce_call c;
 	ssize_t n;
 
 	call_start(&c, f, IPC_READ, NULL, size);
 	n = call_end(&c);
-	cr_assert(n == (ssize_t)strlen(expected) && memcmp(c.data, expected, (size_t)n) == 0,
-		  "read %zd '%.*s', not '%s'; %s", n, n > 0 ? (int)n : 0, c.data, expected, scarce_where());
+	cr_assert(n == (ssize_t)strlen(expected) && memcmp(c.u.text, expected, (size_t)n) == 0,
+		  "read %zd '%.*s', not '%s'; %s", n, n > 0 ? (int)n : 0, c.u.text, expected, scarce_where());
 }
 
 ssize_t try_get(struct file *f)
 {
-	struct call c = {
-		.file = f,
-		.op = {.type = IPC_READ, .handle = f->h, .cred = me, .size = 64, .nonblock = true, .offset = f->at}};
+	struct u_call c;
 
+	u_prepare(&c, f->h, IPC_READ, NULL);
+	c.op.cred = me;
+	c.op.size = 64;
+	c.op.nonblock = true;
+	c.op.offset = f->at;
 	ipc_list_init(&c.op.link);
 	return lean(ipc_submit(&c.op));
 }
@@ -240,16 +217,16 @@ void ctl_has(const struct ipc_kind *kind, const char *name, const char *text)
 	snprintf(at, sizeof(at), "%s@ctl", name);
 	f = scarce_open(kind, at, O_RDONLY);
 	for (;;) {
-		struct call c;
+		struct scarce_call c;
 		ssize_t n;
 
-		call_start(&c, &f, IPC_READ, NULL, sizeof(c.data));
+		call_start(&c, &f, IPC_READ, NULL, sizeof(c.u.text));
 		n = call_end(&c);
 		cr_assert_geq(n, 0, "%s: %s; %s", at, strerror((int)-n), scarce_where());
 		if (n == 0)
 			break;
 		cr_assert_lt(len + (size_t)n, sizeof(all));
-		memcpy(all + len, c.data, (size_t)n);
+		memcpy(all + len, c.u.text, (size_t)n);
 		len += (size_t)n;
 	}
 	all[len] = '\0';

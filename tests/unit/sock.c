@@ -8,18 +8,18 @@ TestSuite(sock, .init = setup, .fini = teardown, .timeout = 30);
 Test(sock, reader_first_meets_writer)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	r = opened("x", O_RDONLY);
 	cr_assert_eq(begin_read(&c, r, 100, false), IPC_WOULD_PARK);
 	w = opened("x", O_WRONLY);
 	cr_assert_eq(put(w, "hi\n", 3), 3);
 	cr_assert_eq(finish(&c), 3);
-	cr_assert_arr_eq(c.data, "hi\n", 3);
+	cr_assert_arr_eq(c.text, "hi\n", 3);
 	ipc_close(w);
-	cr_assert_eq(get(r, 100, c.data), 0);
-	cr_assert_eq(get(r, 100, c.data), 0);
+	cr_assert_eq(get(r, 100, c.text), 0);
+	cr_assert_eq(get(r, 100, c.text), 0);
 	ipc_close(r);
 }
 
@@ -28,7 +28,7 @@ Test(sock, what_was_written_before_a_reader_came_is_not_lost)
 	struct ipc_handle *r, *w;
 	char buf[8];
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	w = opened("x", O_WRONLY);
 	cr_assert_eq(put(w, "early", 5), 5);
 	ipc_close(w);
@@ -43,7 +43,7 @@ Test(sock, each_reader_gets_one_connection)
 	struct ipc_handle *w[2], *r[2];
 	char buf[8];
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	for (int i = 0; i < 2; i++) {
 		w[i] = opened("x", O_WRONLY);
 		cr_assert_eq(put(w[i], i ? "two" : "one", 3), 3);
@@ -61,10 +61,10 @@ Test(sock, each_reader_gets_one_connection)
 Test(sock, listen_waits_for_a_client_and_serves_both_ways)
 {
 	struct ipc_handle *s, *c;
-	struct call accept = {.done = false};
+	struct u_call accept = {.done = false};
 
-	cr_assert_eq(create("x@listen", S_IFREG | 0644), 0);
-	cr_assert_eq(make_handle("x@listen", O_RDWR, &s), 0);
+	cr_assert_eq(u_create_type("x@listen", S_IFREG | 0644), 0);
+	cr_assert_eq(u_handle("x@listen", O_RDWR, &s), 0);
 	cr_assert_eq(begin(&accept, s, IPC_OPEN, false), IPC_WOULD_PARK);
 	c = opened("x", O_RDWR);
 	cr_assert_eq(finish(&accept), 0);
@@ -78,18 +78,18 @@ Test(sock, listen_waits_for_a_client_and_serves_both_ways)
 
 Test(sock, nonblocking_listen_says_EAGAIN)
 {
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	cr_assert_eq(open_fails("x@listen", O_RDWR | O_NONBLOCK), -EAGAIN);
 }
 
 Test(sock, accepts_go_in_the_order_of_arrival)
 {
 	struct ipc_handle *s[2], *c;
-	struct call accept[2] = {{.done = false}, {.done = false}};
+	struct u_call accept[2] = {{.done = false}, {.done = false}};
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	for (int i = 0; i < 2; i++) {
-		cr_assert_eq(make_handle("x@listen", O_RDONLY, &s[i]), 0);
+		cr_assert_eq(u_handle("x@listen", O_RDONLY, &s[i]), 0);
 		cr_assert_eq(begin(&accept[i], s[i], IPC_OPEN, false), IPC_WOULD_PARK);
 	}
 	c = opened("x", O_WRONLY);
@@ -106,14 +106,14 @@ Test(sock, accepts_go_in_the_order_of_arrival)
 Test(sock, read_and_write_wait_at_once_on_one_handle)
 {
 	struct ipc_handle *s, *c;
-	struct call reading = {.done = false};
+	struct u_call reading = {.done = false};
 	size_t size = 4 << 20, got = 0;
 	char *big = malloc(size), *buf = malloc(size);
-	struct call writing = {.op = {.data = big, .size = size}};
+	struct u_call writing = {.op = {.data = big, .size = size}};
 
 	for (size_t i = 0; i < size; i++)
 		big[i] = (char)(i * 7 >> 3);
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	c = opened("x", O_RDWR);
 	s = opened("x@listen", O_RDWR);
 	cr_assert_eq(begin_read(&reading, s, 100, false), IPC_WOULD_PARK);
@@ -139,10 +139,10 @@ Test(sock, interrupted_write_tells_what_was_taken)
 {
 	size_t size = 4 << 20;
 	char *big = calloc(1, size);
-	struct call writing = {.op = {.data = big, .size = size}};
+	struct u_call writing = {.op = {.data = big, .size = size}};
 	struct ipc_handle *c;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	c = opened("x", O_WRONLY);
 	cr_assert_eq(begin(&writing, c, IPC_WRITE, false), IPC_WOULD_PARK);
 	ipc_interrupt(&writing.op);
@@ -159,7 +159,7 @@ Test(sock, half_close_is_end_of_file_while_writing_goes_on)
 	char buf[8];
 	int fd;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	fd = native_connect("x", SOCK_STREAM);
 	cr_assert_geq(fd, 0);
 	s = opened("x@listen", O_RDWR);
@@ -174,11 +174,11 @@ Test(sock, half_close_is_end_of_file_while_writing_goes_on)
 
 Test(sock, parked_reader_learns_that_the_peer_has_gone)
 {
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	struct ipc_handle *s;
 	int fd;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	fd = native_connect("x", SOCK_STREAM);
 	s = opened("x", O_RDONLY);
 	cr_assert_eq(begin_read(&c, s, 100, false), IPC_WOULD_PARK);
@@ -189,16 +189,16 @@ Test(sock, parked_reader_learns_that_the_peer_has_gone)
 
 Test(sock, timeout_ends_a_listen)
 {
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	cr_assert_eq(open_fails("x@listen,timeout=20ms", O_RDONLY), -ETIMEDOUT);
 }
 
 Test(sock, closing_with_a_read_parked_ends_it)
 {
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	struct ipc_handle *h;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	h = opened("x", O_RDONLY);
 	cr_assert_eq(begin_read(&c, h, 100, false), IPC_WOULD_PARK);
 	ipc_close(h);
@@ -208,9 +208,9 @@ Test(sock, closing_with_a_read_parked_ends_it)
 Test(sock, all_reads_of_a_handle_move_to_its_connection)
 {
 	struct ipc_handle *a, *b, *w;
-	struct call reads[3] = {{.done = false}, {.done = false}, {.done = false}};
+	struct u_call reads[3] = {{.done = false}, {.done = false}, {.done = false}};
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	a = opened("x", O_RDONLY);
 	b = opened("x", O_RDONLY);
 	begin_read(&reads[0], a, 100, false);
@@ -228,14 +228,14 @@ Test(sock, all_reads_of_a_handle_move_to_its_connection)
 
 Test(sock, full_backlog_waits_until_somebody_accepts)
 {
-	struct call connecting = {.done = false}, writing = {.op = {.data = "x", .size = 1}};
+	struct u_call connecting = {.done = false}, writing = {.op = {.data = "x", .size = 1}};
 	struct rlimit files = {.rlim_cur = 16384, .rlim_max = 16384};
 	struct ipc_handle *all[4097], *c, *s;
 	int n = 0;
 
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		cr_skip("too few descriptors to fill it");
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	for (; n < 4096; n++)
 		all[n] = opened("x", O_RDWR);
 	cr_assert_eq(open_fails("x", O_RDWR | O_NONBLOCK), -EAGAIN);
@@ -244,7 +244,7 @@ Test(sock, full_backlog_waits_until_somebody_accepts)
 	begin(&writing, c, IPC_WRITE, true);
 	cr_assert_eq(writing.result, -EAGAIN);
 	ipc_close(c);
-	cr_assert_eq(make_handle("x", O_WRONLY, &c), 0);
+	cr_assert_eq(u_handle("x", O_WRONLY, &c), 0);
 	cr_assert_eq(begin(&connecting, c, IPC_OPEN, false), IPC_WOULD_PARK);
 	s = opened("x@listen", O_RDONLY);
 	cr_assert_eq(finish(&connecting), 0);
@@ -258,7 +258,7 @@ Test(sock, touch_leaves_no_connection)
 {
 	struct ipc_handle *t, *r, *w;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	t = opened("x", O_WRONLY | O_NONBLOCK);
 	ipc_close(t);
 	t = opened("x", O_WRONLY | O_NONBLOCK);
@@ -280,9 +280,9 @@ Test(sock, poll_connects_what_has_not_been_used)
 	struct ipc_handle *w, *s;
 	int told = 0;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	w = opened("x", O_WRONLY | O_NONBLOCK);
-	ipc_handle_on_ready(w, count_ready, &told);
+	ipc_handle_on_ready(w, u_count_ready, &told);
 	cr_assert(ipc_poll(w, true) & POLLOUT);
 	s = opened("x@listen", O_RDONLY);
 	ipc_close(s);
@@ -295,7 +295,7 @@ Test(sock, poll_tells_when_a_client_waits)
 {
 	struct ipc_handle *r, *w;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	r = opened("x", O_RDONLY);
 	cr_assert_eq(ipc_poll(r, false), 0);
 	w = opened("x", O_WRONLY);
@@ -315,9 +315,9 @@ Test(sock, pollers_are_told_before_and_after_the_accept)
 	struct ipc_handle *r, *w;
 	int told = 0;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	r = opened("x", O_RDONLY);
-	ipc_handle_on_ready(r, count_ready, &told);
+	ipc_handle_on_ready(r, u_count_ready, &told);
 	cr_assert_eq(ipc_poll(r, true), 0);
 	w = opened("x", O_WRONLY);
 	turn_while(not_ready, &told);
@@ -339,9 +339,9 @@ Test(sock, poller_follows_when_another_read_accepts)
 	struct ipc_handle *r, *w;
 	int told = 0;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	r = opened("x", O_RDONLY);
-	ipc_handle_on_ready(r, count_ready, &told);
+	ipc_handle_on_ready(r, u_count_ready, &told);
 	ipc_poll(r, true);
 	w = opened("x", O_WRONLY);
 	nonblocking_read_says(r, -EAGAIN);
@@ -353,15 +353,15 @@ Test(sock, poller_follows_when_another_read_accepts)
 Test(sock, shutting_down_answers_who_waits)
 {
 	struct ipc_handle *r, *s, *w;
-	struct call accept = {.done = false}, reading = {.done = false};
+	struct u_call accept = {.done = false}, reading = {.done = false};
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	w = opened("x", O_WRONLY);
 	r = opened("x", O_RDONLY);
 	cr_assert_eq(begin_read(&reading, r, 8, false), IPC_WOULD_PARK);
-	cr_assert_eq(make_handle("x@listen", O_RDWR, &s), 0);
+	cr_assert_eq(u_handle("x@listen", O_RDWR, &s), 0);
 	begin(&accept, s, IPC_OPEN, false);
-	ipc_shut_down(ipc);
+	ipc_shut_down(u_ipc);
 	cr_assert_eq(reading.result, -ENOTCONN);
 	cr_assert_eq(accept.result, -ENOTCONN);
 	ipc_close(r);

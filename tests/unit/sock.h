@@ -18,40 +18,26 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/chan.h"
-#include "core/ref.h"
-#include "core/frame.h"
-#include "core/handle.h"
-#include "kinds/kinds.h"
+#include "fixture.h"
 
 #ifndef UNIT_KIND
 #define UNIT_KIND ipc_sock
 #endif
 
-static struct ipc_loop *loop;
-static struct ipc *ipc;
 static char mountpoint[] = "/tmp/unit_sock_XXXXXX";
-
-static inline struct ipc_cred me(void)
-{
-	return (struct ipc_cred){.uid = getuid(), .gid = getgid(), .pid = getpid()};
-}
 
 /* The mount is played by a directory: a server's socket is put there by the test. */
 static inline void setup(void)
 {
-	struct ipc_options options = {.mountpoint = mountpoint};
 	char dir[64];
 
 	cr_assert_not_null(mkdtemp(mountpoint));
 	snprintf(dir, sizeof(dir), "%s/sock", mountpoint);
 	cr_assert_eq(mkdir(dir, 0755), 0);
 	cr_assert_eq(chmod(mountpoint, 0755), 0);
-	loop = ipc_loop_new();
-	cr_assert_not_null(loop);
-	ipc = ipc_new(loop, &options, ipc_kinds);
-	cr_assert_not_null(ipc);
-	snprintf(dir, sizeof(dir), "%s/%s", mountpoint, ipc_hidden_name(ipc));
+	u_mountpoint = mountpoint;
+	u_setup(&UNIT_KIND);
+	snprintf(dir, sizeof(dir), "%s/%s", mountpoint, ipc_hidden_name(u_ipc));
 	cr_assert_eq(mkdir(dir, 0755), 0);
 }
 
@@ -65,51 +51,25 @@ static inline int remove_one(const char *path, const struct stat *st, int type, 
 
 static inline void teardown(void)
 {
-	ipc_free(ipc);
-	ipc_loop_free(loop);
+	u_teardown();
 	nftw(mountpoint, remove_one, 4, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Operations. One that is parked is turned to its end by finish(). */
+/* Operations. One that is parked is turned to its end by finish(), for ten seconds at the most. */
 
-struct call {
-	struct ipc_op op;
-	bool done, undeliverable;
-	ssize_t result;
-	char data[4096];
-};
-
-static inline int complete(struct ipc_op *op, ssize_t result)
+/* c->op has what is to be written, or how much is to be read. */
+static inline ssize_t begin(struct u_call *c, struct ipc_handle *h, enum ipc_op_type type, bool nonblock)
 {
-	struct call *c = ipc_container(op, struct call, op);
+	struct ipc_op asked = c->op;
+	bool undeliverable = c->undeliverable;
 
-	cr_assert_not(c->done);
-	c->done = true;
-	c->result = result;
-	if (c->undeliverable && result > 0)
-		return -ENOENT;
-	if (op->type == IPC_READ && result > 0)
-		memcpy(c->data, op->data, (size_t)result < sizeof(c->data) ? (size_t)result : sizeof(c->data));
-	return 0;
-}
-
-static inline ssize_t begin(struct call *c, struct ipc_handle *h, enum ipc_op_type type, bool nonblock)
-{
-	ssize_t r;
-
-	c->done = false;
-	c->op.type = type;
+	u_prepare(c, h, type, NULL);
+	c->undeliverable = undeliverable;
+	c->op.data = asked.data;
+	c->op.size = asked.size;
+	c->op.offset = asked.offset;
 	c->op.nonblock = nonblock;
-	c->op.cred = me();
-	c->op.handle = h;
-	c->op.complete = complete;
-	ipc_list_init(&c->op.link);
-	r = ipc_submit(&c->op);
-	if (r == IPC_WOULD_PARK)
-		ipc_park(&c->op);
-	else
-		complete(&c->op, r);
-	return r;
+	return u_submit(c);
 }
 
 static inline void turn_while(bool (*busy)(void *), void *arg)
@@ -117,16 +77,16 @@ static inline void turn_while(bool (*busy)(void *), void *arg)
 	int64_t end = ipc_now() + INT64_C(10000000000);
 
 	while (busy(arg) && ipc_now() < end)
-		ipc_loop_turn(loop, 100);
+		ipc_loop_turn(u_loop, 100);
 	cr_assert_not(busy(arg), "it takes too long");
 }
 
 static inline bool call_busy(void *arg)
 {
-	return !((struct call *)arg)->done;
+	return !((struct u_call *)arg)->done;
 }
 
-static inline ssize_t finish(struct call *c)
+static inline ssize_t finish(struct u_call *c)
 {
 	turn_while(call_busy, c);
 	return c->result;
@@ -135,53 +95,23 @@ static inline ssize_t finish(struct call *c)
 static inline void settle(void)
 {
 	for (int i = 0; i < 5; i++)
-		ipc_loop_turn(loop, 0);
-}
-
-static inline struct ipc_ref resolve(const char *name)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref;
-
-	cr_assert_eq(ipc_resolve(ipc, &cred, &UNIT_KIND, name, &ref), 0, "%s", name);
-	return ref;
-}
-
-static inline int create(const char *name, mode_t mode)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = resolve(name);
-
-	return ipc_create(ipc, &cred, &ref, mode);
-}
-
-static inline int look(const char *name, struct stat *st)
-{
-	struct ipc_cred cred = me();
-	struct ipc_ref ref = resolve(name);
-
-	return ipc_stat(ipc, &cred, &ref, st);
+		ipc_loop_turn(u_loop, 0);
 }
 
 static inline int make_handle_as(struct ipc_cred cred, const char *name, int flags, struct ipc_handle **out)
 {
-	struct ipc_ref ref = resolve(name);
+	struct ipc_ref ref = u_named(name);
 	struct stat st;
-	int r = ipc_stat(ipc, &cred, &ref, &st);
+	int r = ipc_stat(u_ipc, &cred, &ref, &st);
 
-	return r < 0 ? r : ipc_handle_new(ipc, &cred, &ref, flags, st.st_ino, out);
-}
-
-static inline int make_handle(const char *name, int flags, struct ipc_handle **out)
-{
-	return make_handle_as(me(), name, flags, out);
+	return r < 0 ? r : ipc_handle_new(u_ipc, &cred, &ref, flags, st.st_ino, out);
 }
 
 static inline struct ipc_handle *opened(const char *name, int flags)
 {
 	struct ipc_handle *h = NULL;
-	struct call c = {.done = false};
-	int r = make_handle(name, flags, &h);
+	struct u_call c = {.done = false};
+	int r = u_handle(name, flags, &h);
 
 	cr_assert_eq(r, 0, "%s: %s", name, strerror(-r));
 	begin(&c, h, IPC_OPEN, flags & O_NONBLOCK);
@@ -192,8 +122,8 @@ static inline struct ipc_handle *opened(const char *name, int flags)
 static inline ssize_t open_fails(const char *name, int flags)
 {
 	struct ipc_handle *h = NULL;
-	struct call c = {.done = false};
-	ssize_t r = make_handle(name, flags, &h);
+	struct u_call c = {.done = false};
+	ssize_t r = u_handle(name, flags, &h);
 
 	if (r < 0)
 		return r;
@@ -205,13 +135,13 @@ static inline ssize_t open_fails(const char *name, int flags)
 
 static inline ssize_t put(struct ipc_handle *h, const void *data, size_t size)
 {
-	struct call c = {.op = {.data = data, .size = size}};
+	struct u_call c = {.op = {.data = data, .size = size}};
 
 	begin(&c, h, IPC_WRITE, false);
 	return finish(&c);
 }
 
-static inline ssize_t begin_read(struct call *c, struct ipc_handle *h, size_t size, bool nonblock)
+static inline ssize_t begin_read(struct u_call *c, struct ipc_handle *h, size_t size, bool nonblock)
 {
 	c->op.size = size;
 	c->op.offset = h->pos;
@@ -220,12 +150,12 @@ static inline ssize_t begin_read(struct call *c, struct ipc_handle *h, size_t si
 
 static inline ssize_t get(struct ipc_handle *h, size_t size, char *out)
 {
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
 	begin_read(&c, h, size, false);
 	finish(&c);
 	if (c.result > 0)
-		memcpy(out, c.data, (size_t)c.result);
+		memcpy(out, c.text, (size_t)c.result);
 	return c.result;
 }
 
@@ -236,11 +166,6 @@ static inline ssize_t get(struct ipc_handle *h, size_t size, char *out)
 		cr_assert_eq(n_, (ssize_t)strlen(text), "%zd", n_);                                                    \
 		cr_assert_arr_eq(got_, text, strlen(text));                                                            \
 	} while (0)
-
-static inline void count_ready(void *arg)
-{
-	(*(int *)arg)++;
-}
 
 static inline bool not_ready(void *arg)
 {
@@ -272,19 +197,19 @@ static inline void address_looked(struct ipc_look *look)
  */
 static inline void address_bind(const char *name, char *out, size_t size)
 {
-	struct address_look a = {.look = {.cred = me(), .done = address_looked}};
+	struct address_look a = {.look = {.cred = u_me(), .done = address_looked}};
 	char at[64];
 
 	snprintf(at, sizeof(at), "%s@addr", name);
-	a.look.ref = resolve(at);
-	if (ipc_stat(ipc, &a.look.cred, &a.look.ref, &a.look.st) == -EINPROGRESS) {
-		cr_assert_eq(ipc_look(ipc, &a.look), 0);
+	a.look.ref = u_named(at);
+	if (ipc_stat(u_ipc, &a.look.cred, &a.look.ref, &a.look.st) == -EINPROGRESS) {
+		cr_assert_eq(ipc_look(u_ipc, &a.look), 0);
 		while (!a.done)
-			cr_assert_eq(ipc_loop_turn(loop, 20), 0);
+			cr_assert_eq(ipc_loop_turn(u_loop, 20), 0);
 		cr_assert_eq(a.look.result, 0);
 	}
 	cr_assert(S_ISSOCK(a.look.st.st_mode));
-	snprintf(out, size, "%s/%s/%llx", mountpoint, ipc_hidden_name(ipc),
+	snprintf(out, size, "%s/%s/%llx", mountpoint, ipc_hidden_name(u_ipc),
 		 (unsigned long long)ipc_kind_ino(a.look.st.st_ino));
 }
 
@@ -326,14 +251,14 @@ static inline int native_server(const char *name, int type)
 {
 	char path[108];
 
-	cr_assert_eq(create(name, S_IFSOCK | 0755), 0);
+	cr_assert_eq(u_create_type(name, S_IFSOCK | 0755), 0);
 	snprintf(path, sizeof(path), "%s/sock/%s", mountpoint, name);
 	return native_server_at(path, type);
 }
 
 static inline void nonblocking_read_says(struct ipc_handle *h, ssize_t expected)
 {
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
 	begin_read(&c, h, 100, true);
 	cr_assert_eq(c.result, expected, "%zd", c.result);
@@ -342,10 +267,10 @@ static inline void nonblocking_read_says(struct ipc_handle *h, ssize_t expected)
 static inline const char *errors(void)
 {
 	static char text[4096];
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
-	ipc_text_errors(ipc, &cred, out);
+	ipc_text_errors(u_ipc, &cred, out);
 	fclose(out);
 	return text;
 }
@@ -355,7 +280,7 @@ static inline const char *ctl(const char *name)
 	static char text[4096];
 	char at[64];
 	struct ipc_handle *h;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	ssize_t n;
 
 	snprintf(at, sizeof(at), "%s@ctl", name);
@@ -363,7 +288,7 @@ static inline const char *ctl(const char *name)
 	begin_read(&c, h, sizeof(text) - 1, false);
 	n = finish(&c);
 	cr_assert_gt(n, 0);
-	memcpy(text, c.data, (size_t)n);
+	memcpy(text, c.text, (size_t)n);
 	text[n] = '\0';
 	ipc_close(h);
 	return text;

@@ -50,17 +50,17 @@ Test(sock_foreign, plain_open_of_a_servers_socket_is_ENXIO_and_listen_EOPNOTSUPP
 {
 	struct ipc_handle *h;
 
-	cr_assert_eq(create("srv", S_IFSOCK | 0755), 0);
-	cr_assert_eq(make_handle("srv", O_RDWR, &h), -ENXIO);
-	cr_assert_eq(make_handle("srv@listen", O_RDWR, &h), -EOPNOTSUPP);
+	cr_assert_eq(u_create_type("srv", S_IFSOCK | 0755), 0);
+	cr_assert_eq(u_handle("srv", O_RDWR, &h), -ENXIO);
+	cr_assert_eq(u_handle("srv@listen", O_RDWR, &h), -EOPNOTSUPP);
 }
 
 Test(sock_foreign, io_before_the_server_leaves_the_name_to_it)
 {
 	struct stat st;
 
-	cr_assert_eq(create("srv@io", S_IFREG | 0644), -ENOENT);
-	cr_assert_eq(look("srv", &st), -ENOENT);
+	cr_assert_eq(u_create_type("srv@io", S_IFREG | 0644), -ENOENT);
+	cr_assert_eq(u_stat("srv", &st), -ENOENT);
 }
 
 static int abstract_server(const char *name, int type)
@@ -89,7 +89,7 @@ Test(sock_foreign, face_for_abstract_sockets_of_every_type)
 		snprintf(abstract, sizeof(abstract), "unit_sock_%d_%d", (int)getpid(), i);
 		snprintf(name, sizeof(name), "f%d@connect=@%s", i, abstract);
 		server = abstract_server(abstract, types[i]);
-		cr_assert_eq(create(name, S_IFREG | 0644), 0);
+		cr_assert_eq(u_create_type(name, S_IFREG | 0644), 0);
 		snprintf(name, sizeof(name), "f%d", i);
 		c = opened(name, O_RDWR);
 		cr_assert_eq(put(c, "x", 1), 1);
@@ -114,7 +114,7 @@ Test(sock_foreign, face_for_a_path_longer_than_an_address)
 	snprintf(name, sizeof(name), "%s/far", mountpoint);
 	server = native_server_at(name, SOCK_STREAM);
 	snprintf(name, sizeof(name), "f@connect=%s", path);
-	cr_assert_eq(create(name, S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type(name, S_IFREG | 0644), 0);
 	c = opened("f", O_RDWR);
 	ipc_close(c);
 	close(server);
@@ -124,29 +124,29 @@ Test(sock_foreign, face_needs_an_absolute_address)
 {
 	struct stat st;
 
-	cr_assert_eq(create("f@connect=relative", S_IFREG | 0644), -EINVAL);
-	cr_assert_eq(look("f", &st), -ENOENT);
+	cr_assert_eq(u_create_type("f@connect=relative", S_IFREG | 0644), -EINVAL);
+	cr_assert_eq(u_stat("f", &st), -ENOENT);
 }
 
 Test(sock_foreign, full_backlog_of_a_foreign_server_is_tried_again)
 {
 	struct ipc_handle *h[16];
-	struct call c[16];
+	struct u_call c[16];
 	int server = native_server("srv", SOCK_STREAM), fds[16], n;
 
 	memset(c, 0, sizeof(c));
 	for (n = 0; n < 4; n++) {
-		cr_assert_eq(make_handle("srv@io", O_RDWR, &h[n]), 0);
+		cr_assert_eq(u_handle("srv@io", O_RDWR, &h[n]), 0);
 		begin(&c[n], h[n], IPC_OPEN, false);
 	}
 	for (int i = 0; i < 50; i++)
-		ipc_loop_turn(loop, 1);
+		ipc_loop_turn(u_loop, 1);
 	cr_assert_not(c[3].done && c[2].done && c[1].done && c[0].done);
 	for (int i = 0; i < n; i++) {
 		struct pollfd p = {.fd = server, .events = POLLIN};
 
 		while (poll(&p, 1, 0) == 0)
-			ipc_loop_turn(loop, 10);
+			ipc_loop_turn(u_loop, 10);
 		fds[i] = accept(server, NULL, NULL);
 	}
 	for (int i = 0; i < n; i++) {
@@ -160,18 +160,18 @@ Test(sock_foreign, full_backlog_of_a_foreign_server_is_tried_again)
 Test(sock_foreign, closing_while_dialling_leaves_nothing)
 {
 	struct ipc_handle *h[8];
-	struct call c[8];
+	struct u_call c[8];
 	int server = native_server("srv", SOCK_STREAM);
 
 	memset(c, 0, sizeof(c));
 	for (int i = 0; i < 8; i++) {
-		cr_assert_eq(make_handle("srv@io", O_RDWR, &h[i]), 0);
+		cr_assert_eq(u_handle("srv@io", O_RDWR, &h[i]), 0);
 		begin(&c[i], h[i], IPC_OPEN, false);
 	}
 	for (int i = 0; i < 4; i++)
 		ipc_close(h[i]);
 	for (int i = 0; i < 20; i++)
-		ipc_loop_turn(loop, 1);
+		ipc_loop_turn(u_loop, 1);
 	for (int i = 4; i < 8; i++)
 		ipc_close(h[i]);
 	for (int i = 0; i < 8; i++)
@@ -182,14 +182,14 @@ Test(sock_foreign, closing_while_dialling_leaves_nothing)
 Test(sock_foreign, nonblocking_dial_goes_on_behind_the_open)
 {
 	struct ipc_handle *c;
-	struct call reading = {.done = false};
+	struct u_call reading = {.done = false};
 	int server = native_server("srv", SOCK_STREAM), fd;
 
 	c = opened("srv@io", O_RDWR | O_NONBLOCK);
 	nonblocking_read_says(c, -EAGAIN);
 	begin_read(&reading, c, 8, false);
 	while (!(ipc_poll(c, false) & POLLOUT))
-		ipc_loop_turn(loop, 10);
+		ipc_loop_turn(u_loop, 10);
 	fd = accept(server, NULL, NULL);
 	cr_assert_eq(write(fd, "x", 1), 1);
 	cr_assert_eq(finish(&reading), 1);
@@ -202,7 +202,7 @@ Test(sock_foreign, root_connects_as_the_caller)
 {
 	struct ipc_cred cred = {.uid = 12345, .gid = 54321, .pid = 0};
 	struct ipc_handle *h;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	int server, fd;

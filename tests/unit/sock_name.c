@@ -7,32 +7,32 @@ Test(sock_name, types_of_the_files)
 {
 	struct stat st;
 
-	cr_assert_eq(create("x", S_IFREG | 0640), 0);
-	cr_assert_eq(create("x", S_IFREG | 0640), -EEXIST);
-	cr_assert_eq(look("x", &st), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0640), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0640), -EEXIST);
+	cr_assert_eq(u_stat("x", &st), 0);
 	cr_assert_eq(st.st_mode, S_IFREG | 0640);
-	cr_assert_eq(look("x@addr", &st), -EINPROGRESS);
-	cr_assert_eq(look("x@listen", &st), 0);
+	cr_assert_eq(u_stat("x@addr", &st), -EINPROGRESS);
+	cr_assert_eq(u_stat("x@listen", &st), 0);
 	cr_assert(S_ISREG(st.st_mode));
-	cr_assert_eq(create("n", S_IFSOCK | 0755), 0);
-	cr_assert_eq(look("n", &st), 0);
+	cr_assert_eq(u_create_type("n", S_IFSOCK | 0755), 0);
+	cr_assert_eq(u_stat("n", &st), 0);
 	cr_assert(S_ISSOCK(st.st_mode));
-	cr_assert_eq(look("n@io", &st), 0);
+	cr_assert_eq(u_stat("n@io", &st), 0);
 	cr_assert(S_ISREG(st.st_mode));
-	cr_assert_eq(look("n@addr", &st), 0);
+	cr_assert_eq(u_stat("n@addr", &st), 0);
 	cr_assert(S_ISSOCK(st.st_mode), "what a server has bound is its own address");
-	cr_assert_eq(create("f", S_IFIFO | 0644), -EPERM);
+	cr_assert_eq(u_create_type("f", S_IFIFO | 0644), -EPERM);
 }
 
 Test(sock_name, contradicting_creation_facets_are_EEXIST)
 {
 	struct ipc_handle *h;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
-	cr_assert_eq(make_handle("x@dgram", O_WRONLY, &h), -EEXIST);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_handle("x@dgram", O_WRONLY, &h), -EEXIST);
 	cr_assert(strstr(errors(), "stream"), "%s", errors());
-	cr_assert_eq(make_handle("x@connect=@there", O_WRONLY, &h), -EEXIST);
-	cr_assert_eq(make_handle("x@stream", O_WRONLY, &h), 0);
+	cr_assert_eq(u_handle("x@connect=@there", O_WRONLY, &h), -EEXIST);
+	cr_assert_eq(u_handle("x@stream", O_WRONLY, &h), 0);
 	ipc_close(h);
 }
 
@@ -41,18 +41,18 @@ Test(sock_name, native_client_reaches_the_address_with_the_channels_mode)
 	char path[108];
 	struct stat st;
 	struct ipc_handle *s;
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_ref ref;
 	int fd;
 
-	cr_assert_eq(create("x", S_IFREG | 0606), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0606), 0);
 	address_bind("x", path, sizeof(path));
-	cr_assert_eq(look("x@addr", &st), 0);
+	cr_assert_eq(u_stat("x@addr", &st), 0);
 	cr_assert_eq(st.st_mode, S_IFSOCK | 0606);
-	ref = resolve("x");
+	ref = u_named("x");
 	st.st_mode = 0620;
-	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), 0);
-	cr_assert_eq(look("x@addr", &st), 0);
+	cr_assert_eq(ipc_chattr(u_ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), 0);
+	cr_assert_eq(u_stat("x@addr", &st), 0);
 	cr_assert_eq(st.st_mode, S_IFSOCK | 0620);
 	fd = native_connect("x", SOCK_STREAM);
 	cr_assert_eq(write(fd, "native", 6), 6);
@@ -66,23 +66,23 @@ Test(sock_name, native_client_reaches_the_address_with_the_channels_mode)
 
 Test(sock_name, unlink_removes_the_address_and_spares_connections)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_ref ref;
 	struct ipc_handle *s, *c;
 	struct stat st;
 	char path[108];
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	address_bind("x", path, sizeof(path));
 	c = opened("x", O_RDWR);
 	s = opened("x@listen", O_RDWR);
-	ref = resolve("x");
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
-	cr_assert_eq(look("x", &st), -ENOENT);
-	cr_assert_eq(look("x@addr", &st), -ENOENT);
+	ref = u_named("x");
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), 0);
+	cr_assert_eq(u_stat("x", &st), -ENOENT);
+	cr_assert_eq(u_stat("x@addr", &st), -ENOENT);
 	cr_assert_eq(native_connect_to(path, SOCK_STREAM), -ECONNREFUSED);
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -ENOENT);
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), -ENOENT);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	put(c, "on", 2);
 	expect_get(s, "on");
 	ipc_close(c);
@@ -91,31 +91,31 @@ Test(sock_name, unlink_removes_the_address_and_spares_connections)
 
 Test(sock_name, unlink_ends_the_wait_for_a_client)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_ref ref;
 	struct ipc_handle *s, *r, *late, *w;
-	struct call accept = {.done = false}, reading = {.done = false};
+	struct u_call accept = {.done = false}, reading = {.done = false};
 	char buf[8];
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
-	cr_assert_eq(make_handle("x@listen", O_RDWR, &s), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_handle("x@listen", O_RDWR, &s), 0);
 	begin(&accept, s, IPC_OPEN, false);
 	r = opened("x", O_RDONLY);
 	begin_read(&reading, r, 8, false);
-	ref = resolve("x");
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	ref = u_named("x");
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), 0);
 	cr_assert_eq(finish(&accept), -ENOENT);
 	cr_assert_eq(finish(&reading), 0);
 	ipc_close(s);
 	ipc_close(r);
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	late = opened("x", O_RDONLY);
 	w = opened("x", O_WRONLY);
 	put(w, "kept", 4);
 	ipc_close(w);
-	ref = resolve("x");
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	ref = u_named("x");
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), 0);
 	expect_get(late, "kept");
 	cr_assert_eq(get(late, 8, buf), 0);
 	ipc_close(late);
@@ -123,64 +123,64 @@ Test(sock_name, unlink_ends_the_wait_for_a_client)
 
 Test(sock_name, stale_inode_is_ESTALE_and_harms_nothing)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_ref ref;
 	struct ipc_handle *h;
 	struct stat old, new;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
-	look("x", &old);
-	ref = resolve("x");
-	ipc_unlink(ipc, &cred, &ref);
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
-	cr_assert_eq(ipc_handle_new(ipc, &cred, &ref, O_RDONLY, old.st_ino, &h), -ESTALE);
-	cr_assert_eq(look("x", &new), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
+	u_stat("x", &old);
+	ref = u_named("x");
+	ipc_unlink(u_ipc, &cred, &ref);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
+	cr_assert_eq(ipc_handle_new(u_ipc, &cred, &ref, O_RDONLY, old.st_ino, &h), -ESTALE);
+	cr_assert_eq(u_stat("x", &new), 0);
 	cr_assert_neq(new.st_ino, old.st_ino);
 }
 
 Test(sock_name, rename_keeps_the_address_and_replaces_the_target)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_ref from, to;
 	char path[108], gone[108], after[108];
 	struct stat st;
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
-	cr_assert_eq(create("y", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("y", S_IFREG | 0644), 0);
 	address_bind("x", path, sizeof(path));
 	address_bind("y", gone, sizeof(gone));
-	from = resolve("x");
-	to = resolve("y");
-	cr_assert_eq(ipc_rename(ipc, &cred, &from, &to, 0), 0);
+	from = u_named("x");
+	to = u_named("y");
+	cr_assert_eq(ipc_rename(u_ipc, &cred, &from, &to, 0), 0);
 	address_bind("y", after, sizeof(after));
 	cr_assert_str_eq(after, path);
 	close(native_connect_to(path, SOCK_STREAM));
 	cr_assert_eq(native_connect_to(gone, SOCK_STREAM), -ECONNREFUSED);
-	cr_assert_eq(look("x", &st), -ENOENT);
+	cr_assert_eq(u_stat("x", &st), -ENOENT);
 }
 
 Test(sock_name, address_of_a_name_that_goes_while_it_is_bound)
 {
-	struct address_look a = {.look = {.cred = me(), .done = address_looked}};
+	struct address_look a = {.look = {.cred = u_me(), .done = address_looked}};
 	struct ipc_ref ref;
 
-	cr_assert_eq(create("x@dgram", S_IFREG | 0644), 0);
-	ref = resolve("x");
-	a.look.ref = resolve("x@addr");
-	cr_assert_eq(ipc_look(ipc, &a.look), 0);
-	cr_assert_eq(ipc_unlink(ipc, &a.look.cred, &ref), 0);
+	cr_assert_eq(u_create_type("x@dgram", S_IFREG | 0644), 0);
+	ref = u_named("x");
+	a.look.ref = u_named("x@addr");
+	cr_assert_eq(ipc_look(u_ipc, &a.look), 0);
+	cr_assert_eq(ipc_unlink(u_ipc, &a.look.cred, &ref), 0);
 	while (!a.done)
-		cr_assert_eq(ipc_loop_turn(loop, 20), 0);
+		cr_assert_eq(ipc_loop_turn(u_loop, 20), 0);
 	cr_assert_eq(a.look.result, -ENOENT);
 }
 
 Test(sock_name, look_up_of_an_address_can_be_given_up)
 {
-	struct address_look a = {.look = {.cred = me(), .done = address_looked}};
+	struct address_look a = {.look = {.cred = u_me(), .done = address_looked}};
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
-	a.look.ref = resolve("x@addr");
-	cr_assert_eq(ipc_look(ipc, &a.look), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
+	a.look.ref = u_named("x@addr");
+	cr_assert_eq(ipc_look(u_ipc, &a.look), 0);
 	ipc_look_cancel(&a.look);
 	cr_assert(a.done);
 	cr_assert_eq(a.look.result, -EINTR);

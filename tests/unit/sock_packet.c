@@ -8,7 +8,7 @@ Test(sock_packet, datagrams_keep_their_boundaries_and_what_does_not_fit)
 	struct ipc_handle *r, *w;
 	char buf[16];
 
-	cr_assert_eq(create("d@dgram", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("d@dgram", S_IFREG | 0644), 0);
 	w = opened("d", O_WRONLY);
 	cr_assert_eq(put(w, "first", 5), 5);
 	cr_assert_eq(put(w, "second", 6), 6);
@@ -43,11 +43,11 @@ Test(sock_packet, datagram_answers_come_to_the_asker)
 Test(sock_packet, datagram_writer_waits_for_room)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.op = {.data = "x", .size = 1}};
+	struct u_call c = {.op = {.data = "x", .size = 1}};
 	char buf[4];
 	int n = 0;
 
-	cr_assert_eq(create("d@dgram", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("d@dgram", S_IFREG | 0644), 0);
 	w = opened("d", O_WRONLY);
 	while (begin(&c, w, IPC_WRITE, true) == 1)
 		n++;
@@ -68,7 +68,7 @@ Test(sock_packet, oversized_packet_is_EMSGSIZE_and_explained)
 	size_t size = IPC_MESSAGE_MAX + 1;
 	char *big = calloc(1, size);
 
-	cr_assert_eq(create("d@dgram", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("d@dgram", S_IFREG | 0644), 0);
 	w = opened("d", O_WRONLY);
 	cr_assert_eq(put(w, big, size), -EMSGSIZE);
 	cr_assert(strstr(errors(), "EMSGSIZE"));
@@ -85,7 +85,7 @@ Test(sock_packet, large_native_datagram_is_read_in_pieces)
 
 	for (int i = 0; i < size; i++)
 		big[i] = (char)(i >> 4);
-	cr_assert_eq(create("d@dgram", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("d@dgram", S_IFREG | 0644), 0);
 	fd = native_connect("d", SOCK_DGRAM);
 	cr_assert_eq(send(fd, big, (size_t)size, 0), size);
 	r = opened("d", O_RDONLY);
@@ -105,9 +105,9 @@ Test(sock_packet, large_native_datagram_is_read_in_pieces)
 Test(sock_packet, undelivered_datagram_goes_to_another_reader)
 {
 	struct ipc_handle *a, *b, *w;
-	struct call lost = {.undeliverable = true};
+	struct u_call lost = {.undeliverable = true};
 
-	cr_assert_eq(create("d@dgram", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("d@dgram", S_IFREG | 0644), 0);
 	a = opened("d", O_RDONLY);
 	b = opened("d", O_RDONLY);
 	w = opened("d", O_WRONLY);
@@ -125,9 +125,9 @@ Test(sock_packet, undelivered_datagram_goes_to_another_reader)
 Test(sock_packet, undelivered_bytes_of_a_connection_are_read_again)
 {
 	struct ipc_handle *s, *w;
-	struct call lost = {.undeliverable = true};
+	struct u_call lost = {.undeliverable = true};
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	w = opened("x", O_WRONLY);
 	s = opened("x@listen", O_RDWR);
 	cr_assert_eq(begin_read(&lost, s, 100, false), IPC_WOULD_PARK);
@@ -143,7 +143,7 @@ Test(sock_packet, seqpacket_keeps_boundaries_both_ways)
 	struct ipc_handle *s, *c;
 	char buf[8];
 
-	cr_assert_eq(create("q@seqpacket", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("q@seqpacket", S_IFREG | 0644), 0);
 	c = opened("q", O_RDWR);
 	put(c, "one", 3);
 	put(c, "two", 3);
