@@ -164,6 +164,13 @@ ssize_t u_submit(struct u_call *c)
 	return r;
 }
 
+ssize_t u_ask(struct u_call *c)
+{
+	c->op.cred = u_me();
+	c->op.complete = complete;
+	return u_submit(c);
+}
+
 /* Short turns: what a task did in the beginning of one does not end its sleep. */
 ssize_t u_finish(struct u_call *c)
 {

@@ -64,6 +64,8 @@ void u_begin(struct u_call *, struct ipc_handle *, enum ipc_op_type, const char 
 void u_prepare(struct u_call *, struct ipc_handle *, enum ipc_op_type, const char *text);
 /* ipc_submit()'s answer. */
 ssize_t u_submit(struct u_call *);
+/* The same for what the test has put into c->op by itself: type, handle, data and size. */
+ssize_t u_ask(struct u_call *c);
 /* Turns the loop until it is done. Returns its result. */
 ssize_t u_finish(struct u_call *);
 

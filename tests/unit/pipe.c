@@ -9,36 +9,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/instance.h"
-#include "kinds/kinds.h"
+#include "fixture.h"
 
-static struct ipc_loop *loop;
-static struct ipc *ipc;
 static struct ipc_ref ref;
 static char mountpoint[] = "/tmp/unit_pipe_XXXXXX";
 static char fifo[128];
 
-static struct ipc_cred me(void)
-{
-	return (struct ipc_cred){.uid = getuid(), .gid = getgid(), .pid = getpid()};
-}
-
 /* The mount is played by a directory: what lies under the channel's path is put there by the test. */
 static void setup(void)
 {
-	struct ipc_options options = {.mountpoint = mountpoint};
-	struct ipc_cred cred = me();
 	char dir[64];
 
 	cr_assert_not_null(mkdtemp(mountpoint));
 	snprintf(dir, sizeof(dir), "%s/pipe", mountpoint);
 	snprintf(fifo, sizeof(fifo), "%s/p", dir);
 	cr_assert_eq(mkdir(dir, 0700), 0);
-	loop = ipc_loop_new();
-	cr_assert_not_null(loop);
-	ipc = ipc_new(loop, &options, ipc_kinds);
-	cr_assert_not_null(ipc);
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_pipe, "p", &ref), 0);
+	u_mountpoint = mountpoint;
+	u_setup(&ipc_pipe);
+	ref = u_named("p");
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -51,8 +39,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static void teardown(void)
 {
-	ipc_free(ipc);
-	ipc_loop_free(loop);
+	u_teardown();
 	nftw(mountpoint, remove_one, 4, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -60,34 +47,32 @@ TestSuite(pipe, .init = setup, .fini = teardown, .timeout = 20);
 
 static int create(mode_t mode)
 {
-	struct ipc_cred cred = me();
-
-	return ipc_create(ipc, &cred, &ref, mode);
+	return u_create_type("p", mode);
 }
 
 static struct stat stat_of(const struct ipc_ref *r)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct stat st;
 
-	cr_assert_eq(ipc_stat(ipc, &cred, r, &st), 0);
+	cr_assert_eq(ipc_stat(u_ipc, &cred, r, &st), 0);
 	return st;
 }
 
 static int stat_error(const struct ipc_ref *r)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct stat st;
 
-	return ipc_stat(ipc, &cred, r, &st);
+	return ipc_stat(u_ipc, &cred, r, &st);
 }
 
 static int open_handle(int flags, struct ipc_handle **h)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct stat st = stat_of(&ref);
 
-	return ipc_handle_new(ipc, &cred, &ref, flags, st.st_ino, h);
+	return ipc_handle_new(u_ipc, &cred, &ref, flags, st.st_ino, h);
 }
 
 /* Creates the channel and opens it as the O_EXCL creator does. */
@@ -114,76 +99,24 @@ static int native(int flags)
 	return fd;
 }
 
-static bool refused_with(const char *part)
+static struct u_call call_of(enum ipc_op_type type, struct ipc_handle *h)
 {
-	struct ipc_cred cred = me();
-	char text[4096] = "";
-	FILE *out = fmemopen(text, sizeof(text), "w");
-
-	ipc_text_errors(ipc, &cred, out);
-	fclose(out);
-	return strstr(text, part) != NULL;
-}
-
-/* One operation and what became of it. */
-struct call {
-	struct ipc_op op;
-	bool over;
-	ssize_t result;
-	char got[256];
-};
-
-static int call_over(struct ipc_op *op, ssize_t result)
-{
-	struct call *c = ipc_container(op, struct call, op);
-
-	cr_assert_not(c->over);
-	c->over = true;
-	c->result = result;
-	if (op->type == IPC_READ && result > 0)
-		memcpy(c->got, op->data, (size_t)result);
-	ipc_loop_stop(loop);
-	return 0;
-}
-
-static void call_start(struct call *c)
-{
-	ssize_t r;
-
-	c->op.cred = me();
-	c->op.complete = call_over;
-	r = ipc_submit(&c->op);
-	if (r == IPC_WOULD_PARK)
-		ipc_park(&c->op);
-	else
-		call_over(&c->op, r);
-}
-
-static ssize_t call_await(struct call *c)
-{
-	while (!c->over)
-		cr_assert_eq(ipc_loop_run(loop), 0);
-	return c->result;
-}
-
-static struct call call_of(enum ipc_op_type type, struct ipc_handle *h)
-{
-	return (struct call){.op = {.type = type, .handle = h}};
+	return (struct u_call){.op = {.type = type, .handle = h}};
 }
 
 #define START(name, type_, h_, ...)                                                                                    \
-	struct call name = {.op = {.type = (type_), .handle = (h_), __VA_ARGS__}};                                     \
-	call_start(&name)
+	struct u_call name = {.op = {.type = (type_), .handle = (h_), __VA_ARGS__}};                                   \
+	u_ask(&name)
 
-static ssize_t run(struct call c)
+static ssize_t run(struct u_call c)
 {
-	call_start(&c);
-	return call_await(&c);
+	u_ask(&c);
+	return u_finish(&c);
 }
 
 static ssize_t write_text(struct ipc_handle *h, const char *text)
 {
-	struct call c = call_of(IPC_WRITE, h);
+	struct u_call c = call_of(IPC_WRITE, h);
 
 	c.op.data = text;
 	c.op.size = strlen(text);
@@ -221,7 +154,7 @@ Test(pipe, mkfifo_makes_a_fifo)
 Test(pipe, other_types_are_refused_with_a_line)
 {
 	cr_assert_eq(create(S_IFSOCK | 0600), -EPERM);
-	cr_assert(refused_with("pipe/p: EPERM: /pipe holds FIFOs only"));
+	cr_assert(u_refused("pipe/p: EPERM: /pipe holds FIFOs only"));
 	cr_assert_eq(stat_error(&ref), -ENOENT);
 }
 
@@ -233,47 +166,47 @@ Test(pipe, a_name_is_made_once)
 
 Test(pipe, unlink_removes_the_name)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), 0);
 	cr_assert_eq(stat_error(&ref), -ENOENT);
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), -ENOENT);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), -ENOENT);
 }
 
 Test(pipe, a_new_fifo_under_the_same_name_has_another_inode)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	ino_t ino;
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
 	ino = stat_of(&ref).st_ino;
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), 0);
 	cr_assert_eq(create(S_IFREG | 0600), 0);
 	cr_assert_neq(stat_of(&ref).st_ino, ino);
 }
 
 Test(pipe, rename_keeps_the_inode)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_ref to;
 	ino_t ino;
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
 	ino = stat_of(&ref).st_ino;
-	cr_assert_eq(ipc_resolve(ipc, &cred, &ipc_pipe, "q", &to), 0);
-	cr_assert_eq(ipc_rename(ipc, &cred, &ref, &to, 0), 0);
+	cr_assert_eq(ipc_resolve(u_ipc, &cred, &ipc_pipe, "q", &to), 0);
+	cr_assert_eq(ipc_rename(u_ipc, &cred, &ref, &to, 0), 0);
 	cr_assert_eq(stat_of(&to).st_ino, ino);
 	cr_assert_eq(stat_error(&ref), -ENOENT);
 }
 
 Test(pipe, chmod_changes_the_mode_and_keeps_the_type)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct stat st = {.st_mode = 0444};
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
-	cr_assert_eq(ipc_chattr(ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), 0);
+	cr_assert_eq(ipc_chattr(u_ipc, &cred, &ref, NULL, &st, IPC_SET_MODE), 0);
 	cr_assert_eq(stat_of(&ref).st_mode, S_IFIFO | 0444);
 }
 
@@ -286,11 +219,11 @@ static void count_fifo(void *arg, const char *name, mode_t type)
 
 Test(pipe, the_listing_shows_each_name_once)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	int names = 0;
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
-	cr_assert_eq(ipc_each_name(ipc, &cred, &ipc_pipe, count_fifo, &names), 0);
+	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_pipe, count_fifo, &names), 0);
 	cr_assert_eq(names, 1);
 }
 
@@ -298,29 +231,29 @@ Test(pipe, depth_is_unknown)
 {
 	struct ipc_depth depth;
 
-	cr_assert_eq(ipc_pipe.names->depth(ipc, &ref, &depth), 0);
+	cr_assert_eq(ipc_pipe.names->depth(u_ipc, &ref, &depth), 0);
 	cr_assert_eq(depth.value, -1);
 }
 
 Test(pipe, without_a_mount_there_is_no_mediated_open)
 {
-	const char *was = ipc->opt.mountpoint;
+	const char *was = u_ipc->opt.mountpoint;
 	struct ipc_handle *h;
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
-	ipc->opt.mountpoint = NULL;
+	u_ipc->opt.mountpoint = NULL;
 	cr_assert_eq(open_handle(O_WRONLY, &h), -EOPNOTSUPP);
-	cr_assert(refused_with("through the mount"));
-	ipc->opt.mountpoint = was;
+	cr_assert(u_refused("through the mount"));
+	u_ipc->opt.mountpoint = was;
 }
 
 Test(pipe, a_handle_for_a_replaced_fifo_is_stale_and_leaves_the_new_one)
 {
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 	struct ipc_handle *h;
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
-	cr_assert_eq(ipc_handle_new(ipc, &cred, &ref, O_WRONLY, 77, &h), -ESTALE);
+	cr_assert_eq(ipc_handle_new(u_ipc, &cred, &ref, O_WRONLY, 77, &h), -ESTALE);
 	cr_assert_eq(stat_of(&ref).st_mode, S_IFIFO | 0600);
 }
 
@@ -331,9 +264,9 @@ Test(pipe, a_write_waits_for_a_reader)
 	int fd;
 
 	START(write, IPC_WRITE, h, .data = "hello", .size = 5);
-	cr_assert_not(write.over);
+	cr_assert_not(write.done);
 	fd = native(O_RDONLY);
-	cr_assert_eq(call_await(&write), 5);
+	cr_assert_eq(u_finish(&write), 5);
 	cr_assert_eq(read(fd, got, sizeof(got)), 5);
 	cr_assert_arr_eq(got, "hello", 5);
 	close(fd);
@@ -360,9 +293,9 @@ Test(pipe, closing_an_empty_copy_waits_for_the_reader)
 
 	cr_assert(ipc_handle_wants_flush(h));
 	START(closing, IPC_FLUSH, h);
-	cr_assert_not(closing.over);
+	cr_assert_not(closing.done);
 	fd = native(O_RDONLY);
-	cr_assert_eq(call_await(&closing), 0);
+	cr_assert_eq(u_finish(&closing), 0);
 	ipc_close(h);
 	close(fd);
 }
@@ -374,7 +307,7 @@ Test(pipe, a_failed_open_is_reported_by_write_and_close)
 	cr_assert_eq(write_text(h, "x"), -ENOENT);
 	cr_assert_eq(flush(h), -ENOENT);
 	cr_assert_eq(ipc_poll(h, false), POLLERR);
-	cr_assert(refused_with("pipe/p: ENOENT: the new FIFO could not be opened"));
+	cr_assert(u_refused("pipe/p: ENOENT: the new FIFO could not be opened"));
 	ipc_close(h);
 }
 
@@ -404,7 +337,7 @@ Test(pipe, a_nonblocking_write_does_not_wait_for_the_reader)
 	struct ipc_handle *h = feed(O_WRONLY);
 
 	START(write, IPC_WRITE, h, .data = "x", .size = 1, .nonblock = true);
-	cr_assert(write.over);
+	cr_assert(write.done);
 	cr_assert_eq(write.result, -EAGAIN);
 	ipc_close(h);
 }
@@ -423,7 +356,7 @@ Test(pipe, closing_ends_an_open_that_waits)
 			ipc_close(h);
 			opened++;
 		} else {
-			cr_assert_eq(ipc_loop_turn(loop, -1), 0);
+			cr_assert_eq(ipc_loop_turn(u_loop, -1), 0);
 		}
 	}
 }
@@ -436,7 +369,7 @@ Test(pipe, too_many_waiting_opens_are_refused_with_a_line)
 	while ((r = open_handle(O_WRONLY, &h[n])) == 0)
 		cr_assert_lt(++n, 1000);
 	cr_assert_eq(r, -ENFILE);
-	cr_assert(refused_with("too many opens wait"));
+	cr_assert(u_refused("too many opens wait"));
 	while (n)
 		ipc_close(h[--n]);
 }
@@ -447,9 +380,9 @@ Test(pipe, a_parked_write_can_be_interrupted_and_tried_again)
 	int fd;
 
 	START(write, IPC_WRITE, h, .data = "x", .size = 1);
-	cr_assert_not(write.over);
+	cr_assert_not(write.done);
 	ipc_interrupt(&write.op);
-	cr_assert_eq(call_await(&write), -EINTR);
+	cr_assert_eq(u_finish(&write), -EINTR);
 	fd = native(O_RDONLY);
 	cr_assert_eq(write_text(h, "y"), 1);
 	close(fd);
@@ -466,8 +399,8 @@ Test(pipe, parked_writes_arrive_in_order)
 	START(two, IPC_WRITE, h, .data = "2", .size = 1);
 	START(three, IPC_WRITE, h, .data = "3", .size = 1);
 	fd = native(O_RDONLY);
-	cr_assert_eq(call_await(&three), 1);
-	cr_assert(one.over && two.over);
+	cr_assert_eq(u_finish(&three), 1);
+	cr_assert(one.done && two.done);
 	cr_assert_eq(read(fd, got, sizeof(got)), 3);
 	cr_assert_arr_eq(got, "123", 3);
 	close(fd);
@@ -491,9 +424,9 @@ Test(pipe, a_write_longer_than_the_pipe_goes_through_whole)
 		if (r > 0)
 			n += (size_t)r;
 		else
-			cr_assert_eq(ipc_loop_turn(loop, 1), 0);
+			cr_assert_eq(ipc_loop_turn(u_loop, 1), 0);
 	}
-	cr_assert_eq(call_await(&write), SIZE);
+	cr_assert_eq(u_finish(&write), SIZE);
 	cr_assert_eq(memcmp(sent, got, SIZE), 0);
 	free(sent);
 	free(got);
@@ -510,7 +443,7 @@ Test(pipe, an_interrupted_long_write_says_what_it_did)
 
 	settle(h);
 	START(write, IPC_WRITE, h, .data = sent, .size = SIZE);
-	cr_assert_not(write.over);
+	cr_assert_not(write.done);
 	ipc_interrupt(&write.op);
 	cr_assert_eq(write.result, fcntl(fd, F_GETPIPE_SZ));
 	free(sent);
@@ -538,9 +471,9 @@ Test(pipe, a_parked_write_learns_that_the_reader_left)
 
 	settle(h);
 	START(write, IPC_WRITE, h, .data = sent, .size = SIZE);
-	cr_assert_not(write.over);
+	cr_assert_not(write.done);
 	close(fd);
-	cr_assert_gt(call_await(&write), 0);
+	cr_assert_gt(u_finish(&write), 0);
 	cr_assert_eq(write_text(h, "y"), -EPIPE);
 	free(sent);
 	ipc_close(h);
@@ -549,7 +482,7 @@ Test(pipe, a_parked_write_learns_that_the_reader_left)
 static void note_ready(void *arg)
 {
 	*(bool *)arg = true;
-	ipc_loop_stop(loop);
+	ipc_loop_stop(u_loop);
 }
 
 Test(pipe, poll_tells_when_the_reader_came)
@@ -562,7 +495,7 @@ Test(pipe, poll_tells_when_the_reader_came)
 	cr_assert_eq(ipc_poll(h, true), 0);
 	fd = native(O_RDONLY);
 	while (!ready)
-		cr_assert_eq(ipc_loop_run(loop), 0);
+		cr_assert_eq(ipc_loop_run(u_loop), 0);
 	cr_assert_eq(ipc_poll(h, false), POLLOUT | POLLWRNORM);
 	close(fd);
 	ipc_close(h);
@@ -574,14 +507,14 @@ Test(pipe, a_creating_reader_reads_what_a_writer_sends)
 	int fd;
 
 	START(read, IPC_READ, h, .size = 100);
-	cr_assert_not(read.over);
+	cr_assert_not(read.done);
 	fd = open(fifo, O_WRONLY | O_CLOEXEC);
 	cr_assert_eq(write(fd, "words", 5), 5);
-	cr_assert_eq(call_await(&read), 5);
-	cr_assert_str_eq(read.got, "words");
+	cr_assert_eq(u_finish(&read), 5);
+	cr_assert_str_eq(read.text, "words");
 	close(fd);
 	START(end, IPC_READ, h, .size = 100, .offset = 5);
-	cr_assert_eq(call_await(&end), 0);
+	cr_assert_eq(u_finish(&end), 0);
 	ipc_close(h);
 }
 
@@ -592,10 +525,10 @@ Test(pipe, a_creating_reader_may_step_back_to_what_it_read_last)
 
 	cr_assert_eq(write(fd, "words", 5), 5);
 	START(all, IPC_READ, h, .size = 100);
-	cr_assert_eq(call_await(&all), 5);
+	cr_assert_eq(u_finish(&all), 5);
 	START(again, IPC_READ, h, .size = 100, .offset = 2);
-	cr_assert_eq(call_await(&again), 3);
-	cr_assert_str_eq(again.got, "rds");
+	cr_assert_eq(u_finish(&again), 3);
+	cr_assert_str_eq(again.text, "rds");
 	close(fd);
 	ipc_close(h);
 }
@@ -614,8 +547,8 @@ Test(pipe, a_handle_for_both_directions_needs_no_other_side)
 
 	cr_assert_eq(write_text(h, "loop"), 4);
 	START(read, IPC_READ, h, .size = 100);
-	cr_assert_eq(call_await(&read), 4);
-	cr_assert_str_eq(read.got, "loop");
+	cr_assert_eq(u_finish(&read), 4);
+	cr_assert_str_eq(read.text, "loop");
 	ipc_close(h);
 }
 
@@ -623,10 +556,10 @@ Test(pipe, unlink_does_not_break_who_has_it_open)
 {
 	struct ipc_handle *h = feed(O_WRONLY);
 	int fd = native(O_RDONLY);
-	struct ipc_cred cred = me();
+	struct ipc_cred cred = u_me();
 
 	cr_assert_eq(write_text(h, "x"), 1);
-	cr_assert_eq(ipc_unlink(ipc, &cred, &ref), 0);
+	cr_assert_eq(ipc_unlink(u_ipc, &cred, &ref), 0);
 	cr_assert_eq(write_text(h, "y"), 1);
 	ipc_close(h);
 	close(fd);

@@ -60,16 +60,10 @@ static inline void teardown(void)
 /* c->op has what is to be written, or how much is to be read. */
 static inline ssize_t begin(struct u_call *c, struct ipc_handle *h, enum ipc_op_type type, bool nonblock)
 {
-	struct ipc_op asked = c->op;
-	bool undeliverable = c->undeliverable;
-
-	u_prepare(c, h, type, NULL);
-	c->undeliverable = undeliverable;
-	c->op.data = asked.data;
-	c->op.size = asked.size;
-	c->op.offset = asked.offset;
+	c->op.type = type;
+	c->op.handle = h;
 	c->op.nonblock = nonblock;
-	return u_submit(c);
+	return u_ask(c);
 }
 
 static inline void turn_while(bool (*busy)(void *), void *arg)
