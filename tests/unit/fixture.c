@@ -1,8 +1,10 @@
 #include "fixture.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -225,6 +227,46 @@ const char *u_ctl(const char *name)
 	cr_assert_gt(c.result, 0);
 	ipc_close(h);
 	return c.text;
+}
+
+static bool thread_sleeps(const char *tid)
+{
+	char path[64], line[256] = "";
+	FILE *stat;
+	const char *command_end;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", tid);
+	stat = fopen(path, "re");
+	if (!stat)
+		return true; /* it has ended */
+	if (!fgets(line, sizeof(line), stat))
+		line[0] = '\0';
+	fclose(stat);
+	command_end = strrchr(line, ')');
+	return !command_end || command_end[2] == 'S';
+}
+
+static bool others_sleep(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	const struct dirent *task;
+	bool all = true;
+
+	cr_assert_not_null(tasks);
+	while (all && (task = readdir(tasks)))
+		all = task->d_name[0] == '.' || atoi(task->d_name) == gettid() || thread_sleeps(task->d_name);
+	closedir(tasks);
+	return all;
+}
+
+void u_await_sleepers(void)
+{
+	int64_t end = ipc_now() + INT64_C(10000000000);
+
+	while (!others_sleep()) {
+		cr_assert_lt(ipc_now(), end, "a thread does not come to rest");
+		sched_yield();
+	}
 }
 
 void u_count_ready(void *count)

@@ -78,6 +78,9 @@ ssize_t u_put(struct ipc_handle *, const char *text);
 /* The text of NAME@ctl, in a static buffer. */
 const char *u_ctl(const char *name);
 
+/* Until all other threads of this process sleep: what they were to wait for, they wait for now. */
+void u_await_sleepers(void);
+
 /* For ipc_handle_on_ready(): counts in an int. */
 void u_count_ready(void *count);
 

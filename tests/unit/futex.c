@@ -13,6 +13,7 @@
 
 #include "base/guard.h"
 #include "base/loop.h"
+#include "fixture.h"
 
 enum { MANY = 300 }; /* more than two threads can take */
 
@@ -91,7 +92,7 @@ Test(futex, a_wake_up_is_heard)
 
 	cr_assert_eq(arm(&w), 0);
 	cr_assert(ipc_futex_is_armed(&w.futex));
-	usleep(20000); /* most often it sleeps by then, and either way must do */
+	u_await_sleepers();
 	post(&w);
 	await(&w, 1);
 	cr_assert_not(ipc_futex_is_armed(&w.futex));
@@ -234,9 +235,9 @@ Test(futex, waiting_costs_nothing)
 		words[i].at = memory + i;
 		cr_assert_eq(arm(&words[i]), 0);
 	}
-	usleep(100000);
+	u_await_sleepers();
 	before = cpu_ns();
-	usleep(300000);
+	usleep(300000); /* what is measured is that nothing is done in this time */
 	cr_assert_lt(cpu_ns() - before, 5000000);
 }
 
@@ -268,7 +269,7 @@ Test(futex, a_word_that_goes_away_is_heard_when_somebody_looks)
 	gone.at = (_Atomic uint32_t *)(void *)page_of_file(&fd);
 	cr_assert_eq(arm(&w), 0);
 	cr_assert_eq(arm(&gone), 0);
-	usleep(20000);
+	u_await_sleepers();
 	cr_assert_eq(ftruncate(fd, 0), 0);
 	post(&w);
 	await(&w, 1);

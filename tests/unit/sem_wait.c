@@ -140,9 +140,9 @@ Test(sem_wait, a_wake_up_that_we_have_no_use_for_is_handed_on)
 	sem = native("a");
 	r = u_open("a", O_RDONLY);
 	u_begin(&job, r, IPC_READ, NULL);
-	usleep(50000);
+	u_await_sleepers();
 	cr_assert_eq(pthread_create(&waiter, NULL, native_wait, sem), 0);
-	usleep(50000);
+	u_await_sleepers();
 	ipc_interrupt(&job.op);
 	cr_assert_eq(job.result, -EINTR);
 	sem_post(sem);
@@ -165,9 +165,9 @@ Test(sem_wait, who_only_polls_hands_the_wake_up_on)
 	sem = native("a");
 	r = u_open("a", O_RDONLY);
 	cr_assert_eq(ipc_poll(r, true), 0);
-	usleep(50000);
+	u_await_sleepers();
 	cr_assert_eq(pthread_create(&waiter, NULL, native_wait, sem), 0);
-	usleep(50000);
+	u_await_sleepers();
 	sem_post(sem);
 	do {
 		ipc_loop_turn(u_loop, 10);
@@ -310,7 +310,7 @@ Test(sem_wait, a_thousand_semaphores_are_waited_for_by_few_threads_and_no_cpu)
 		cr_assert_not(jobs[i].done);
 	}
 	cr_assert_leq(threads(), 12);
-	usleep(100000);
+	u_await_sleepers();
 	getrusage(RUSAGE_SELF, &before);
 	ipc_loop_turn(u_loop, 300);
 	getrusage(RUSAGE_SELF, &after);
@@ -420,7 +420,7 @@ Test(sem_wait, a_poller_is_told_of_each_post_and_of_nothing_else)
 	sem_post(sem);
 	turn_until_told(&told, 1);
 	cr_assert(ipc_poll(h, true) & POLLIN);
-	usleep(50000);
+	u_await_sleepers();
 	/* Back at the value that was there, by way of another. */
 	sem_trywait(sem);
 	sem_post(sem);
@@ -445,10 +445,10 @@ Test(sem_wait, a_poller_beside_permits_leaves_native_waiters_theirs)
 	sem = native("a");
 	h = u_open("a", O_RDONLY);
 	cr_assert(ipc_poll(h, true) & POLLIN);
-	usleep(50000);
+	u_await_sleepers();
 	cr_assert_eq(sem_trywait(sem), 0);
 	cr_assert_eq(pthread_create(&waiter, NULL, native_wait, sem), 0);
-	usleep(50000);
+	u_await_sleepers();
 	sem_post(sem);
 	do {
 		ipc_loop_turn(u_loop, 10);
