@@ -10,9 +10,9 @@ static char block[BLOCK], got[MOST];
 /* A stream whose reader has waited for one block, and got it. */
 static void hot_stream(struct ipc_handle **r, struct ipc_handle **w)
 {
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
-	cr_assert_eq(create("x", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
 	*r = opened("x", O_RDONLY);
 	*w = opened("x", O_WRONLY);
 	cr_assert_eq(begin_read(&c, *r, BLOCK, false), IPC_WOULD_PARK);
@@ -20,7 +20,7 @@ static void hot_stream(struct ipc_handle **r, struct ipc_handle **w)
 	cr_assert_eq(finish(&c), BLOCK);
 }
 
-static ssize_t begin_write(struct call *c, struct ipc_handle *w, const char *first)
+static ssize_t begin_write(struct u_call *c, struct ipc_handle *w, const char *first)
 {
 	memcpy(block, first, strlen(first));
 	c->op.data = block;
@@ -32,11 +32,11 @@ static ssize_t begin_write(struct call *c, struct ipc_handle *w, const char *fir
 static void get_all(struct ipc_handle *r, size_t size)
 {
 	for (size_t n = 0; n < size;) {
-		struct call c = {.done = false};
+		struct u_call c = {.done = false};
 
 		begin_read(&c, r, size - n, false);
 		cr_assert_gt(finish(&c), 0);
-		memcpy(got + n, c.data, (size_t)c.result < sizeof(c.data) ? (size_t)c.result : sizeof(c.data));
+		memcpy(got + n, c.text, (size_t)c.result < sizeof(c.text) ? (size_t)c.result : sizeof(c.text));
 		n += (size_t)c.result;
 	}
 }
@@ -44,12 +44,12 @@ static void get_all(struct ipc_handle *r, size_t size)
 Test(sock_pair, a_large_write_waits_for_the_read_of_a_reader_that_keeps_up)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false}, read = {.done = false};
+	struct u_call c = {.done = false}, read = {.done = false};
 
 	hot_stream(&r, &w);
 	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
 	cr_assert_eq(begin_read(&read, r, BLOCK, true), BLOCK);
-	cr_assert_arr_eq(read.data, "second", 6);
+	cr_assert_arr_eq(read.text, "second", 6);
 	cr_assert(c.done);
 	cr_assert_eq(c.result, BLOCK);
 	ipc_close(r);
@@ -59,7 +59,7 @@ Test(sock_pair, a_large_write_waits_for_the_read_of_a_reader_that_keeps_up)
 Test(sock_pair, a_large_write_whose_reader_does_not_come_goes_to_the_socket)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
 	hot_stream(&r, &w);
 	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
@@ -75,7 +75,7 @@ Test(sock_pair, a_large_write_whose_reader_does_not_come_goes_to_the_socket)
 Test(sock_pair, a_read_that_takes_a_part_leaves_the_rest_in_order)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
 	hot_stream(&r, &w);
 	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
@@ -92,7 +92,7 @@ Test(sock_pair, a_read_that_takes_a_part_leaves_the_rest_in_order)
 Test(sock_pair, a_write_that_waits_can_be_read_says_poll)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
 	hot_stream(&r, &w);
 	cr_assert_eq(ipc_poll_for(r, POLLIN, false) & POLLIN, 0);
@@ -107,7 +107,7 @@ Test(sock_pair, a_write_that_waits_can_be_read_says_poll)
 Test(sock_pair, a_write_does_not_wait_for_a_reader_that_polls)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
 	hot_stream(&r, &w);
 	cr_assert_eq(ipc_poll_for(r, POLLIN, true) & POLLIN, 0);
@@ -120,7 +120,7 @@ Test(sock_pair, a_write_does_not_wait_for_a_reader_that_polls)
 Test(sock_pair, a_write_that_waits_ends_with_its_reader)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 
 	hot_stream(&r, &w);
 	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
@@ -132,7 +132,7 @@ Test(sock_pair, a_write_that_waits_ends_with_its_reader)
 Test(sock_pair, a_write_that_waits_ends_when_its_own_file_is_closed)
 {
 	struct ipc_handle *r, *w;
-	struct call c = {.done = false};
+	struct u_call c = {.done = false};
 	char buf[8];
 
 	hot_stream(&r, &w);
