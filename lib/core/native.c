@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/sys.h"
 #include "kind.h"
 #include "ref.h"
@@ -28,7 +29,7 @@ enum { DONE = -1 };
 struct expected {
 	const struct ipc_kind *kind; /* NULL: none */
 	enum ipc_event_type type;
-	uint64_t name; /* name_hash() */
+	uint64_t name; /* ipc_text_hash() */
 	int64_t since;
 };
 
@@ -43,19 +44,10 @@ struct ipc_native {
 	char batch[BATCH] __attribute__((aligned(__alignof__(struct inotify_event))));
 };
 
-static uint64_t name_hash(const char *name)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static void native_expect(struct ipc_native *n, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
 {
 	n->expected[n->next] =
-		(struct expected){.kind = kind, .type = type, .name = name_hash(name), .since = ipc_now()};
+		(struct expected){.kind = kind, .type = type, .name = ipc_text_hash(name), .since = ipc_now()};
 	n->next = (n->next + 1) % EXPECTED_MAX;
 }
 
@@ -70,7 +62,7 @@ void ipc_native_expect(struct ipc *ipc, enum ipc_event_type type, const struct i
 /* Then it is no longer. */
 static bool was_expected(struct ipc_native *n, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
 {
-	uint64_t hash = name_hash(name);
+	uint64_t hash = ipc_text_hash(name);
 
 	for (unsigned i = 0; i < EXPECTED_MAX; i++) {
 		struct expected *e = &n->expected[i];

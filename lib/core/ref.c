@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/place.h"
 #include "base/sys.h"
 #include "chan.h"
@@ -306,13 +307,11 @@ bool ipc_ref_means(const struct ipc_ref *ref, ino_t ino)
 	return !meant || meant == ino;
 }
 
-/* FNV-1a. The bit at the top keeps it apart from numbers that count. */
+/* The bit at the top keeps it apart from numbers that count. */
 ino_t ipc_name_ino(const char *name)
 {
-	ino_t hash = 0xcbf29ce484222325;
+	ino_t hash = ipc_text_hash(name);
 
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
 	return ipc_kind_ino(hash ^ hash >> KIND_SHIFT) | (ino_t)1 << (KIND_SHIFT - 1);
 }
 
