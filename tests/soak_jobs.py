@@ -9,6 +9,7 @@ anything is wrong.
 """
 import contextlib
 import ctypes
+import glob
 import os
 import random
 import resource
@@ -44,12 +45,13 @@ class Attr(ctypes.Structure):
 
 
 class Daemon:
-    def __init__(self, directory):
-        self.dir, self.kills = directory, 0
+    def __init__(self, directory, *options):
+        self.dir, self.options, self.kills = directory, options, 0
+        os.mkdir(directory)
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([os.environ["IPCFS"], "-f", self.dir])
+        self.process = subprocess.Popen([os.environ["IPCFS"], "-f", *self.options, self.dir])
         end = time.monotonic() + PATIENCE
         while not os.path.exists(f"{self.dir}/README"):
             if self.process.poll() is not None or time.monotonic() > end:
@@ -171,35 +173,48 @@ def all_done(workers, jobs):
     return len({job for worker in workers for life in worker.lives for job in worker.done(life)}) >= jobs
 
 
-def work(daemon, workers, jobs):
-    """Until each job is done, or none has been for PATIENCE seconds. Returns how many workers were killed."""
-    seen, last, moved, kills = {}, 0, time.monotonic(), 0
+def work(workers, jobs, often, kill, most, patience=PATIENCE):
+    """
+    Until each job is done, or none has been for `patience` seconds. A worker is killed at each look with the likelihood `often`,
+    and kill() called `most` times while the jobs are done. Returns how many workers were killed.
+    """
+    seen, last, moved, kills, others = {}, 0, time.monotonic(), 0, 0
     while True:
         time.sleep(0.005)
         for worker in workers:
             worker.tend()
-        count = progress(workers, seen)
-        if count != last:
-            last, moved = count, time.monotonic()
-        if count >= jobs and all_done(workers, jobs):
+        done = progress(workers, seen)
+        if done != last:
+            last, moved = done, time.monotonic()
+        if done >= jobs and all_done(workers, jobs):
             return kills
-        if time.monotonic() > moved + PATIENCE:
+        if time.monotonic() > moved + patience:
             print("soak: WRONG: nothing moves any more", file=sys.stderr)
             return kills
-        if random.random() < 0.5:
+        if random.random() < often:
             random.choice(workers).process.send_signal(random.choice(DEATHS))
             kills += 1
-        if daemon.kills < DAEMON_KILLS and count >= jobs * (daemon.kills + 1) // (DAEMON_KILLS + 2):
-            daemon.kill()
+        if others < most and done >= jobs * (others + 1) // (most + 2):
+            others += 1
+            kill()
+
+
+def end(workers, senders):
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()
+    for pid in senders:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def read_unsure(tmp):
+    """The numbers whose senders could not know whether they had been sent, and how often."""
     numbers = {}
-    for name in ("unsure-file", "unsure-bash"):
-        if os.path.exists(f"{tmp}/{name}"):
-            with open(f"{tmp}/{name}", "rb") as text:
-                for number in text.read().split():
-                    numbers[number] = numbers.get(number, 0) + 1
+    for name in glob.glob(f"{tmp}/unsure-*"):
+        with open(name, "rb") as text:
+            for number in text.read().split():
+                numbers[number] = numbers.get(number, 0) + 1
     return numbers
 
 
@@ -234,18 +249,12 @@ def main(jobs):
     attr = Attr(maxmsg=10, msgsize=64)
     if libc.mq_open(name.encode(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600, ctypes.byref(attr)) < 0:
         sys.exit(f"soak: mq_open: {os.strerror(ctypes.get_errno())}")
-    os.mkdir(f"{tmp}/m")
     daemon = Daemon(f"{tmp}/m")
     begin = time.monotonic()
     senders = start_senders(name, f"{daemon.dir}/mq{name}@lines", tmp, jobs)
     workers = [Worker(command, f"{daemon.dir}/mq{name}@lines,ack", tmp, i) for i, command in enumerate(WORKERS)]
-    kills = work(daemon, workers, jobs)
-    for worker in workers:
-        worker.process.kill()
-        worker.process.wait()
-    for pid in senders:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    kills = work(workers, jobs, 0.5, daemon.kill, DAEMON_KILLS)
+    end(workers, senders)
     ends = {}
     for worker in workers:
         for status, n in worker.ends.items():

@@ -5,17 +5,16 @@ itself are killed all the time, KILLS times (40) a daemon or the Redis. JOBS job
 Each job must be done at least once; and twice only if it was owed at a kill, that is, if it was the last one which a worker had. What
 a killed daemon's readers owed comes back when its lease of 30 s is over. $IPCFS names the program; the rest is as in soak_jobs.py.
 """
-import os
+import itertools
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-from soak_jobs import DEATHS, PATIENCE, WORKERS, Daemon, Worker, all_done, count, fork, progress, read_unsure, send_by_bash, send_by_file
+from soak_jobs import PATIENCE, WORKERS, Daemon, Worker, count, end, fork, read_unsure, send_by_bash, send_by_file, work
 
 MOUNTS, KILLS, PATIENCE_LEASE = 4, 40, 90
 
@@ -45,21 +44,6 @@ class Redis:
         self.start()
 
 
-class Mount(Daemon):
-    def __init__(self, directory, redis):
-        self.redis = redis
-        os.mkdir(directory)
-        super().__init__(directory)
-
-    def start(self):
-        self.process = subprocess.Popen([os.environ["IPCFS"], "-f", "-o", f"redis={self.redis.socket}", self.dir])
-        end = time.monotonic() + PATIENCE
-        while not os.path.exists(f"{self.dir}/README"):
-            if self.process.poll() is not None or time.monotonic() > end:
-                sys.exit("soak: the daemon does not mount")
-            time.sleep(0.002)
-
-
 def start_senders(mounts, tmp, jobs):
     cut = [jobs * i // MOUNTS for i in range(MOUNTS + 1)]
     parts = [range(begin, end) for begin, end in zip(cut, cut[1:])]
@@ -72,38 +56,6 @@ def start_senders(mounts, tmp, jobs):
     ]
 
 
-def work(redis, mounts, workers, jobs, most):
-    seen, last, moved, kills, killed = {}, 0, time.monotonic(), 0, 0
-    while True:
-        time.sleep(0.005)
-        for worker in workers:
-            worker.tend()
-        done = progress(workers, seen)
-        if done != last:
-            last, moved = done, time.monotonic()
-        if done >= jobs and all_done(workers, jobs):
-            return kills
-        if time.monotonic() > moved + PATIENCE_LEASE:
-            print("soak: WRONG: nothing moves any more", file=sys.stderr)
-            return kills
-        if random.random() < 0.1:
-            random.choice(workers).process.send_signal(random.choice(DEATHS))
-            kills += 1
-        if killed < most and done >= jobs * (killed + 1) // (most + 2):
-            killed += 1
-            (redis if killed % 2 else random.choice(mounts)).kill()
-
-
-def read_all_unsure(tmp):
-    numbers = read_unsure(tmp)
-    for name in ("unsure-0", "unsure-1"):
-        if os.path.exists(f"{tmp}/{name}"):
-            with open(f"{tmp}/{name}", "rb") as text:
-                for number in text.read().split():
-                    numbers[number] = numbers.get(number, 0) + 1
-    return numbers
-
-
 def main(jobs, most, seed):
     random.seed(seed)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -111,22 +63,18 @@ def main(jobs, most, seed):
         sys.exit("soak: no redis-server here")
     tmp = tempfile.mkdtemp(prefix="ipcfs-redis-")
     redis = Redis(tmp)
-    mounts = [Mount(f"{tmp}/m{i}", redis) for i in range(MOUNTS)]
+    mounts = [Daemon(f"{tmp}/m{i}", "-o", f"redis={redis.socket}") for i in range(MOUNTS)]
     with open(f"{mounts[0].dir}/mq/jobs@maxmsg=200", "wb"):
         pass
     begin = time.monotonic()
     senders = start_senders(mounts, tmp, jobs)
     workers = [Worker(command, f"{mounts[i % MOUNTS].dir}/mq/jobs@lines,ack", tmp, i) for i, command in enumerate(WORKERS)]
-    kills = work(redis, mounts, workers, jobs, most)
-    for worker in workers:
-        worker.process.kill()
-        worker.process.wait()
-    for pid in senders:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    turns = itertools.cycle([lambda: redis.kill(), lambda: random.choice(mounts).kill()])
+    kills = work(workers, jobs, 0.1, lambda: next(turns)(), most, PATIENCE_LEASE)
+    end(workers, senders)
     print(f"soak: {jobs} jobs in {time.monotonic() - begin:.0f} s, {kills} signals to workers, "
           f"{sum(mount.kills for mount in mounts)} kills of daemons, {redis.kills} of the Redis (seed {seed})")
-    right = count(workers, jobs, read_all_unsure(tmp))
+    right = count(workers, jobs, read_unsure(tmp))
     right &= all([mount.stop() == 0 for mount in mounts])
     redis.process.kill()
     redis.process.wait()

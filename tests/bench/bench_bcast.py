@@ -25,6 +25,17 @@ def readers_of(channel):
         return int(dict(line.strip().split("=", 1) for line in ctl)["readers"])
 
 
+def seconds_to_the_end(bench, begin, children, source, results):
+    """Since begin, until all children have ended; and what the readers among them wrote is the source."""
+    for child in children:
+        bench.reap(child)
+    spent = time.perf_counter() - begin
+    for got in results:
+        if not filecmp.cmp(source, got, shallow=False):
+            raise WrongData("the lines that came are not those that went")
+    return spent
+
+
 def cats(bench, mount, readers, at_most):
     """A file of lines by cat, to cats; against as many pipes."""
     count = 20000 if bench.quick else 200000
@@ -37,13 +48,7 @@ def cats(bench, mount, readers, at_most):
         out.writelines(f"line number {i} of the file\n" for i in range(count))
 
     def timed(begin, children):
-        for child in children:
-            bench.reap(child)
-        spent = time.perf_counter() - begin
-        for got in results:
-            if not filecmp.cmp(source, got, shallow=False):
-                raise WrongData("the lines that came are not those that went")
-        return spent * 1e9 / count / readers
+        return seconds_to_the_end(bench, begin, children, source, results) * 1e9 / count / readers
 
     def reading(command, got):
         with open(got, "wb") as out:

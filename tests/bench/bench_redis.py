@@ -1,12 +1,11 @@
 """Channels in a Redis, over mounts that stand for machines, beside programs that use the same Redis themselves."""
 
-import filecmp
 import os
 import subprocess
 import time
 
 from bench_ack import served
-from bench_bcast import readers_of
+from bench_bcast import readers_of, seconds_to_the_end
 from bench_shell import need
 from sampling import Skip, WrongData
 
@@ -111,13 +110,7 @@ def casts(bench, mounts, address):
             return bench.spawn(["sh", "-c", script, *args], stdout=out)
 
     def timed(begin, children):
-        for child in children:
-            bench.reap(child)
-        spent = time.perf_counter() - begin
-        for got in results:
-            if not filecmp.cmp(source, got, shallow=False):
-                raise WrongData("the lines that came are not those that went")
-        return count * READERS / spent
+        return count * READERS / seconds_to_the_end(bench, begin, children, source, results)
 
     def ours(_):
         children = [reading('exec cat "$0"', f"{channels[i % MOUNTS]}@lines,n={count}", got=got) for i, got in enumerate(results)]
