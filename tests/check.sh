@@ -8,12 +8,15 @@ set -u
 dir=$1 filter=${2-}
 rc=0
 
+# Most tests wait for something most of the time: one more than there are processors.
+jobs=$(($(nproc) + 1))
+
 # PROGRAM FILTER: its output, without the lines about what passed, goes to the screen, all of it to PROGRAM.log.
 run() {
 	rm -f "$1.failed"
 	{
 		# shellcheck disable=SC2086 # no filter is no argument
-		timeout -k 10 900 "$1" --verbose=1 -j2 --timeout 60 ${2:+--filter "$2"} 2>&1 || : >"$1.failed"
+		timeout -k 10 900 "$1" --verbose=1 "-j$jobs" --timeout 60 ${2:+--filter "$2"} 2>&1 || : >"$1.failed"
 	} | tee "$1.log" |
 		grep --line-buffered -v -e '^\[RUN' -e '^\[PASS' -e '^\[SKIP' -e 'Criterion v' -e '^\[====\]'
 	[ ! -e "$1.failed" ]
@@ -42,10 +45,16 @@ for corpus in tests/fuzz/corpus/*/; do
 	"$target" "$corpus"* || { echo "$target: FAILED" >&2; rc=1; }
 done
 if [ -z "$filter" ]; then
+	# At the same time as the next two, which look at all channels that there are, as these make none.
+	(
+		sh tests/completion.sh || rc=1
+		bash tests/units.sh || rc=1
+		exit $rc
+	) >"$dir/tests/shells.log" 2>&1 &
 	sh tests/examples.sh || rc=1
 	python3 -B tests/readme.py || rc=1
-	sh tests/completion.sh || rc=1
-	bash tests/units.sh || rc=1
+	wait $! || rc=1
+	cat "$dir/tests/shells.log"
 fi
 for t in "$dir"/tests/unit-tests "$dir"/tests/mount-tests; do
 	run "$t" "$filter" || { [ "${AGAIN-}" = 1 ] && again "$t"; } || rc=1
