@@ -57,6 +57,15 @@ t_test_bare(redis_faults, a_server_without_memory_is_enospc)
 	cr_assert(t_refused("maxmemory"));
 }
 
+t_test_bare(redis_faults, without_memory_readers_wait_and_get_what_is_there)
+{
+	make("--maxmemory-policy noeviction");
+	t_check("echo x >$A/mq/q; echo 1 >$A/sem/s; redis-cli -s $S CONFIG SET maxmemory 1\n"
+		"cat $A/mq/q@one; timeout 1 cat $A/mq/q; echo $?; cat $A/mq/q@timeout=0.2s 2>&1 | grep -o 'timed out'\n"
+		"cat $A/sem/s; timeout 1 cat $A/sem/s; echo $?",
+		"OK\nx\n124\ntimed out\n0\n124\n");
+}
+
 t_test_bare(redis_faults, a_key_of_another_type_is_eio_and_says_so)
 {
 	make(NULL);
@@ -94,6 +103,16 @@ t_test_bare(redis_faults, a_call_on_a_name_gives_up_when_the_server_stays_away)
 	t_check_errno(open(t_path(M, "mq/q"), O_RDONLY), EHOSTDOWN);
 	cr_assert(t_refused("does not answer"));
 	kill(server.pid, SIGCONT);
+}
+
+/* Nobody is told: whoever has it open hears that it is gone, and the next makes it anew. */
+t_test_bare(redis_faults, a_server_that_was_emptied_begins_anew)
+{
+	make(NULL);
+	t_check("touch $A/mq/q $A/sem/s; exec 3>$A/mq/q; redis-cli -s $S FLUSHALL\n"
+		"echo x 2>&1 >&3 | grep -o 'Identifier removed'; echo y >$A/mq/q && cat $A/mq/q@one\n"
+		"cat $A/sem/s@ctl >/dev/null 2>&1; echo 1 >$A/sem/s; cat $A/sem/s",
+		"OK\nIdentifier removed\ny\n0\n");
 }
 
 t_test_bare(redis_faults, answers_that_came_are_not_kept_in_the_server)

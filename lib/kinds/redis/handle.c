@@ -34,8 +34,14 @@ struct ipc_ref redis_handle_ref(const struct ipc_handle *h)
 
 int redis_handle_result(struct ipc_handle *h, int err, const struct redisReply *reply)
 {
-	if (err == 0)
-		return redis_reply_is_gone(reply) ? -EIDRM : 0;
+	if (err == 0 && !redis_reply_is_gone(reply))
+		return 0;
+	if (err == 0) {
+		/* Nobody need have told us: a FLUSHALL does not. */
+		if (h)
+			redis_chan(h->chan)->known = false;
+		return -EIDRM;
+	}
 	if (!h)
 		return err;
 	return ipc_refuse(h->ipc, &h->cred, -err, ipc_handle_path(h).text, "%s",

@@ -241,9 +241,19 @@ static int name_object(struct ipc *ipc, const struct ipc_ref *ref, struct redis_
 	return 0;
 }
 
+/* It went without a word to us. */
+static void name_gone(const struct redis_question *q)
+{
+	struct ipc_chan *chan = ipc_chan_find(q->kind->ipc, q->kind->kind, q->question.name);
+
+	if (chan)
+		redis_chan(chan)->known = false;
+}
+
 static void change_read(struct redis_question *q, const redisReply *reply)
 {
 	if (redis_reply_is_gone(reply)) {
+		name_gone(q);
 		q->result = -ENOENT;
 		return;
 	}
@@ -373,10 +383,12 @@ void redis_chan_free(struct ipc_chan *chan)
 
 static void answer_read(struct redis_question *q, const redisReply *reply)
 {
-	if (redis_reply_is_gone(reply))
+	if (redis_reply_is_gone(reply)) {
+		name_gone(q);
 		q->result = -ENOENT;
-	else
+	} else {
 		q->reply = redis_reply_copy(reply);
+	}
 	if (q->result == 0 && !q->reply)
 		q->result = -ENOMEM;
 }
