@@ -13,7 +13,7 @@ CATS = "cat | cat for each reader"
 
 def run(bench):
     mount = bench.mount()
-    for readers in (1, 10, 100):
+    for readers in (1, 10, 100, 1000):
         bench.attempt(f"bcast, {readers} readers", lambda n=readers: cast(bench, mount, n))
     for readers, goal in ((1, 3), (10, 0.5)):
         bench.attempt(f"bcast by cat, {readers} readers", lambda n=readers, at_most=goal: cats(bench, mount, n, at_most))
@@ -82,8 +82,10 @@ def cast(bench, mount, readers):
         "batch": lambda n: program("cast", readers, n, f"{channel}@lines", f"{channel}@lines,batch"),
         PIPES: lambda n: program("cast", readers, n),
     }
-    quick = 3 if readers == 100 else 5
-    results, ratio = bench.sampler.sample(sides, count=500 if readers < 100 else 50, most=200000, repetitions=quick if bench.quick else 15)
+    repetitions = (15, 5) if readers < 100 else (15, 3) if readers < 1000 else (7, 3)
+    results, ratio = bench.sampler.sample(
+        sides, count=500 if readers < 100 else 50, most=200000, repetitions=repetitions[bench.quick]
+    )
     what = f"bcast, {readers} reader{'s' if readers > 1 else ''}"
     bench.report.compared(what, "ns", results, "ipcfs", PIPES, ratio("ipcfs", PIPES))
     bench.report.compared(f"{what}, @lines,batch", "ns", results, "batch", PIPES, ratio("batch", PIPES))

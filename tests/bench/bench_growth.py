@@ -1,22 +1,32 @@
 """Growth: does an operation cost more when there are more channels, more who wait, more who ask at once?
 
-Each population has a mount of its own, so that all are sampled in turn.
+Each population has a mount of its own, so that all are sampled in turn. What a channel or one who waits costs in memory is
+measured too, and what is left of it when they have gone.
 """
 
 import os
 import resource
+import shutil
+import stat
 import subprocess
 import time
 
+from sampling import WrongData
+
 TITLE = "growth: a 64-byte write to a queue, and an open, a write and a close of one"
+
+TMPFS = "tmpfs"
 
 
 def run(bench):
     queue, base, maxmsg = bench.queue("g", 1000)
-    sizes = (1, 100, 10000)
+    sizes = (1, 100, 10000) if bench.quick else (1, 100, 10000, 100000)
     bench.attempt("clients", lambda: clients(bench, queue, base, maxmsg))
     bench.attempt("channels", lambda: channels(bench, queue, base, maxmsg, sizes))
-    bench.attempt("parked readers", lambda: parked(bench, queue, base, maxmsg, (0, *sizes[1:])))
+    bench.attempt("parked readers", lambda: parked(bench, queue, base, maxmsg, (0, 100, 5000 if bench.quick else 20000)))
+    bench.remove_queues()
+    bench.attempt("queues", lambda: queues(bench, 100 if bench.quick or os.geteuid() else 1000))
+    bench.attempt("bcast readers", lambda: listeners(bench, 100 if bench.quick else 1000))
 
 
 def cost(bench, mount, queue, base, maxmsg, *options):
@@ -41,48 +51,109 @@ def both(bench, mounts, queue, base, maxmsg, axis):
         bench.report.grew(what, axis, "ns", results, ratio)
 
 
+def left_of(mount, before, most):
+    """Kilobytes that are in use beyond those of before, once they do not become less, or are fewer than `most`."""
+    deadline = time.monotonic() + 5
+    while mount.memory_kb() - before > most and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return max(0, mount.memory_kb() - before)
+
+
 def channels(bench, queue, base, maxmsg, sizes):
-    mounts = {}
+    mounts, empty = {}, {}
     for size in sizes:
         mounts[size] = bench.mount()
+        os.stat(f"{mounts[size].path}/pipe")
+        empty[size] = mounts[size].memory_kb()
         for i in range(size - 1):
             os.mkfifo(f"{mounts[size].path}/pipe/channel-{i}")
     both(bench, mounts, queue, base, maxmsg, "channels")
-    kb = mounts[sizes[-1]].memory_kb() - mounts[sizes[0]].memory_kb()
-    bench.report.measured("memory of a channel (FIFO)", "bytes", max(0, kb) * 1024 / sizes[-1])
+    most = sizes[-1]
+    used = mounts[most].memory_kb() - empty[most]
+    bench.report.measured("memory of a channel (FIFO)", "bytes", max(0, used) * 1024 / most, note=f"of {most:,}")
+    listings(bench, {size: mounts[size] for size in sizes[1:]})
+    for i in range(most - 1):
+        os.unlink(f"{mounts[most].path}/pipe/channel-{i}")
+    left = left_of(mounts[most], empty[most], used / 10)
+    bench.report.measured("memory left when they have gone", "%", 100 * left / max(1, used), note=f"of {used:,} KiB")
     for mount in mounts.values():
         bench.unmount(mount)
 
 
-def parked(bench, queue, base, maxmsg, sizes):
-    """Readers wait on another queue, each with an open file of its own."""
-    _, empty, _ = bench.queue("p", 10)
-    # The daemon has a descriptor for each open file, and inherits our limit.
+def listings(bench, mounts):
+    """What a name costs in a listing of all, against a directory with as many FIFOs."""
+    native = f"{bench.tmp}/names"
+    most = max(mounts)
+    os.mkdir(native)
+    for i in range(most - 1):
+        os.mknod(f"{native}/channel-{i}", stat.S_IFIFO | 0o600)
+
+    def listed(path, names):
+        begin = time.perf_counter()
+        with os.scandir(path) as entries:
+            found = sum(1 for _ in entries)
+        took = time.perf_counter() - begin
+        if found != names - 1:
+            raise WrongData(f"a listing of {names - 1} names has {found}")
+        return took * 1e9 / found
+
+    sides = {size: lambda _, at=mount, n=size: listed(f"{at.path}/pipe", n) for size, mount in mounts.items()}
+    sides[TMPFS] = lambda _: listed(native, most)
+    results, ratio = bench.sampler.sample(sides, repetitions=5)
+    shutil.rmtree(native)
+    theirs = results.pop(TMPFS)
+    bench.report.grew("listing, a name", "names", "ns", results, ratio)
+    bench.report.compared(
+        f"listing of {most:,}, a name", "ns", {"ipcfs": results[most], TMPFS: theirs}, "ipcfs", TMPFS, ratio(most, TMPFS)
+    )
+
+
+def raise_files():
+    """The daemon has a descriptor for each open file, and inherits our limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    mounts, readers, memory = {}, [], {}
+
+
+def park(bench, mount, channel, count):
+    """Has so many readers wait for a channel, each with an open file of its own: the process, and how many they are."""
+    reader = bench.spawn([f"{bench.programs}/parked", f"{mount.path}/{channel}", str(count)], stdout=subprocess.PIPE)
+    line = reader.stdout.readline()
+    if not line:
+        raise RuntimeError(f"{count} readers cannot be started")
+    await_parked(bench, f"{mount.path}/{channel}@ctl", int(line))
+    return reader, int(line)
+
+
+def unpark(bench, reader):
+    bench.end(reader)
+    reader.stdout.close()
+
+
+def report_memory(bench, mount, what, count, before, used):
+    """Of those that were there, and have gone."""
+    bench.report.measured(f"memory of a {what}, of {count:,}", "bytes", used * 1024 / count)
+    left = left_of(mount, before, used / 10)
+    bench.report.measured("memory left when they have gone", "%", 100 * left / max(1, used), note=f"of {used:,} KiB")
+
+
+def parked(bench, queue, base, maxmsg, sizes):
+    """Readers wait on another queue."""
+    _, empty, _ = bench.queue("p", 10)
+    raise_files()
+    mounts, readers = {}, {}
     for size in sizes:
         mount = bench.mount()
+        os.stat(f"{mount.path}/mq/{empty}")
         before = mount.memory_kb()
         got = 0
         if size:
-            reader = bench.spawn(
-                [f"{bench.programs}/parked", f"{mount.path}/mq/{empty}", str(size)], stdout=subprocess.PIPE
-            )
-            readers.append(reader)
-            line = reader.stdout.readline()
-            if not line:
-                raise RuntimeError(f"{size} readers cannot be started")
-            got = int(line)
-            await_parked(bench, f"{mount.path}/mq/{empty}@ctl", got)
-            memory[got] = (mount.memory_kb() - before) * 1024 / got
+            reader, got = park(bench, mount, f"mq/{empty}", size)
+            readers[got] = (reader, before, mount.memory_kb() - before)
         mounts[got] = mount
     both(bench, mounts, queue, base, maxmsg, "parked readers")
-    for count, each in memory.items():
-        bench.report.measured(f"memory of a parked reader, of {count:,}", "bytes", each)
-    for reader in readers:
-        bench.end(reader)
-        reader.stdout.close()
+    for count, (reader, before, used) in readers.items():
+        unpark(bench, reader)
+        report_memory(bench, mounts[count], "parked reader", count, before, used)
     for mount in mounts.values():
         bench.unmount(mount)
 
@@ -96,3 +167,44 @@ def await_parked(bench, path, count):
         if time.monotonic() > deadline:
             raise RuntimeError(f"{count} readers do not get to wait")
         time.sleep(0.1)
+
+
+def queues(bench, most):
+    """So many queues, each written to by a thread of its own, all at once; the native equal has as many threads."""
+    mount = bench.mount()
+    name = f"ipcfs-bench-{os.getpid()}-q"
+
+    def written(count, *where):
+        return lambda n: bench.sampler.program("queues", name, count, max(1, n // count), *where)
+
+    sides = {count: written(count, f"{mount.path}/mq") for count in (1, 10, 100, 1000) if count <= most}
+    sides["mq_send"] = written(most)
+    before = mount.memory_kb()
+    results, ratio = bench.sampler.sample(sides, count=1000, most=20000, repetitions=5 if bench.quick else 9)
+    theirs = results.pop("mq_send")
+    bench.report.grew("mq write, each to a queue of its own", "queues", "ns", results, ratio)
+    bench.report.compared(
+        f"mq write, {most:,} queues at once",
+        "ns",
+        {"ipcfs": results[most], "mq_send": theirs},
+        "ipcfs",
+        "mq_send",
+        ratio(most, "mq_send"),
+    )
+    used = max(0, mount.memory_kb() - before)
+    bench.report.measured(f"memory left of {most:,} queues", "bytes", used * 1024 / most, note=f"a queue, {used:,} KiB")
+    bench.unmount(mount)
+
+
+def listeners(bench, count):
+    """The readers of a broadcast who wait; what a message costs them is in the section bcast."""
+    raise_files()
+    mount = bench.mount()
+    channel = "bcast/many"
+    bench.touch(f"{mount.path}/{channel}")
+    before = mount.memory_kb()
+    reader, got = park(bench, mount, channel, count)
+    used = mount.memory_kb() - before
+    unpark(bench, reader)
+    report_memory(bench, mount, "broadcast's reader", got, before, used)
+    bench.unmount(mount)

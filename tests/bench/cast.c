@@ -8,6 +8,7 @@
  * own.
  */
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "bench.h"
@@ -57,6 +58,11 @@ static void transmit(const int *fds, long n, long count)
 /* All readers are open before the first message. Returns how many descriptors are to be written to. */
 static long open_all(long readers, char **files)
 {
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 	for (long i = 0; i < readers; i++) {
 		int pair[2];
 
