@@ -4,7 +4,7 @@
 #include <malloc.h>
 
 /* So many nodes that went are worth a walk through the heap, once fewer go within that time. */
-enum { TRIM_MIN = 4096, TRIM_FEW = 256 };
+enum { TRIM_MIN = 512, TRIM_FEW = 128 };
 #define TRIM_NS INT64_C(500000000)
 
 /* The allocator keeps what is free below anything in use: after many names have come and gone that is nearly all. */

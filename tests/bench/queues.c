@@ -12,7 +12,7 @@
 
 #include "bench.h"
 
-enum { SIZE = 64, BURST = 4 };
+enum { SIZE = 64, BURST = 2 };
 
 struct writer {
 	pthread_t thread;

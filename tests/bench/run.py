@@ -155,12 +155,13 @@ class Bench:
 
 
 def private_queues():
-    """As root: an IPC namespace of our own, where queues may be long, and which takes all that is left in it along."""
+    """As root: an IPC namespace of our own, where queues may be long and many, and which takes all that is left in it along."""
     clone_newipc = 0x08000000
     try:
         if ctypes.CDLL(None).unshare(clone_newipc) == 0:
-            with open("/proc/sys/fs/mqueue/msg_max", "w", encoding="ascii") as limit:
-                limit.write("10000")
+            for limit in ("msg_max", "queues_max"):
+                with open(f"/proc/sys/fs/mqueue/{limit}", "w", encoding="ascii") as file:
+                    file.write("10000")
     except (OSError, AttributeError):
         pass
 
