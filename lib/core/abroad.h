@@ -18,12 +18,4 @@ int ipc_abroad_root(struct ipc *, const struct ipc_cred *, const char *path, int
  */
 int ipc_path_open(int root, const char *path);
 
-/*
- * Between enter and leave, ipc_reader_pid() gives processes the numbers that this caller knows them by, who reads a
- * text; 0: he does not see it. Without it they are ours.
- */
-void ipc_reader_enter(struct ipc *, const struct ipc_cred *);
-void ipc_reader_leave(struct ipc *);
-pid_t ipc_reader_pid(const struct ipc *, pid_t);
-
 #endif

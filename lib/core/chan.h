@@ -4,6 +4,7 @@
 
 #include "ipc.h"
 #include "op.h"
+#include "path.h"
 #include "ref.h"
 
 /* A name in the table. Of several names of a channel the first is `own` in its struct, the others are in `links`. */
@@ -56,7 +57,6 @@ struct ipc_chan *ipc_chan_find(struct ipc *, const struct ipc_kind *, const char
 struct ipc_chan *ipc_chan_get(struct ipc *, const struct ipc_kind *, const char *name, ino_t ino);
 void ipc_chan_forget(struct ipc_chan *); /* its name no longer means it; it lives on for its handles */
 void ipc_chan_removed(struct ipc_chan *, const struct ipc_cred *by); /* the same, and who did that */
-struct ipc_path ipc_chan_path(const struct ipc_chan *);		     /* as ipc_handle_path().text */
 /*
  * `from` is in the table. What had the other name is forgotten, unless there is no memory: then nothing has happened.
  */

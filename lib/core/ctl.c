@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "abroad.h"
+#include "reader.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "chan.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "abroad.h"
+#include "reader.h"
 #include "base/proc.h"
 #include "cred.h"
 #include "event.h"

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "abroad.h"
+#include "reader.h"
 #include "base/proc.h"
 #include "handle.h"
 #include "kind.h"

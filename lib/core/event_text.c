@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "abroad.h"
+#include "reader.h"
 #include "cred.h"
 #include "event.h"
 

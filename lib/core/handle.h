@@ -3,6 +3,7 @@
 #define IPC_HANDLE_H
 
 #include "ipc.h"
+#include "path.h"
 #include "ref.h"
 
 /* An open file. Embedded first in a kind's own struct. */
@@ -46,7 +47,5 @@ struct ipc_handle {
 int ipc_handle_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);
 /* Before the first byte of a line that h may leave behind is taken: 0 or -ENOMEM. */
 int ipc_handle_prepare_linger(struct ipc_handle *);
-/* "mq/jobs", for messages. */
-struct ipc_path ipc_handle_path(const struct ipc_handle *);
 
 #endif

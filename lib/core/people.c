@@ -1,6 +1,6 @@
 #include "people.h"
 
-#include "abroad.h"
+#include "reader.h"
 #include "base/proc.h"
 #include "ctl.h"
 #include "handle.h"

@@ -3,6 +3,7 @@
 #define IPC_REF_H
 
 #include "ipc.h"
+#include "path.h"
 
 /*
  * may_act: 0, or -EPERM with a line for MNT/errors where a kernel object would need us to be the caller and we cannot.
@@ -15,31 +16,10 @@ void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
 int ipc_ref_may_remove(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 /* -EINVAL: what he would do ("remove") is not done with NAME@FACET. */
 int ipc_ref_refuse_verb(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *verb);
-/* A name below the mount, for messages. */
-struct ipc_path {
-	char text[2 * IPC_NAME_MAX];
-};
-/* "mq/jobs@lines" */
-struct ipc_path ipc_ref_path(const struct ipc_ref *);
-/* The object of that name, whatever it is now: no facets, and no caller from elsewhere. */
-struct ipc_ref ipc_ref_of(const struct ipc_kind *, const char *name);
 /* Puts a number in place of ref's base: 0 or -ENAMETOOLONG. */
 int ipc_ref_rebase(struct ipc_ref *, pid_t number);
 /* Fills st for a directory below a kind's own: a number for its name, and owner and mode as the kind's own has them. */
 void ipc_dir_stat(struct ipc *, const struct ipc_ref *, struct stat *);
-/* A number for what has but a name. */
-ino_t ipc_name_ino(const char *name);
-/* What ipc_stat() shows for the number a kind gave. */
-ino_t ipc_ref_ino(const struct ipc *, const struct ipc_kind *, ino_t ino);
-/* The number a kind gave, out of ipc_stat()'s. */
-ino_t ipc_kind_ino(ino_t ino);
-/* Whether the object with that number (the kind's) is the one that ref was looked up for. */
-bool ipc_ref_means(const struct ipc_ref *, ino_t ino);
-/* Kernel name: prefix and base, with `lead` in front; -ENAMETOOLONG beyond NAME_MAX. */
-int ipc_kernel_name(struct ipc *, const struct ipc_ref *, const char *lead, char *out, size_t size);
-/* The name without the prefix, or NULL where it has not got it. */
-const char *ipc_unprefixed(struct ipc *, const char *kernel_name);
-
 /* Gives the kernel's object behind fd the owner, the mode and the times; `set` as in ipc_chattr(), without the size. */
 int ipc_kernel_chattr(int fd, const struct stat *, unsigned set);
 

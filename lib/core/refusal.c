@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "abroad.h"
+#include "reader.h"
 #include "event.h"
 #include "instance.h"
 

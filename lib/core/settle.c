@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/proc.h"
-#include "abroad.h"
+#include "reader.h"
 #include "chan.h"
 #include "ctl.h"
 #include "event.h"

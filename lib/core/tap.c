@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "abroad.h"
+#include "reader.h"
 #include "base/proc.h"
 #include "frame.h"
 #include "handle.h"

@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "core/abroad.h"
+#include "core/reader.h"
 #include "bcast.h"
 #include "core/quota.h"
 #include "core/chan.h"

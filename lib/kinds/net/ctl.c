@@ -2,7 +2,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "core/abroad.h"
+#include "core/reader.h"
 #include "core/ctl.h"
 #include "core/keep.h"
 #include "core/kind.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/abroad.h"
+#include "core/reader.h"
 #include "core/ctl.h"
 #include "core/frame.h"
 #include "core/ref.h"

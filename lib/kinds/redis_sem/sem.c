@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/abroad.h"
+#include "core/reader.h"
 #include "core/ctl.h"
 #include "core/post.h"
 #include "core/ref.h"

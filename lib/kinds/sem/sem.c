@@ -6,7 +6,7 @@
  * @value is a new semaphore's. On one that exists it means nothing, as in sem_open(3): a value moves, and what it was
  * in the beginning is written nowhere that could contradict.
  */
-#include "core/abroad.h"
+#include "core/reader.h"
 #include "sem.h"
 #include "base/sys.h"
 #include "core/chan.h"

@@ -14,7 +14,7 @@
 
 #include "base/place.h"
 #include "base/proc.h"
-#include "core/abroad.h"
+#include "core/reader.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/ctl.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/abroad.h"
+#include "core/reader.h"
 #include "core/ctl.h"
 #include "core/keep.h"
 #include "core/kind.h"

@@ -1,0 +1,21 @@
+#include "reader.h"
+
+#include "base/place.h"
+#include "instance.h"
+
+void ipc_reader_enter(struct ipc *ipc, const struct ipc_cred *cred)
+{
+	ipc->reader = ipc_place_differs(cred->pid, IPC_PLACE_PID) ? cred : NULL;
+}
+
+void ipc_reader_leave(struct ipc *ipc)
+{
+	ipc->reader = NULL;
+}
+
+pid_t ipc_reader_pid(const struct ipc *ipc, pid_t pid)
+{
+	pid_t seen = ipc->reader ? ipc_pid_seen_by(ipc->reader->pid, pid) : pid;
+
+	return seen < 0 ? 0 : seen;
+}

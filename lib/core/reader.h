@@ -1,0 +1,15 @@
+/* Processes in texts, by the numbers that the one knows them by who reads the text. */
+#ifndef IPC_READER_H
+#define IPC_READER_H
+
+#include "ipc.h"
+
+/*
+ * Between enter and leave, ipc_reader_pid() gives processes the numbers that this caller knows them by, who reads a
+ * text; 0: he does not see it. Without it they are ours.
+ */
+void ipc_reader_enter(struct ipc *, const struct ipc_cred *);
+void ipc_reader_leave(struct ipc *);
+pid_t ipc_reader_pid(const struct ipc *, pid_t);
+
+#endif
