@@ -152,8 +152,9 @@ static int ref_is_current(struct ipc *ipc, const struct ipc_ref *ref, const stru
 }
 
 /*
- * touch(1) sets the times of what it could not open, and takes that for success: so what the open refused is refused
- * here too. The open without reading and waiting is touch's own, and troubles no server.
+ * touch(1) sets the times of what it could not open, and takes that for success; chmod(1) would say that the channel is
+ * as the name has it. So what the open refused is refused here too. The open without reading and waiting is touch's
+ * own, and troubles no server.
  */
 static int ref_contradicts(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
@@ -178,7 +179,7 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? ipc_ref_refuse_verb(ipc, cred, ref, "change")
 								       : 0;
 	r = ref_is_current(ipc, ref, h);
-	if (r == 0 && !h && (set & IPC_SET_TIMES))
+	if (r == 0 && !h)
 		r = ref_contradicts(ipc, cred, ref);
 	if (r == 0)
 		r = ipc_ref_enter(ipc, cred, ref);

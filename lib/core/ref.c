@@ -163,6 +163,8 @@ static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, cons
 	return NULL;
 }
 
+static const char no_name[] = "a channel's name stands before the '@'; one that begins with it is written '@@...'";
+
 /*
  * What reads as facets is facets, whatever objects there are: another user's queue "jobs@lines" must not catch what is
  * meant for "jobs". Where it does not, an object may have such a name.
@@ -190,16 +192,17 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	if (at) {
 		ref->facet_at = (uint16_t)(at - name + 1);
 		ref_unescape(ref->base, name, (size_t)(at - name));
-		return ref->base[0]
-			       ? ref_translate(ipc, cred, ref)
-			       : ipc_refuse(ipc, cred, EINVAL, kind->name, "a channel's name stands before the '@'");
+		return ref->base[0] ? ref_translate(ipc, cred, ref)
+				    : ipc_refuse(ipc, cred, EINVAL, kind->name, "%s", no_name);
 	}
 	ref_unescape(ref->base, name, len);
 	literal = literal && (kind->names->rename || ipc_named_renames(kind)) && at_first != name;
 	r = literal ? 0 : kind->names->stat(ipc, ref, &st);
 	if (r == IPC_ASKED)
 		return r;
-	return r == 0 ? ref_translate(ipc, cred, ref) : ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", why);
+	if (r == 0)
+		return ref_translate(ipc, cred, ref);
+	return ipc_refuse_facet(ipc, cred, EINVAL, ref, "%s", at_first == name ? no_name : why);
 }
 
 int ipc_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *name,

@@ -60,12 +60,13 @@ int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 
 	if (from->facet_at || to->facet_at)
 		return ipc_ref_refuse_verb(ipc, cred, from->facet_at ? from : to, "link");
-	if (from->kind != to->kind || !ipc_named_renames(from->kind))
-		return ipc_refuse(
-			ipc, cred, EPERM, ipc_ref_path(to).text,
-			"what is in /%s has one name; links are for pipes, sockets and broadcasts, each in its "
-			"own directory",
-			from->kind->name);
+	if (from->kind != to->kind)
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(to).text,
+				  "what is in /%s can have its names there only", from->kind->name);
+	if (!ipc_named_renames(from->kind))
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(to).text,
+				  "what is in /%s has one name; links are for pipes, sockets and broadcasts",
+				  from->kind->name);
 	if (!chan || !ipc_ref_means(from, chan->st.st_ino))
 		return -ENOENT;
 	/*

@@ -96,6 +96,12 @@ t_test(programs_link, other_kinds_refuse_and_say_where)
 		"Operation not permitted\nb EPERM\nd EPERM\ns EPERM\n");
 }
 
+t_test(programs_link, a_name_in_another_kinds_directory_is_refused)
+{
+	t_check("mkfifo $M/pipe/a; ln $M/pipe/a $M/sock/b 2>&- || sed -n 's/.*: sock/sock/p' $M/errors",
+		"sock/b: EPERM: what is in /pipe can have its names there only\n");
+}
+
 /*
  * Says so to whoever reads there: to the address as a path, or as a descriptor, for paths that are longer than an
  * address may be.

@@ -24,6 +24,13 @@ t_test(programs_names, an_at_that_starts_no_facets_is_part_of_a_fifo_and_its_ren
 		"two@s\nx\n");
 }
 
+t_test(programs_names, a_name_that_begins_with_an_at_has_two)
+{
+	t_check("cd $M/pipe; mkfifo @a 2>&- || sed -n 's/.*: pipe/pipe/p' ../errors; mkfifo @@a; ls; rm @@a",
+		"pipe/@a: EINVAL: a channel's name stands before the '@'; one that begins with it is written '@@...' "
+		"(pipe/NAME@help explains it)\n@a\n");
+}
+
 t_test(programs_names, open_with_bad_facets_is_still_einval)
 {
 	t_check("cd $M/pipe; for f in ${P}p@nope; do cat $f; echo x > $f; done 2>&1 | sed 's/.*: //'; ls; grep -c \"unknown facet 'nope'\" $M/errors",

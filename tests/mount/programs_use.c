@@ -19,6 +19,14 @@ t_test(programs_use, touch_with_other_creation_facets_fails)
 		"same\nother\nsame\nother\n");
 }
 
+t_test(programs_use, attributes_of_other_creation_facets_are_not_set)
+{
+	t_check("cd $M/mq; touch ${P}q@maxmsg=4; chmod 640 ${P}q@maxmsg=4 && stat -c %a ${P}q\n"
+		"for c in 'chmod 600' 'chown 0' 'touch -cd now'; do $c ${P}q@maxmsg=8 2>&- || echo $c; done; stat -c %a ${P}q\n"
+		"rm ${P}q",
+		"640\nchmod 600\nchown 0\ntouch -cd now\n640\n");
+}
+
 t_test(programs_use, shm_is_made_by_an_open_that_follows_no_link)
 {
 	int fd = open(t_path(M, "shm/%s", t_name("s")), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
