@@ -78,7 +78,9 @@ def channels(bench, queue, base, maxmsg, sizes):
     for i in range(most - 1):
         os.unlink(f"{mounts[most].path}/pipe/channel-{i}")
     left = left_of(mounts[most], empty[most], used / 10)
-    bench.report.measured("memory left when they have gone", "%", 100 * left / max(1, used), note=f"of {used:,} KiB")
+    bench.report.measured(
+        f"memory left of {most:,} channels", "%", 100 * left / max(1, used), note=f"of {used:,} KiB"
+    )
     for mount in mounts.values():
         bench.unmount(mount)
 
@@ -137,7 +139,9 @@ def report_memory(bench, mount, what, count, before, used):
     """Of those that were there, and have gone."""
     bench.report.measured(f"memory of a {what}, of {count:,}", "bytes", used * 1024 / count)
     left = left_of(mount, before, used / 10)
-    bench.report.measured("memory left when they have gone", "%", 100 * left / max(1, used), note=f"of {used:,} KiB")
+    bench.report.measured(
+        f"memory left of {count:,} {what}s", "%", 100 * left / max(1, used), note=f"of {used:,} KiB"
+    )
 
 
 def parked(bench, queue, base, maxmsg, sizes):
@@ -203,7 +207,7 @@ def queues(bench, most):
         ratio(most, "mq_send"),
     )
     used = max(0, mount.memory_kb() - before)
-    bench.report.measured(f"memory left of {most:,} queues", "bytes", used * 1024 / most, note=f"a queue, {used:,} KiB")
+    bench.report.measured(f"memory kept after {most:,} queues", "bytes", used * 1024 / most, note=f"a queue, {used:,} KiB")
     bench.unmount(mount)
 
 
