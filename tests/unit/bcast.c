@@ -98,7 +98,7 @@ static const char *ring_text(const struct bcast_ring *ring, uint64_t seq)
 {
 	static char text[128];
 
-	*bcast_ring_copy(ring, seq, text) = '\0';
+	*bcast_ring_copy(ring, seq, seq + 1, -1, text) = '\0';
 	return text;
 }
 
@@ -140,6 +140,37 @@ Test(bcast_ring, takes_a_message_of_its_own_size)
 	bcast_ring_add(&ring, whole, sizeof(whole));
 	cr_assert_eq(ring.first, 1);
 	cr_assert_arr_eq(ring_text(&ring, 1), whole, sizeof(whole));
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, copies_several_with_a_delimiter_across_its_end)
+{
+	struct bcast_ring ring = {0};
+	char text[64];
+
+	cr_assert_eq(bcast_ring_resize(&ring, 64), 0);
+	ring_add_text(&ring, "to move the others across the end, 45 bytes..");
+	ring_add_text(&ring, "0123456789");
+	ring_add_text(&ring, "abcdefghijklmn");
+	ring_add_text(&ring, "");
+	*bcast_ring_copy(&ring, 1, 4, '\n', text) = '\0';
+	cr_assert_str_eq(text, "0123456789\nabcdefghijklmn\n\n");
+	cr_assert_eq(bcast_ring_span(&ring, 1, 4), 24);
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, tells_how_many_fit)
+{
+	struct bcast_ring ring = {0};
+
+	cr_assert_eq(bcast_ring_resize(&ring, 256), 0);
+	for (int i = 0; i < 10; i++)
+		ring_add_text(&ring, "0123456789");
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 33, 1), 5);
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 32, 1), 4);
+	cr_assert_eq(bcast_ring_fit(&ring, 2, 2, 33, 1), 4);
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 3, 1), 3, "one, if not whole");
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 1000, 1), 10);
 	bcast_ring_free(&ring);
 }
 
@@ -716,5 +747,32 @@ Test(bcast, a_read_with_plenty_of_room_gets_all_lines_that_are_there)
 	cr_assert_str_eq(take_room(three, 128 << 10).text, "x\nx\nx\n");
 	ipc_close(three);
 	ipc_close(r);
+	ipc_close(w);
+}
+
+/* What one reader is given is copied for the others, as far as it is the same. */
+Test(bcast, readers_that_begin_together_get_the_same_whatever_they_have_room_for)
+{
+	struct ipc_handle *w = writer("b@lines"), *first = reader("b@lines,batch"), *second = reader("b@lines,batch"),
+			  *third = reader("b@nul,batch"), *fourth = reader("b@lines,batch");
+
+	put(w, "one\ntwo\n");
+	cr_take(first, "one\ntwo\n");
+	put(w, "three\n");
+	cr_take(second, "one\ntwo\nthree\n");
+	cr_assert_arr_eq(take(third).text, "one\0two\0three", 14);
+	cr_assert_str_eq(take_room(fourth, 5).text, "one\n");
+	cr_take(fourth, "two\nthree\n");
+	cr_take(first, "three\n");
+	/* What it lies in goes with the reader. */
+	put(w, "four\n");
+	cr_take(first, "four\n");
+	ipc_close(first);
+	put(w, "five\n");
+	cr_take(second, "four\nfive\n");
+	ipc_close(second);
+	cr_take(fourth, "four\nfive\n");
+	ipc_close(third);
+	ipc_close(fourth);
 	ipc_close(w);
 }

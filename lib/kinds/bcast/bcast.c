@@ -100,6 +100,8 @@ static void bcast_close(struct ipc_handle *h)
 {
 	struct bcast_handle *b = bcast_handle(h);
 
+	if (bcast_chan(h->chan)->shared.reader == b)
+		bcast_chan(h->chan)->shared.reader = NULL;
 	ipc_list_remove(&b->sleeping);
 	ipc_waitq_close(&b->waitq, -EBADF);
 }
@@ -190,28 +192,53 @@ static size_t bcast_measure(const struct bcast_handle *b, size_t room, uint64_t 
 	const struct ipc_handle *h = &b->h;
 	const struct bcast_ring *ring = &bcast_chan(h->chan)->ring;
 	size_t delim = ipc_frame_delim(h, -1) >= 0;
-	uint64_t most = 1, seq = b->next;
-	size_t len = 0;
+	uint64_t most = 1;
 
 	if ((h->facets.set & IPC_F_BATCH) || (delim && room >= IPC_READ_SEVERAL))
 		most = h->facets.set & IPC_F_N ? (uint64_t)(h->facets.n - h->taken) : UINT64_MAX;
-	while (seq < ring->next && seq - b->next < most) {
-		size_t n = bcast_ring_len(ring, seq) + delim;
+	*end = bcast_ring_fit(ring, b->next, most, room, delim);
+	return bcast_ring_span(ring, b->next, *end) + (size_t)(*end - b->next) * delim;
+}
 
-		if (len && len + n > room)
-			break;
-		len += n;
-		seq++;
+/* Each message by itself, as who taps them sees them. */
+static void bcast_copy_tapped(const struct ipc_op *op, uint64_t first, uint64_t end, int delim, char *to)
+{
+	const struct bcast_chan *c = bcast_chan(op->handle->chan);
+
+	for (; first < end; first++) {
+		const char *from = to;
+
+		to = bcast_ring_copy(&c->ring, first, first + 1, -1, to);
+		ipc_tap(op->handle->chan, IPC_TAP_OUT, op->cred.pid, from, (size_t)(to - from));
+		if (delim >= 0)
+			*to++ = (char)delim;
 	}
-	*end = seq;
-	return len;
+}
+
+/* Readers that keep up read the same: what was put together for one of them is copied as a whole for the others. */
+static void bcast_copy(struct bcast_handle *b, uint64_t end, int delim, char *to, size_t len)
+{
+	struct bcast_chan *c = bcast_chan(b->h.chan);
+	struct bcast_shared *shared = &c->shared;
+	uint64_t seq = b->next;
+	char *at = to;
+
+	if (shared->reader && shared->reader != b && shared->first == seq && shared->end <= end &&
+	    shared->delim == delim) {
+		memcpy(at, shared->data, shared->len);
+		at += shared->len;
+		seq = shared->end;
+	}
+	if (seq < end)
+		bcast_ring_copy(&c->ring, seq, end, delim, at);
+	*shared = (struct bcast_shared){b, to, len, b->next, end, delim};
 }
 
 static ssize_t bcast_read(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
 	struct bcast_handle *b = bcast_handle(h);
-	const struct bcast_chan *c = bcast_chan(h->chan);
+	struct bcast_chan *c = bcast_chan(h->chan);
 	const struct bcast_ring *ring = &c->ring;
 	int delim = ipc_frame_delim(h, -1);
 	uint64_t end;
@@ -234,6 +261,8 @@ static ssize_t bcast_read(struct ipc_op *op)
 		return -EAGAIN;
 	b->round = c->round;
 	b->told = false;
+	if (c->shared.reader == b)
+		c->shared.reader = NULL;
 	to = ipc_keep_reserve(h, len);
 	if (!to)
 		return -ENOMEM;
@@ -241,14 +270,11 @@ static ssize_t bcast_read(struct ipc_op *op)
 	h->taken += (int64_t)(end - b->next);
 	h->chan->out_messages += end - b->next;
 	h->chan->out_bytes += len - (delim >= 0 ? end - b->next : 0);
-	for (; b->next < end; b->next++) {
-		const char *from = to;
-
-		to = bcast_ring_copy(ring, b->next, to);
-		ipc_tap(h->chan, IPC_TAP_OUT, op->cred.pid, from, (size_t)(to - from));
-		if (delim >= 0)
-			*to++ = (char)delim;
-	}
+	if (h->chan->taps)
+		bcast_copy_tapped(op, b->next, end, delim, to);
+	else
+		bcast_copy(b, end, delim, to, len);
+	b->next = end;
 	return (ssize_t)len;
 }
 

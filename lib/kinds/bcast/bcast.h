@@ -7,6 +7,18 @@
 #include "core/handle.h"
 #include "core/op.h"
 
+/*
+ * What a read was given last, for others that begin at the same message and want it in the same form. It lies in what
+ * the reader keeps, until that reads on or is closed.
+ */
+struct bcast_shared {
+	const struct bcast_handle *reader; /* NULL: nothing */
+	const char *data;
+	size_t len;
+	uint64_t first, end; /* the messages */
+	int delim;
+};
+
 struct bcast_chan {
 	struct ipc_chan chan;
 	struct bcast_ring ring;
@@ -16,6 +28,7 @@ struct bcast_chan {
 	uint64_t round_end; /* ring.end when it began */
 	int64_t round_next; /* when another one may begin; ipc_now() */
 	struct ipc_timer round_timer;
+	struct bcast_shared shared;
 };
 
 struct bcast_handle {

@@ -86,15 +86,50 @@ size_t bcast_ring_len(const struct bcast_ring *ring, uint64_t seq)
 	return (size_t)(ring_start(ring, seq + 1) - ring_start(ring, seq));
 }
 
-char *bcast_ring_copy(const struct bcast_ring *ring, uint64_t seq, char *to)
+size_t bcast_ring_span(const struct bcast_ring *ring, uint64_t seq, uint64_t end)
 {
-	uint64_t at = ring_start(ring, seq);
-	size_t n = bcast_ring_len(ring, seq);
-	size_t piece = ring_piece(ring, at, n);
+	return (size_t)(ring_start(ring, end) - ring_start(ring, seq));
+}
 
-	memcpy(to, ring->bytes + at % ring->size, piece);
-	memcpy(to + piece, ring->bytes, n - piece);
-	return to + n;
+uint64_t bcast_ring_fit(const struct bcast_ring *ring, uint64_t seq, uint64_t most, size_t room, size_t extra)
+{
+	uint64_t kept = ring->next - seq, fits = 1;
+	uint64_t above = (most < kept ? most : kept) + 1; /* so many are too many */
+
+	while (above - fits > 1) {
+		uint64_t half = fits + (above - fits) / 2;
+
+		if (bcast_ring_span(ring, seq, seq + half) + half * extra <= room)
+			fits = half;
+		else
+			above = half;
+	}
+	return seq + fits;
+}
+
+char *bcast_ring_copy(const struct bcast_ring *ring, uint64_t seq, uint64_t end, int delim, char *to)
+{
+	uint64_t slots = ring_slots(ring), slot = seq % slots, start = ring->starts[slot];
+	size_t at = (size_t)(start % ring->size);
+
+	for (; seq < end; seq++) {
+		uint64_t next;
+		size_t n, piece;
+
+		slot = slot + 1 == slots ? 0 : slot + 1;
+		next = seq + 1 == ring->next ? ring->end : ring->starts[slot];
+		n = (size_t)(next - start);
+		piece = n < ring->size - at ? n : ring->size - at;
+		memcpy(to, ring->bytes + at, piece);
+		if (n > piece)
+			memcpy(to + piece, ring->bytes, n - piece);
+		to += n;
+		at = at + n < ring->size ? at + n : at + n - ring->size;
+		start = next;
+		if (delim >= 0)
+			*to++ = (char)delim;
+	}
+	return to;
 }
 
 size_t bcast_ring_bytes(const struct bcast_ring *ring)

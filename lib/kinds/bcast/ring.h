@@ -24,8 +24,18 @@ int bcast_ring_resize(struct bcast_ring *, size_t size);
 void bcast_ring_add(struct bcast_ring *, const char *data, size_t n);
 /* seq must be kept. */
 size_t bcast_ring_len(const struct bcast_ring *, uint64_t seq);
-/* Returns the end of what was written to `to`. seq must be kept. */
-char *bcast_ring_copy(const struct bcast_ring *, uint64_t seq, char *to);
+/* The bytes of the messages [seq, end), which are kept. */
+size_t bcast_ring_span(const struct bcast_ring *, uint64_t seq, uint64_t end);
+/*
+ * The end of those messages from seq on that fit into `room` together, each with `extra` bytes more: at least one, at
+ * most `most`. seq must be kept.
+ */
+uint64_t bcast_ring_fit(const struct bcast_ring *, uint64_t seq, uint64_t most, size_t room, size_t extra);
+/*
+ * Copies the messages [seq, end), each with delim behind it (-1: none). Returns the end of what was written to `to`.
+ * They must be kept.
+ */
+char *bcast_ring_copy(const struct bcast_ring *, uint64_t seq, uint64_t end, int delim, char *to);
 /* Bytes of the messages kept. */
 size_t bcast_ring_bytes(const struct bcast_ring *);
 void bcast_ring_free(struct bcast_ring *);
