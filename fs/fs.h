@@ -18,6 +18,7 @@
 #include "shared_read.h"
 #include "text.h"
 #include "trim.h"
+#include "turns.h"
 #include "walker.h"
 
 /* Seconds that the kernel may believe an answer about a channel, which other programs can remove or change. */
@@ -131,6 +132,7 @@ struct fs {
 	struct fs_trim trim;
 	struct fs_listers listers;
 	struct ipc_list deferred;
+	struct fs_turns turns;
 	struct fs_steps_all steps;
 	struct fs_last_closes closers;
 	struct fs_shared_reads shared_reads;

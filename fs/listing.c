@@ -1,30 +1,41 @@
-/* Directories: opendir(3), readdir(3). */
+/* Directories: opendir(3), readdir(3), rewinddir(3). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs.h"
 
-/* A listing, made whole at opendir(3), in the form that READDIR replies have. */
+/*
+ * A listing, in the form that READDIR replies have. Made whole at opendir(3), and again at rewinddir(3), in as many
+ * steps as it takes.
+ */
 struct dir_list {
 	struct ipc_list link; /* of all that are open */
-	fuse_req_t req;
 	char *buf;
 	size_t len, size;
-	off_t count;
 	bool failed;
 	bool channels; /* in it, rather than their kinds' directories */
+	bool read;     /* from its beginning: to read that again is to list anew */
+	bool broken;   /* to list anew came to nothing */
 	struct fs *fs;
 	pid_t lister; /* walker.h */
-	uid_t charged_to;
+	struct ipc_cred cred;
 	size_t charged;
+
+	/* While it is made. */
+	struct ipc_listing *names;
+	struct fs_turn turn;
+	struct fs_deferred deferred;
+	bool opening; /* answers OPENDIR rather than a READDIR: */
+	struct fuse_file_info fi;
+	size_t wanted; /* bytes of READDIR */
 };
 
 static void list_add(void *arg, const char *name, mode_t type)
 {
 	struct dir_list *list = arg;
 	struct stat st = {.st_mode = type, .st_ino = (ino_t)-1};
-	size_t need = fuse_add_direntry(list->req, NULL, 0, name, NULL, 0);
+	size_t need = fuse_add_direntry(NULL, NULL, 0, name, NULL, 0);
 
 	if (list->len + need > list->size) {
 		size_t size = list->size ? 2 * list->size : 4096;
@@ -41,30 +52,41 @@ static void list_add(void *arg, const char *name, mode_t type)
 		list->size = size;
 	}
 	/* The offset of an entry is where the next one begins. */
-	fuse_add_direntry(list->req, list->buf + list->len, list->size - list->len, name, &st,
-			  (off_t)(list->len + need));
+	fuse_add_direntry(NULL, list->buf + list->len, list->size - list->len, name, &st, (off_t)(list->len + need));
 	list->len += need;
 }
 
-static struct dir_list *list_new(fuse_req_t req)
+static void list_uncharge(struct dir_list *list)
 {
-	struct dir_list *list = calloc(1, sizeof(*list));
+	if (list->charged)
+		ipc_uncharge(list->fs->ipc, list->cred.uid, list->charged);
+	list->charged = 0;
+}
 
-	if (!list)
-		return NULL;
-	list->req = req;
-	list->fs = fs_of(req);
-	ipc_list_append(&list->fs->dirs, &list->link);
-	list_add(list, ".", S_IFDIR);
-	list_add(list, "..", S_IFDIR);
-	return list;
+/* Its bytes, which are kept until the directory is closed, are the caller's. */
+static int list_charge(struct dir_list *list)
+{
+	int r = 0;
+
+	if (list->channels && list->size > list->charged)
+		r = ipc_charge(list->fs->ipc, &list->cred, list->size - list->charged, "a directory");
+	if (r == 0 && list->channels)
+		list->charged = list->size;
+	return r;
+}
+
+static void list_end_names(struct dir_list *list)
+{
+	fs_turn_remove(&list->turn);
+	ipc_listing_end(list->names);
+	list->names = NULL;
 }
 
 static void list_free(struct dir_list *list)
 {
+	list_end_names(list);
 	fs_lister_close(&list->fs->listers, list->lister);
-	if (list->charged)
-		ipc_uncharge(list->fs->ipc, list->charged_to, list->charged);
+	list_uncharge(list);
 	ipc_list_remove(&list->link);
 	free(list->buf);
 	free(list);
@@ -78,40 +100,115 @@ void fs_dir_close_all(struct fs *fs)
 		list_free(ipc_container(pos, struct dir_list, link));
 }
 
-/* It is kept until the directory is closed: its bytes are the caller's. */
-static int list_charge(struct dir_list *list, const struct ipc_cred *cred)
+static void list_fit(struct dir_list *list)
 {
 	char *fitting = realloc(list->buf, list->len);
-	int r;
 
-	if (fitting) {
-		list->buf = fitting;
-		list->size = list->len;
-	}
-	r = ipc_charge(list->fs->ipc, cred, list->size, "a directory");
-	if (r == 0) {
-		list->charged = list->size;
-		list->charged_to = cred->uid;
-	}
-	return r;
+	if (!fitting)
+		return;
+	list->buf = fitting;
+	list->size = list->len;
+	if (!list->channels)
+		return;
+	ipc_uncharge(list->fs->ipc, list->cred.uid, list->charged - list->size);
+	list->charged = list->size;
+}
+
+static void list_reply(fuse_req_t req, const struct dir_list *list, size_t at, size_t size)
+{
+	size_t n = list->len - at;
+
+	/* The kernel takes whole entries only and asks again from behind the last of them. */
+	fuse_reply_buf(req, list->buf + at, n < size ? n : size);
+}
+
+static void list_answer_open(fuse_req_t req, struct dir_list *list, int r)
+{
+	if (r == 0 && list->channels)
+		list->lister = fs_lister_open(&list->fs->listers, list->cred.pid);
+	list->fi.fh = (uintptr_t)list;
+	if (r < 0)
+		fs_reply_err(req, r);
+	if (r < 0 || fuse_reply_open(req, &list->fi) < 0)
+		list_free(list);
 }
 
 /* r: 0, or -errno where the list is not whole. */
-static void list_answer(fuse_req_t req, struct dir_list *list, struct fuse_file_info *fi, int r)
+static void list_made(fuse_req_t req, struct dir_list *list, int r)
 {
-	struct ipc_cred cred = fs_cred(req);
-
-	if (r == 0 && list->failed)
-		r = -ENOMEM;
-	if (r == 0 && list->channels)
-		r = list_charge(list, &cred);
-	if (r == 0 && list->channels)
-		list->lister = fs_lister_open(&list->fs->listers, fs_cred(req).pid);
-	fi->fh = (uintptr_t)list;
+	list_end_names(list);
+	if (r == 0)
+		list_fit(list);
+	if (list->opening) {
+		list->opening = false;
+		list_answer_open(req, list, r);
+		return;
+	}
+	list->broken = r < 0;
+	list->read = r == 0;
 	if (r < 0)
 		fs_reply_err(req, r);
-	if (r < 0 || fuse_reply_open(req, fi) < 0)
+	else
+		list_reply(req, list, 0, list->wanted);
+}
+
+/* Nobody waits for it any more. */
+static void list_cancel(struct fs_deferred *deferred)
+{
+	struct dir_list *list = ipc_container(deferred, struct dir_list, deferred);
+
+	fs_deferred_end(deferred);
+	list_end_names(list);
+	list->broken = true;
+	if (list->opening)
 		list_free(list);
+}
+
+/* As ipc_listing_step(). */
+static int list_step(struct dir_list *list)
+{
+	int r = ipc_listing_step(list->names, list_add, list);
+	int charged = list_charge(list);
+
+	if (list->failed)
+		return -ENOMEM;
+	return charged < 0 ? charged : r;
+}
+
+static bool list_turn(struct fs_turn *turn)
+{
+	struct dir_list *list = ipc_container(turn, struct dir_list, turn);
+	int r = list_step(list);
+
+	if (r > 0)
+		return true;
+	if (r != -EINPROGRESS)
+		list_made(fs_deferred_end(&list->deferred), list, r);
+	return false;
+}
+
+static void list_ready(void *arg)
+{
+	struct dir_list *list = arg;
+
+	fs_turn_add(&list->fs->turns, &list->turn);
+}
+
+/* The whole of a short one at once. */
+static void list_begin(fuse_req_t req, struct dir_list *list, const struct ipc_kind *kind, const char *dir)
+{
+	int r;
+
+	list->names = ipc_listing_begin(list->fs->ipc, &list->cred, kind, dir, list_ready, list);
+	r = list->names ? list_step(list) : -ENOMEM;
+	if (r == 1)
+		r = list_step(list);
+	if (r == 1)
+		fs_turn_add(&list->fs->turns, &list->turn);
+	if (r == 1 || r == -EINPROGRESS)
+		fs_deferred_start(list->fs, &list->deferred, req, list_cancel);
+	else
+		list_made(req, list, r);
 }
 
 static void list_add_fixed(struct fs *fs, struct dir_list *list)
@@ -126,85 +223,61 @@ static void list_add_fixed(struct fs *fs, struct dir_list *list)
 	}
 }
 
-/* An OPENDIR whose names a helper finds. */
-struct dir_listing {
-	struct ipc_listing listing;
-	struct fs_deferred deferred;
-	struct fuse_file_info fi;
-	struct dir_list *list;
-};
-
-static void dir_found(struct ipc_listing *listing)
+/* From the beginning. */
+static void list_make(fuse_req_t req, struct dir_list *list, const struct fs_node *dir)
 {
-	struct dir_listing *d = ipc_container(listing, struct dir_listing, listing);
-	fuse_req_t req = fs_deferred_end(&d->deferred);
-	int r = ipc_listing_emit(listing, req ? list_add : NULL, d->list);
+	struct fs *fs = list->fs;
+	char text[2 * IPC_NAME_MAX];
 
-	if (req)
-		list_answer(req, d->list, &d->fi, r);
-	else
-		list_free(d->list);
-	free(d);
-}
-
-/* False: no helper can be had, and it is to be done at once. Takes the list otherwise. */
-static bool dir_find(fuse_req_t req, const struct ipc_kind *kind, const struct fuse_file_info *fi,
-		     struct dir_list *list)
-{
-	struct fs *fs = fs_of(req);
-	struct dir_listing *d = calloc(1, sizeof(*d));
-
-	if (!d)
-		return false;
-	d->fi = *fi;
-	d->list = list;
-	d->listing.kind = kind;
-	d->listing.cred = fs_cred(req);
-	d->listing.done = dir_found;
-	if (ipc_listing_begin(fs->ipc, &d->listing) < 0) {
-		free(d);
-		return false;
+	list->len = 0;
+	list->failed = list->read = list->broken = false;
+	list_add(list, ".", S_IFDIR);
+	list_add(list, "..", S_IFDIR);
+	if (dir->type == FS_KIND) {
+		list_begin(req, list, dir->kind, "");
+	} else if (dir->type == FS_CHAN) {
+		fs_ref_text(fs, &dir->ref, text, sizeof(text));
+		list_begin(req, list, dir->ref.kind, text);
+	} else {
+		list_add_fixed(fs, list);
+		list_made(req, list, list->failed ? -ENOMEM : 0);
 	}
-	fs_deferred_start(fs, &d->deferred, req, NULL);
-	return true;
 }
 
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct fs *fs = fs_of(req);
-	const struct fs_node *dir = fs_node(fs, ino);
-	struct ipc_cred cred = fs_cred(req);
-	struct dir_list *list = list_new(req);
-	char text[2 * IPC_NAME_MAX];
-	int r = 0;
+	struct dir_list *list = calloc(1, sizeof(*list));
+	const struct fs_node *dir = fs_node(fs_of(req), ino);
 
 	if (!list) {
 		fs_reply_err(req, -ENOMEM);
 		return;
 	}
+	list->fs = fs_of(req);
+	list->cred = fs_cred(req);
+	list->fi = *fi;
+	list->opening = true;
 	list->channels = dir->type != FS_ROOT;
-	if (dir->type == FS_KIND) {
-		if (ipc_listing_waits(fs->ipc, &cred, dir->kind) && dir_find(req, dir->kind, fi, list))
-			return;
-		r = ipc_each_name_in(fs->ipc, &cred, dir->kind, "", list_add, list);
-	} else if (dir->type == FS_CHAN) {
-		fs_ref_text(fs, &dir->ref, text, sizeof(text));
-		r = ipc_each_name_in(fs->ipc, &cred, dir->ref.kind, text, list_add, list);
-	} else {
-		list_add_fixed(fs, list);
-	}
-	list_answer(req, list, fi, r);
+	fs_turn_init(&list->turn, list_turn);
+	ipc_list_append(&list->fs->dirs, &list->link);
+	list_make(req, list, dir);
 }
 
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	const struct dir_list *list = (struct dir_list *)(uintptr_t)fi->fh;
-	size_t at = off < 0 || (size_t)off > list->len ? list->len : (size_t)off;
-	size_t n = list->len - at;
+	struct dir_list *list = (struct dir_list *)(uintptr_t)fi->fh;
 
-	(void)ino;
-	/* The kernel takes whole entries only and asks again from behind the last of them. */
-	fuse_reply_buf(req, list->buf + at, n < size ? n : size);
+	if (list->names) {
+		fs_reply_err(req, -EBUSY); /* the kernel does not read one open directory twice at the same time */
+	} else if (off == 0 && (list->read || list->broken)) {
+		list_uncharge(list);
+		list->cred = fs_cred(req);
+		list->wanted = size;
+		list_make(req, list, fs_node(list->fs, ino));
+	} else {
+		list->read = true;
+		list_reply(req, list, off < 0 || (size_t)off > list->len ? list->len : (size_t)off, size);
+	}
 }
 
 void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -197,7 +197,8 @@ static int session_start(struct fs *fs)
 	r = session_watch_signals(fs);
 	if (r < 0)
 		return r;
-	fs_steps_start(&fs->steps, fs->loop);
+	fs_turns_start(&fs->turns, fs->loop);
+	fs_steps_start(&fs->steps, &fs->turns);
 	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs_kept_start(&fs->kept);
 	fs->trim.loop = fs->loop;
@@ -269,6 +270,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_fifo_shut_down(fs);
 	fs_deferred_shut_down(fs);
 	fs_steps_end(&fs->steps);
+	fs_turns_end(&fs->turns);
 	fs_last_closes_end(&fs->closers);
 	fs_shared_reads_end(&fs->shared_reads);
 	ipc_watch_remove(&fs->device);

@@ -8,6 +8,7 @@ static void text_finish(struct fs_steps *t, int err)
 	int whole = ipc_text_close(&t->text);
 
 	ipc_list_remove(&t->link);
+	fs_turn_remove(&t->turn);
 	ipc_ask_end(&t->ask);
 	ipc_status_end(t->status);
 	if (t->charged > t->text.size) {
@@ -29,24 +30,21 @@ static void text_answered(struct ipc_ask *ask)
 {
 	struct fs_steps *t = ipc_container(ask, struct fs_steps, ask);
 
-	ipc_list_remove(&t->link);
-	ipc_list_append(&t->all->list, &t->link);
-	ipc_task_post(t->all->loop, &t->all->task);
+	fs_turn_add(t->all->turns, &t->turn);
 }
 
 /* Returns whether there is more to do now. */
-static bool text_step(struct fs_steps *t)
+static bool text_step(struct fs_turn *turn)
 {
+	struct fs_steps *t = ipc_container(turn, struct fs_steps, turn);
 	size_t size;
 	int r, charged;
 
 	ipc_ask_by(t->ipc, &t->ask);
 	r = ipc_status_step(t->status, t->text.stream);
 	ipc_ask_by(t->ipc, NULL);
-	if (r == IPC_ASKED && t->ask.pending) {
-		ipc_list_append(&t->all->asking, &t->link);
+	if (r == IPC_ASKED && t->ask.pending)
 		return false;
-	}
 	if (r == IPC_ASKED)
 		return true;
 	ipc_ask_end(&t->ask);
@@ -62,52 +60,31 @@ static bool text_step(struct fs_steps *t)
 	return false;
 }
 
-/* One step of one text in each turn of the loop, however many are being made. */
-static void texts_run(struct ipc_task *task)
+void fs_steps_start(struct fs_steps_all *all, struct fs_turns *turns)
 {
-	struct fs_steps_all *all = ipc_container(task, struct fs_steps_all, task);
-	struct fs_steps *t;
-
-	if (ipc_list_empty(&all->list))
-		return;
-	t = ipc_container(all->list.next, struct fs_steps, link);
-	ipc_list_remove(&t->link);
-	if (text_step(t))
-		ipc_list_append(&all->list, &t->link);
-	if (!ipc_list_empty(&all->list))
-		ipc_task_post(all->loop, &all->task);
-}
-
-void fs_steps_start(struct fs_steps_all *all, struct ipc_loop *loop)
-{
-	all->loop = loop;
-	ipc_list_init(&all->list);
-	ipc_list_init(&all->asking);
-	ipc_task_init(&all->task, texts_run);
+	all->turns = turns;
+	ipc_list_init(&all->all);
 }
 
 void fs_steps_end(struct fs_steps_all *all)
 {
-	while (!ipc_list_empty(&all->list))
-		text_finish(ipc_container(all->list.next, struct fs_steps, link), -ENOTCONN);
-	while (!ipc_list_empty(&all->asking))
-		text_finish(ipc_container(all->asking.next, struct fs_steps, link), -ENOTCONN);
-	ipc_task_cancel(&all->task);
+	while (!ipc_list_empty(&all->all))
+		text_finish(ipc_container(all->all.next, struct fs_steps, link), -ENOTCONN);
 }
 
 void fs_steps_make(struct fs_steps_all *all, struct fs_steps *t, enum ipc_status_form form)
 {
 	t->all = all;
 	t->charged = 0;
-	ipc_list_init(&t->link);
+	ipc_list_append(&all->all, &t->link);
+	fs_turn_init(&t->turn, text_step);
 	ipc_ask_init(&t->ask, &t->cred, text_answered);
 	t->status = ipc_status_begin(t->ipc, &t->cred, form);
 	if (!t->status || !ipc_text_open(&t->text)) {
 		text_finish(t, -ENOMEM);
 		return;
 	}
-	ipc_list_append(&all->list, &t->link);
-	ipc_task_post(all->loop, &all->task);
+	fs_turn_add(all->turns, &t->turn);
 }
 
 void fs_steps_cancel(struct fs_steps *t)

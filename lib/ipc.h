@@ -165,23 +165,6 @@ struct ipc_making {
 	int result;
 	char why[512];
 };
-/*
- * The same for a kind whose names are found out by such a child (waits). begin: 0 or -errno, and then done() runs once,
- * which must call emit (NULL: no names are wanted) before it may free the listing; emit returns what ipc_each_name()
- * would have.
- */
-struct ipc_listing {
-	struct ipc_job job;
-	struct ipc *ipc;
-	const struct ipc_kind *kind;
-	struct ipc_cred cred;
-	void (*done)(struct ipc_listing *);
-	int result;
-	void *names; /* the kind's */
-};
-bool ipc_listing_waits(struct ipc *, const struct ipc_cred *, const struct ipc_kind *);
-int ipc_listing_begin(struct ipc *, struct ipc_listing *);
-int ipc_listing_emit(struct ipc_listing *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
 bool ipc_create_waits(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int ipc_make(struct ipc *, struct ipc_making *);
 int ipc_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
@@ -197,13 +180,17 @@ enum { IPC_SET_MODE = 1, IPC_SET_OWNER = 2, IPC_SET_TIMES = 4, IPC_SET_SIZE = 8 
 int ipc_chattr(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, struct ipc_handle *,
 	       const struct stat *st, unsigned set);
 /*
- * Calls emit for each name; st_mode's type in `type`. each_name: whole names. each_name_in: those in one directory, ""
- * for the kind's.
+ * The names of a kind, a bounded number at a time, so that nobody waits for another's long list; each that is there all
+ * the while exactly once. begin: dir is the directory whose names are wanted, "" the kind's own, NULL: whole names of
+ * all; NULL when out of memory. step: calls emit for each, with st_mode's type in `type`; 1: there is more, 0: that was
+ * all, -errno, IPC_ASKED, or -EINPROGRESS: helpers look for them, and ready() is called once they have. end: accepts
+ * NULL, at any time but from within step().
  */
-int ipc_each_name(struct ipc *, const struct ipc_cred *, const struct ipc_kind *,
-		  void (*emit)(void *arg, const char *name, mode_t type), void *arg);
-int ipc_each_name_in(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *dir,
-		     void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+struct ipc_listing;
+struct ipc_listing *ipc_listing_begin(struct ipc *, const struct ipc_cred *, const struct ipc_kind *, const char *dir,
+				      void (*ready)(void *arg), void *arg);
+int ipc_listing_step(struct ipc_listing *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+void ipc_listing_end(struct ipc_listing *);
 
 /*
  * Any call on a name, an open, a poll and a read of NAME@ctl says IPC_ASKED where its answer has to be asked for

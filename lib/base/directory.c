@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int ipc_directory_read(int fd, DIR **out)
@@ -16,4 +17,17 @@ int ipc_directory_read(int fd, DIR **out)
 		return 0;
 	close(own);
 	return -ENOMEM;
+}
+
+int ipc_directory_next(struct ipc_directory *some, int fd)
+{
+	long n = syscall(SYS_getdents64, fd, some->buf, sizeof(some->buf));
+
+	some->len = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? -errno : n > 0;
+}
+
+const struct ipc_directory_entry *ipc_directory_entry(const struct ipc_directory *some, size_t at)
+{
+	return (const void *)(some->buf + at);
 }

@@ -3,10 +3,30 @@
 #define IPC_DIRECTORY_H
 
 #include <dirent.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * A stream of its own over the directory `fd`, from its beginning; the caller closes it with closedir(3). 0 or -errno.
  */
 int ipc_directory_read(int fd, DIR **out);
+
+/* As getdents64(2) has it. */
+struct ipc_directory_entry {
+	uint64_t d_ino;
+	int64_t d_off;
+	unsigned short d_reclen;
+	unsigned char d_type;
+	char d_name[];
+};
+
+/* The next entries of the open directory fd, a few; 1, 0 at its end, or -errno. entry: the one at that byte below len.
+ */
+struct ipc_directory {
+	_Alignas(8) char buf[4096];
+	size_t len;
+};
+int ipc_directory_next(struct ipc_directory *, int fd);
+const struct ipc_directory_entry *ipc_directory_entry(const struct ipc_directory *, size_t at);
 
 #endif

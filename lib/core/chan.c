@@ -10,40 +10,30 @@
 #include "tap.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int chan_compare(const void *a, const void *b)
-{
-	const struct ipc_chan_name *x = a, *y = b;
-
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	return strcmp(x->name, y->name);
-}
-
-static void **chan_tree(struct ipc *ipc, const struct ipc_kind *kind)
+static struct ipc_tree *chan_tree(struct ipc *ipc, const struct ipc_kind *kind)
 {
 	return &ipc->chans[ipc_kind_index(ipc, kind)];
 }
 
 static struct ipc_chan_name *chan_name_find(struct ipc *ipc, const struct ipc_kind *kind, const char *name)
 {
-	struct ipc_chan_name key = {.kind = kind, .name = (char *)name};
-	struct ipc_chan_name **found;
+	struct ipc_tree_node *found;
 
-	if (ipc->last_name && chan_compare(ipc->last_name, &key) == 0)
+	if (ipc->last_name && ipc->last_name->kind == kind && strcmp(ipc->last_name->node.name, name) == 0)
 		return ipc->last_name;
-	found = tfind(&key, chan_tree(ipc, kind), chan_compare);
-	if (found)
-		ipc->last_name = *found;
-	return found ? *found : NULL;
+	found = ipc_tree_find(chan_tree(ipc, kind), name);
+	if (!found)
+		return NULL;
+	ipc->last_name = ipc_chan_name_of(found);
+	return ipc->last_name;
 }
 
-static void chan_name_out(struct ipc *ipc, const struct ipc_chan_name *name)
+static void chan_name_out(struct ipc *ipc, struct ipc_chan_name *name)
 {
-	tdelete(name, chan_tree(ipc, name->kind), chan_compare);
+	ipc_tree_remove(chan_tree(ipc, name->kind), &name->node);
 	ipc->last_name = NULL;
 }
 
@@ -61,9 +51,11 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	if (!chan)
 		return NULL;
 	chan->name = strdup(name);
-	if (!chan->name)
-		goto fail;
-	chan->own = (struct ipc_chan_name){.kind = kind, .name = chan->name, .chan = chan};
+	if (!chan->name) {
+		free(chan);
+		return NULL;
+	}
+	chan->own = (struct ipc_chan_name){.kind = kind, .node.name = chan->name, .chan = chan};
 	ipc_list_init(&chan->links);
 	chan->ipc = ipc;
 	chan->kind = kind;
@@ -73,15 +65,10 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	ipc_list_init(&chan->unopened_link);
 	ipc_list_init(&chan->record_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
-	if (!tsearch(&chan->own, chan_tree(ipc, kind), chan_compare))
-		goto fail;
+	ipc_tree_add(chan_tree(ipc, kind), &chan->own.node);
 	chan->listed = true;
 	ipc->chan_count++;
 	return chan;
-fail:
-	free(chan->name);
-	free(chan);
-	return NULL;
 }
 
 struct ipc_chan *ipc_chan_get(struct ipc *ipc, const struct ipc_kind *kind, const char *name, ino_t ino)
@@ -136,7 +123,7 @@ static void chan_link_free(struct ipc_chan_name *name)
 	ipc_quota_give(chan->ipc, name->charged_to, IPC_QUOTA_CHANNELS, 1);
 	chan->st.st_nlink--;
 	clock_gettime(CLOCK_REALTIME, &chan->st.st_ctim);
-	free(name->name);
+	free(name->node.name);
 	free(name);
 }
 
@@ -158,7 +145,7 @@ static void chan_unlist(struct ipc_chan *chan, const struct ipc_cred *by)
 static void chan_name_gone(struct ipc_chan_name *name)
 {
 	struct ipc_chan *chan = name->chan;
-	struct ipc_chan_name *link, **at;
+	struct ipc_chan_name *link;
 
 	chan->ipc->last_name = NULL;
 	if (name != &chan->own) {
@@ -167,11 +154,11 @@ static void chan_name_gone(struct ipc_chan_name *name)
 		chan_unlist(chan, NULL);
 	} else {
 		link = ipc_container(chan->links.next, struct ipc_chan_name, link);
-		at = tfind(link, chan_tree(chan->ipc, chan->kind), chan_compare);
-		*at = &chan->own;
+		chan_name_out(chan->ipc, link);
 		free(chan->name);
-		chan->name = chan->own.name = link->name;
-		link->name = NULL;
+		chan->name = chan->own.node.name = link->node.name;
+		ipc_tree_add(chan_tree(chan->ipc, chan->kind), &chan->own.node);
+		link->node.name = NULL;
 		chan_link_free(link);
 	}
 }
@@ -212,9 +199,10 @@ int ipc_chan_link(struct ipc_chan *chan, const struct ipc_cred *cred, const stru
 	if (!name)
 		goto no_memory;
 	name->kind = chan->kind;
-	name->name = strdup(ref->base);
-	if (!name->name || !tsearch(name, chan_tree(ipc, name->kind), chan_compare))
+	name->node.name = strdup(ref->base);
+	if (!name->node.name)
 		goto no_memory;
+	ipc_tree_add(chan_tree(ipc, name->kind), &name->node);
 	name->chan = chan;
 	name->charged_to = cred->uid;
 	ipc_list_append(&chan->links, &name->link);
@@ -222,8 +210,6 @@ int ipc_chan_link(struct ipc_chan *chan, const struct ipc_cred *cred, const stru
 	clock_gettime(CLOCK_REALTIME, &chan->st.st_ctim);
 	return 0;
 no_memory:
-	if (name)
-		free(name->name);
 	free(name);
 	ipc_quota_give(ipc, cred->uid, IPC_QUOTA_CHANNELS, 1);
 	return -ENOMEM;
@@ -241,105 +227,39 @@ const char *ipc_chan_other_name(const struct ipc_chan *chan, const char *name)
 {
 	if (strcmp(chan->name, name) != 0)
 		return chan->name;
-	return ipc_list_empty(&chan->links) ? NULL : ipc_container(chan->links.next, struct ipc_chan_name, link)->name;
+	return ipc_list_empty(&chan->links) ? NULL
+					    : ipc_container(chan->links.next, struct ipc_chan_name, link)->node.name;
 }
 
 int ipc_chan_rename(struct ipc *ipc, const struct ipc_kind *kind, const char *from, const char *to)
 {
 	struct ipc_chan_name *name = chan_name_find(ipc, kind, from);
+	struct ipc_chan_name *target = chan_name_find(ipc, kind, to);
 	char *copy = strdup(to);
-	struct ipc_chan_name key = {.kind = kind, .name = copy}, *target, **at;
 
-	/* The one step that can fail, for a new name; at an old one is what makes way. */
-	at = copy ? tsearch(&key, chan_tree(ipc, kind), chan_compare) : NULL;
-	if (!at) {
-		free(copy);
+	if (!copy)
 		return -ENOMEM;
-	}
-	target = *at;
-	*at = &key;
 	chan_name_out(ipc, name);
-	/* The deletion may have moved it. */
-	at = tfind(&key, chan_tree(ipc, kind), chan_compare);
-	*at = name;
-	free(name->name);
-	name->name = copy;
-	name->chan->name = name->chan->own.name;
-	if (target != &key)
+	if (target)
+		chan_name_out(ipc, target);
+	free(name->node.name);
+	name->node.name = copy;
+	name->chan->name = name->chan->own.node.name;
+	ipc_tree_add(chan_tree(ipc, kind), &name->node);
+	if (target)
 		chan_name_gone(target);
 	return 0;
 }
 
-struct chan_walk {
-	void (*fn)(struct ipc_chan *, void *);
-	void *arg;
-};
-
-static void chan_visit(const void *node, VISIT when, void *closure)
-{
-	struct chan_walk *walk = closure;
-	const struct ipc_chan_name *name = *(struct ipc_chan_name *const *)node;
-	struct ipc_chan *chan = name->chan;
-
-	if ((when == postorder || when == leaf) && name == &chan->own)
-		walk->fn(chan, walk->arg);
-}
-
 void ipc_chan_each(struct ipc *ipc, const struct ipc_kind *kind, void (*fn)(struct ipc_chan *, void *), void *arg)
 {
-	struct chan_walk walk = {fn, arg};
+	struct ipc_tree_node *node, *next;
 
-	twalk_r(*chan_tree(ipc, kind), chan_visit, &walk);
-}
+	for (node = ipc_tree_next(chan_tree(ipc, kind), NULL); node; node = next) {
+		struct ipc_chan_name *name = ipc_chan_name_of(node);
 
-struct chan_names {
-	char **names;
-	size_t count, size;
-	bool incomplete;
-};
-
-static void chan_collect(struct ipc_chan *chan, void *arg)
-{
-	struct chan_names *all = arg;
-
-	if (all->count == all->size) {
-		size_t size = all->size ? 2 * all->size : 64;
-		char **grown = reallocarray(all->names, size, sizeof(*grown));
-
-		if (!grown) {
-			all->incomplete = true;
-			return;
-		}
-		all->names = grown;
-		all->size = size;
+		next = ipc_tree_next(chan_tree(ipc, kind), node->name);
+		if (name == &name->chan->own)
+			fn(name->chan, arg);
 	}
-	all->names[all->count] = strdup(chan->name);
-	if (all->names[all->count])
-		all->count++;
-	else
-		all->incomplete = true;
-}
-
-int ipc_chan_each_live_name(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t),
-			    void *arg)
-{
-	struct chan_names all = {0};
-	struct stat st;
-	int result = 0;
-
-	ipc_chan_each(ipc, kind, chan_collect, &all);
-	for (size_t i = 0; i < all.count; i++) {
-		struct ipc_ref ref = ipc_ref_of(kind, all.names[i]);
-		int r = kind->names->stat(ipc, &ref, &st);
-
-		if (r == 0)
-			emit(arg, all.names[i], st.st_mode & S_IFMT);
-		else if (r == -ENOENT)
-			ipc_chan_forget(ipc_chan_find(ipc, kind, all.names[i]));
-		else
-			result = r; /* it may well be there */
-		free(all.names[i]);
-	}
-	free(all.names);
-	return all.incomplete ? -ENOMEM : result;
 }

@@ -2,6 +2,7 @@
 #ifndef IPC_CHAN_H
 #define IPC_CHAN_H
 
+#include "base/tree.h"
 #include "ipc.h"
 #include "op.h"
 #include "path.h"
@@ -9,18 +10,23 @@
 
 /* A name in the table. Of several names of a channel the first is `own` in its struct, the others are in `links`. */
 struct ipc_chan_name {
+	struct ipc_tree_node node;
 	const struct ipc_kind *kind;
-	char *name;
 	struct ipc_chan *chan;
 	struct ipc_list link;
 	uid_t charged_to;
 };
 
+static inline struct ipc_chan_name *ipc_chan_name_of(struct ipc_tree_node *node)
+{
+	return ipc_container(node, struct ipc_chan_name, node);
+}
+
 /* A name that the core remembers. Embedded first in a kind's own struct where it needs more. */
 struct ipc_chan {
 	struct ipc *ipc;
 	const struct ipc_kind *kind;
-	char *name; /* own.name */
+	char *name; /* own.node.name */
 	struct ipc_chan_name own;
 	struct ipc_list links;	       /* names that link(2) gave it */
 	bool listed;		       /* in the table: the name still means this object */
@@ -83,10 +89,6 @@ int ipc_named_unlink(struct ipc *, const struct ipc_ref *);
 bool ipc_named_renames(const struct ipc_kind *);
 int ipc_named_rename(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 int ipc_named_chattr(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
-int ipc_named_each_name(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *arg);
-/* The recorded names of a kind whose own namespace cannot be listed; those that are gone are forgotten. */
-int ipc_chan_each_live_name(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t),
-			    void *arg);
 /* A message that was counted as taken is back in the channel. */
 void ipc_chan_went_back(struct ipc_chan *, size_t bytes);
 

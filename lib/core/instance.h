@@ -2,6 +2,7 @@
 #ifndef IPC_INSTANCE_H
 #define IPC_INSTANCE_H
 
+#include "base/tree.h"
 #include "ipc.h"
 
 /* The instance. */
@@ -13,10 +14,11 @@ struct ipc {
 	const struct ipc_kind *const *kinds; /* as ipc_new() got them */
 	void *kind_data[IPC_KINDS_MAX + 1];  /* ipc_kind_data(); the last: of a kind that is not of this instance */
 	struct ipc_rundir *rundir;
-	void *chans[IPC_KINDS_MAX + 1];	 /* of each kind a tree of tsearch(3), by name; as kind_data */
-	struct ipc_chan_name *last_name; /* found last, which most often is the next; or NULL */
+	struct ipc_tree chans[IPC_KINDS_MAX + 1]; /* of each kind, the nodes of struct ipc_chan_name; as kind_data */
+	struct ipc_chan_name *last_name;	  /* found last, which most often is the next; or NULL */
 	unsigned chan_count;
-	struct ipc_list unopened; /* records that nobody uses, the oldest first: unopened.h */
+	unsigned listed_directories; /* that listings have open */
+	struct ipc_list unopened;    /* records that nobody uses, the oldest first: unopened.h */
 	unsigned unopened_count;
 	struct ipc_list records; /* the older ones, the one that was not looked at for longest first */
 	unsigned remote_records; /* of them, of objects that are not of this machine */

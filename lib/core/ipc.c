@@ -98,6 +98,8 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, co
 	ipc_list_init(&ipc->handles);
 	ipc_list_init(&ipc->unopened);
 	ipc_list_init(&ipc->records);
+	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
+		ipc_tree_init(&ipc->chans[i]);
 	r = instance_start(ipc, options);
 	if (r == 0)
 		return ipc;
@@ -125,8 +127,8 @@ void ipc_free(struct ipc *ipc)
 	ipc_pool_free(ipc->walkers);
 	ipc_pool_free(ipc->pool);
 	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
-		while (ipc->chans[i])
-			ipc_chan_forget((*(struct ipc_chan_name **)ipc->chans[i])->chan);
+		while (ipc->chans[i].root)
+			ipc_chan_forget(ipc_chan_name_of(ipc->chans[i].root)->chan);
 	for (unsigned i = 0; i < IPC_KINDS_MAX && ipc->kinds[i]; i++)
 		if (ipc->kinds[i]->stop)
 			ipc->kinds[i]->stop(ipc);

@@ -51,14 +51,17 @@ struct ipc_kind_names {
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
-	int (*each_name)(struct ipc *, const struct ipc_cred *, void (*emit)(void *arg, const char *name, mode_t type),
-			 void *arg);
 	/*
-	 * The same in two parts: looking, in a helper's thread, which leaves l->names; and giving them, which frees
-	 * that, also after a failure (emit is NULL then). Or NULL: each_name() waits for nobody.
+	 * The next few names of a listing, by the functions of listing.h: 1: there are more, 0: that was all, -errno,
+	 * or IPC_ASKED. Or NULL: they are those in the channel table.
+	 */
+	int (*each_name)(struct ipc_listing *);
+	/*
+	 * Comes before it, in a helper's thread, where looking takes its time: leaves l->names; 0 or -errno. found_free
+	 * frees those, also after a failure. Or NULL.
 	 */
 	int (*find)(struct ipc_listing *l);
-	void (*give)(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+	void (*found_free)(void *names);
 	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
 			size_t size); /* or NULL */
 	/*
@@ -68,6 +71,7 @@ struct ipc_kind_names {
 	/* The object that a file in there is, before the instance's prefix is taken off; NULL: none of the kind. Or
 	 * NULL: of its own name. */
 	const char *(*name_of)(const char *file);
+	/* -errno only where memory or descriptors are short. */
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 	/*

@@ -1,11 +1,14 @@
-/* ls: the names of a kind, also where they are found out by a helper's thread. */
+/* ls: the names of a kind, a few at a time. */
+#include "listing.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "chan.h"
-#include "cred.h"
+#include "base/directory.h"
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
@@ -23,97 +26,225 @@ bool ipc_kind_name_of(struct ipc *ipc, const struct ipc_kind *kind, const char *
 	return true;
 }
 
-int ipc_each_name(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
-		  void (*emit)(void *arg, const char *name, mode_t type), void *arg)
-{
-	return kind->names->each_name ? kind->names->each_name(ipc, cred, emit, arg)
-				      : ipc_named_each_name(ipc, kind, emit, arg);
-}
-
-/* In bytes; tmpfs counts 20 for each name. */
-enum { LONG_DIRECTORY = 10000 };
-
-struct dir_lister {
-	struct ipc *ipc;
-	const struct ipc_kind *kind;
-	const char *dir;
-	size_t dir_len;
-	void (*emit)(void *, const char *, mode_t);
-	void *arg;
-	char last[IPC_NAME_MAX + 1];
-};
+/* Names that one step looks at; and listings that have a directory open at the same time. */
+enum { STEP = 64, STEP_LIVE = 16, DIRECTORIES_MAX = 64 };
 
 /* The next part of a name below the directory; once, as the names that share it come one after another. */
-static void dir_emit(void *arg, const char *name, mode_t type)
+void ipc_listing_tell(struct ipc_listing *l, const char *name, mode_t type)
 {
-	struct dir_lister *lister = arg;
 	char shown[2 * IPC_NAME_MAX + 1];
 	size_t len;
 
-	if (lister->dir_len) {
-		if (strncmp(name, lister->dir, lister->dir_len) != 0 || name[lister->dir_len] != '/')
-			return;
-		name += lister->dir_len + 1;
+	if (l->whole) {
+		l->emit(l->emit_arg, name, type);
+		return;
 	}
+	if (strncmp(name, l->dir, l->dir_len) != 0)
+		return;
+	name += l->dir_len;
 	len = strcspn(name, "/");
-	if (!len || (strncmp(lister->last, name, len) == 0 && !lister->last[len]))
+	if (!len || (strncmp(l->told, name, len) == 0 && !l->told[len]))
 		return;
-	snprintf(lister->last, sizeof(lister->last), "%.*s", (int)len, name);
-	if (name[len] || lister->dir_len || !strchr(name, '@')) {
-		lister->emit(lister->arg, lister->last, name[len] ? S_IFDIR : type);
+	snprintf(l->told, sizeof(l->told), "%.*s", (int)len, name);
+	if (name[len] || l->dir_len || !strchr(name, '@')) {
+		l->emit(l->emit_arg, l->told, name[len] ? S_IFDIR : type);
 		return;
 	}
-	ipc_name_show(lister->ipc, lister->kind, name, shown, sizeof(shown));
-	lister->emit(lister->arg, shown, type);
+	ipc_name_show(l->ipc, l->kind, name, shown, sizeof(shown));
+	l->emit(l->emit_arg, shown, type);
 }
 
-int ipc_each_name_in(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
-		     void (*emit)(void *arg, const char *name, mode_t type), void *arg)
-{
-	struct dir_lister lister = {
-		.ipc = ipc, .kind = kind, .dir = dir, .dir_len = strlen(dir), .emit = emit, .arg = arg};
+struct tree_step {
+	struct ipc_listing *l;
+	void (*tell)(struct ipc_listing *, struct ipc_tree_node *);
+	bool (*shown)(const struct ipc_chan *);
+	unsigned left;
+	bool past; /* behind the last name of the directory */
+};
 
-	return ipc_each_name(ipc, cred, kind, dir_emit, &lister);
+static bool tree_one(void *arg, struct ipc_tree_node *node)
+{
+	struct tree_step *step = arg;
+	struct ipc_listing *l = step->l;
+
+	step->past = strncmp(node->name, l->dir, l->dir_len) != 0;
+	if (step->past)
+		return false;
+	snprintf(l->at, sizeof(l->at), "%s", node->name);
+	step->tell(l, node);
+	return --step->left > 0;
 }
 
-bool ipc_listing_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind)
+int ipc_listing_tree(struct ipc_listing *l, const struct ipc_tree *tree,
+		     void (*tell)(struct ipc_listing *, struct ipc_tree_node *))
 {
+	struct tree_step step = {.l = l, .tell = tell, .left = STEP};
+
+	if (!l->begun)
+		strcpy(l->at, l->dir);
+	return !ipc_tree_walk(tree, l->at[0] ? l->at : NULL, tree_one, &step) && !step.past;
+}
+
+static void tell_chan(struct ipc_listing *l, struct ipc_tree_node *node)
+{
+	const struct ipc_chan *chan = ipc_chan_name_of(node)->chan;
+
+	if (!l->shown || l->shown(chan))
+		ipc_listing_tell(l, node->name, chan->st.st_mode & S_IFMT);
+}
+
+int ipc_listing_table(struct ipc_listing *l, bool (*shown)(const struct ipc_chan *))
+{
+	l->shown = shown;
+	return ipc_listing_tree(l, &l->ipc->chans[ipc_kind_index(l->ipc, l->kind)], tell_chan);
+}
+
+int ipc_listing_live(struct ipc_listing *l)
+{
+	const struct ipc_tree *tree = &l->ipc->chans[ipc_kind_index(l->ipc, l->kind)];
+	struct ipc_tree_node *node = NULL;
 	struct stat st;
 
-	if (!kind->names->find)
-		return false;
-	/* A directory that others fill at will; a short one is read sooner than a helper wakes up. */
-	if (kind->names->dir)
-		return fstat(kind->names->dir(ipc), &st) == 0 && st.st_size > LONG_DIRECTORY;
-	return ipc->uid == 0 && !ipc_cred_is_us(cred);
+	for (unsigned i = 0; i < STEP_LIVE && (node = ipc_tree_next(tree, l->at[0] ? l->at : NULL)); i++) {
+		struct ipc_ref ref = ipc_ref_of(l->kind, node->name);
+		int r = l->kind->names->stat(l->ipc, &ref, &st);
+
+		strcpy(l->at, node->name);
+		if (r == 0)
+			ipc_listing_tell(l, l->at, st.st_mode & S_IFMT);
+		else if (r == -ENOENT)
+			ipc_chan_forget(ipc_chan_name_of(node)->chan);
+		else
+			l->found = r; /* it may well be there */
+	}
+	return node ? 1 : l->found;
+}
+
+static int files_open(struct ipc_listing *l, int dir)
+{
+	/* Not dup(2): the copy would share the position. */
+	l->fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->fd < 0)
+		return -errno;
+	l->ipc->listed_directories++;
+	return 0;
+}
+
+static void files_close(struct ipc_listing *l)
+{
+	if (l->fd < 0)
+		return;
+	close(l->fd);
+	l->fd = -1;
+	l->ipc->listed_directories--;
+}
+
+int ipc_listing_files(struct ipc_listing *l, int dir,
+		      void (*take)(struct ipc_listing *, const char *file, unsigned char type))
+{
+	struct ipc_directory some;
+	int r = 0;
+
+	if (l->fd < 0 && l->ipc->listed_directories >= DIRECTORIES_MAX)
+		return 1; /* in its turn, when one of the others is through */
+	if (l->fd < 0)
+		r = files_open(l, dir);
+	if (r < 0)
+		return r;
+	r = ipc_directory_next(&some, l->fd);
+	for (size_t at = 0; r > 0 && at < some.len; at += ipc_directory_entry(&some, at)->d_reclen) {
+		const struct ipc_directory_entry *e = ipc_directory_entry(&some, at);
+
+		take(l, e->d_name, e->d_type);
+	}
+	if (r <= 0)
+		files_close(l);
+	return r;
+}
+
+struct ipc_listing *ipc_listing_begin(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind,
+				      const char *dir, void (*ready)(void *arg), void *arg)
+{
+	struct ipc_listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->ipc = ipc;
+	l->kind = kind;
+	l->cred = *cred;
+	l->fd = -1;
+	l->ready = ready;
+	l->ready_arg = arg;
+	l->whole = !dir;
+	if (dir && dir[0])
+		snprintf(l->dir, sizeof(l->dir), "%s/", dir);
+	l->dir_len = strlen(l->dir);
+	return l;
+}
+
+static void listing_free(struct ipc_listing *l)
+{
+	if (l->names)
+		l->kind->names->found_free(l->names);
+	free(l);
+}
+
+void ipc_listing_end(struct ipc_listing *l)
+{
+	if (!l)
+		return;
+	files_close(l);
+	l->ended = true;
+	if (l->looking)
+		ipc_job_cancel(l->ipc->pool, &l->job);
+	else
+		listing_free(l);
 }
 
 static void listing_work(struct ipc_job *job)
 {
 	struct ipc_listing *l = ipc_container(job, struct ipc_listing, job);
 
-	l->result = l->kind->names->find(l);
+	l->found = l->kind->names->find(l);
 }
 
 static void listing_done(struct ipc_job *job)
 {
 	struct ipc_listing *l = ipc_container(job, struct ipc_listing, job);
 
-	l->done(l);
+	l->looking = false;
+	if (l->ended)
+		listing_free(l);
+	else
+		l->ready(l->ready_arg);
 }
 
-int ipc_listing_begin(struct ipc *ipc, struct ipc_listing *l)
+/* Of a kind whose names a helper finds. All of them are busy: in its turn. */
+static int listing_find(struct ipc_listing *l)
 {
-	l->ipc = ipc;
-	l->names = NULL;
-	l->result = -EINTR; /* should it be cancelled before it begins */
-	return ipc_pool_submit(ipc->pool, &l->job, listing_work, listing_done);
+	int r;
+
+	l->found = -EINTR; /* should it be cancelled before it begins */
+	r = ipc_pool_submit(l->ipc->pool, &l->job, listing_work, listing_done);
+	if (r == -EAGAIN)
+		return 1;
+	l->looking = l->begun = r == 0;
+	return r < 0 ? r : -EINPROGRESS;
 }
 
-int ipc_listing_emit(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+int ipc_listing_step(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
-	struct dir_lister lister = {.ipc = l->ipc, .kind = l->kind, .dir = "", .emit = emit, .arg = arg};
+	int r;
 
-	l->kind->names->give(l, l->result == 0 && emit ? dir_emit : NULL, &lister);
-	return l->result;
+	if (l->looking)
+		return -EINPROGRESS;
+	if (l->kind->names->find && !l->begun)
+		return listing_find(l);
+	if (l->found < 0 && l->kind->names->find)
+		return l->found;
+	l->emit = emit;
+	l->emit_arg = arg;
+	r = l->kind->names->each_name ? l->kind->names->each_name(l) : ipc_listing_table(l, NULL);
+	l->begun |= r != IPC_ASKED;
+	return r;
 }

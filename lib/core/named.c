@@ -113,28 +113,3 @@ int ipc_named_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_hand
 		return -EINVAL;
 	return ipc_chan_chattr(chan, st, set);
 }
-
-struct chan_lister {
-	void (*emit)(void *, const char *, mode_t);
-	void *arg;
-};
-
-static void chan_emit(struct ipc_chan *chan, void *arg)
-{
-	struct chan_lister *lister = arg;
-	struct ipc_list *pos, *next;
-	mode_t type = chan->st.st_mode & S_IFMT;
-
-	lister->emit(lister->arg, chan->name, type);
-	ipc_list_each(pos, next, &chan->links)
-		lister->emit(lister->arg, ipc_container(pos, struct ipc_chan_name, link)->name, type);
-}
-
-int ipc_named_each_name(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t),
-			void *arg)
-{
-	struct chan_lister lister = {emit, arg};
-
-	ipc_chan_each(ipc, kind, chan_emit, &lister);
-	return 0;
-}

@@ -10,10 +10,11 @@
 #include "chan.h"
 #include "cred.h"
 #include "ctl.h"
+#include "listing.h"
 #include "ref.h"
 
 /* Of one step: names that are looked at, and open files that may have to be. */
-enum { STEP = 64, STEP_HANDLES = 128 };
+enum { STEP = 8, STEP_HANDLES = 128 };
 
 static const struct ipc_status_writer *const writers[] = {
 	[IPC_STATUS_LINES] = &ipc_status_lines, [IPC_STATUS_JSON] = &ipc_status_json,
@@ -51,11 +52,15 @@ static bool status_judge(struct ipc_status *s, struct ipc_status_row *row)
 static bool status_depth(struct ipc_status *s, struct ipc_status_row *row)
 {
 	struct ipc_ref ref = ipc_ref_of(row->kind, row->name);
+	int r;
 
 	if (row->chan && status_is_kernels(row->kind))
 		ref.ino = ipc_ref_ino(s->ipc, row->kind, row->chan->st.st_ino);
-	if (row->kind->names->depth(s->ipc, &ref, &row->depth) == IPC_ASKED)
+	r = row->kind->names->depth(s->ipc, &ref, &row->depth);
+	if (r == IPC_ASKED)
 		return true;
+	if (ipc_is_shortage(r))
+		s->listed = r;
 	if (row->depth.value >= 0 || !ref.ino)
 		return false;
 	ref.ino = 0;
@@ -124,25 +129,39 @@ static void status_add(void *arg, const char *name, mode_t type)
 	s->len += n;
 }
 
-/*
- * What cannot be listed at all is left out; what could be at another time must not look as if it were not there. 1:
- * there is a kind; 0: there is none; or IPC_ASKED.
- */
 static int status_next_kind(struct ipc_status *s)
+{
+	s->kind = ipc_kind_at(s->ipc, s->next++);
+	if (!s->kind)
+		return 0;
+	if (!s->kind->names->depth)
+		return 1;
+	s->listing = ipc_listing_begin(s->ipc, &s->cred, s->kind, NULL, NULL, NULL);
+	if (!s->listing)
+		s->listed = -ENOMEM;
+	return 1;
+}
+
+/*
+ * More names. What cannot be listed at all is left out; what could be at another time must not look as if it were not
+ * there. 1: there may be some; 0: that was all; or IPC_ASKED.
+ */
+static int status_next_names(struct ipc_status *s)
 {
 	int r;
 
 	s->len = s->at = 0;
-	s->kind = ipc_kind_at(s->ipc, s->next++);
-	if (!s->kind)
-		return 0;
-	r = s->kind->names->depth ? ipc_each_name(s->ipc, &s->cred, s->kind, status_add, s) : 0;
-	if (r == IPC_ASKED) {
-		s->next--;
+	if (!s->listing)
+		return status_next_kind(s);
+	r = ipc_listing_step(s->listing, status_add, s);
+	if (r == IPC_ASKED)
 		return r;
-	}
 	if (ipc_is_shortage(r))
 		s->listed = r;
+	if (r <= 0) {
+		ipc_listing_end(s->listing);
+		s->listing = NULL;
+	}
 	return 1;
 }
 
@@ -191,7 +210,7 @@ static int status_rows(struct ipc_status *s)
 		s->writer->begin(s);
 	s->begun = true;
 	if (s->at == s->len) {
-		r = status_next_kind(s);
+		r = status_next_names(s);
 		s->over = r == 0;
 		if (r <= 0)
 			return r < 0 ? r : 1;
@@ -232,6 +251,7 @@ void ipc_status_end(struct ipc_status *s)
 		return;
 	if (s->writer->free)
 		s->writer->free(s);
+	ipc_listing_end(s->listing);
 	free(s->names);
 	free(s);
 }

@@ -40,7 +40,8 @@ struct ipc_status {
 
 	unsigned next;		     /* index of the kind behind this one */
 	const struct ipc_kind *kind; /* NULL: not begun */
-	char *names;		     /* of this kind, each with its NUL */
+	struct ipc_listing *listing; /* of this kind; NULL: it has no more names */
+	char *names;		     /* some of them, each with its NUL */
 	size_t len, size, at;
 	bool over;  /* all rows are written */
 	int listed; /* -errno where a kind could not be listed whole */

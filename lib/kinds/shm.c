@@ -8,6 +8,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "core/listing.h"
 #include "kinds/kinds.h"
 #include "core/ref.h"
 #include "kinds/plain.h"
@@ -233,19 +234,16 @@ static const char *shm_name_of(const char *file)
 	return strncmp(file, "sem.", 4) == 0 ? NULL : file;
 }
 
-static int shm_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-			 void *arg)
+static void shm_take(struct ipc_listing *l, const char *file, unsigned char type)
 {
-	mode_t type = ipc_place_differs(cred->pid, ipc_shm.names->place) ? S_IFREG : S_IFLNK;
-
-	return ipc_shmdir_each_name(ipc, shm_dir(ipc), shm_name_of, type, emit, arg);
+	ipc_shmdir_tell(l, shm_dir(l->ipc), file, type, shm_name_of(file), l->type);
 }
 
-static int shm_find_names(struct ipc_listing *l)
+static int shm_each_name(struct ipc_listing *l)
 {
-	mode_t type = ipc_place_differs(l->cred.pid, ipc_shm.names->place) ? S_IFREG : S_IFLNK;
-
-	return ipc_shmdir_find(l, shm_dir(l->ipc), shm_name_of, type);
+	if (!l->begun)
+		l->type = ipc_place_differs(l->cred.pid, ipc_shm.names->place) ? S_IFREG : S_IFLNK;
+	return shm_dir(l->ipc) < 0 ? 0 : ipc_listing_files(l, shm_dir(l->ipc), shm_take);
 }
 
 static int shm_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
@@ -362,8 +360,6 @@ static const struct ipc_kind_names shm_names = {
 	.dir = shm_dir,
 	.name_of = shm_name_of,
 	.each_name = shm_each_name,
-	.find = shm_find_names,
-	.give = ipc_shmdir_give,
 	.depth = shm_depth,
 };
 

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/directory.h"
 #include "base/sys.h"
+#include "core/listing.h"
 #include "core/ref.h"
 
 int ipc_shmdir_open(void)
@@ -78,78 +78,12 @@ int ipc_shmdir_rename(int dir, const char *old, const char *new, bool new_exists
 	return renameat2(dir, old, dir, new, flags) < 0 ? -errno : 0;
 }
 
-int ipc_shmdir_each_name(struct ipc *ipc, int dir, const char *(*name_of)(const char *file), mode_t type,
-			 void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+void ipc_shmdir_tell(struct ipc_listing *l, int dir, const char *file, unsigned char file_type, const char *name,
+		     mode_t type)
 {
-	struct dirent *e;
 	struct stat st;
-	DIR *stream;
-	int r = ipc_directory_read(dir, &stream);
 
-	if (r < 0)
-		return r == -EBADF ? 0 : r;
-	while ((e = readdir(stream))) {
-		const char *name = name_of(e->d_name);
-
-		name = name ? ipc_unprefixed(ipc, name) : NULL;
-		if (name &&
-		    (e->d_type == DT_REG || (e->d_type == DT_UNKNOWN && ipc_shmdir_stat(dir, e->d_name, &st) == 0)))
-			emit(arg, name, type);
-	}
-	closedir(stream);
-	return 0;
-}
-
-/* What a helper has found: names, each with its '\0'. */
-struct found {
-	char *names;
-	size_t len, size;
-	mode_t type;
-	bool failed;
-};
-
-static void found_add(void *arg, const char *name, mode_t type)
-{
-	struct found *found = arg;
-	size_t n = strlen(name) + 1;
-
-	found->type = type;
-	if (found->size - found->len < n) {
-		size_t size = 2 * found->size + n + 4096;
-		char *grown = realloc(found->names, size);
-
-		if (!grown) {
-			found->failed = true;
-			return;
-		}
-		found->names = grown;
-		found->size = size;
-	}
-	memcpy(found->names + found->len, name, n);
-	found->len += n;
-}
-
-int ipc_shmdir_find(struct ipc_listing *l, int dir, const char *(*name_of)(const char *file), mode_t type)
-{
-	struct found *found = calloc(1, sizeof(*found));
-	int r;
-
-	l->names = found;
-	if (!found)
-		return -ENOMEM;
-	r = ipc_shmdir_each_name(l->ipc, dir, name_of, type, found_add, found);
-	return r == 0 && found->failed ? -ENOMEM : r;
-}
-
-void ipc_shmdir_give(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
-{
-	struct found *found = l->names;
-
-	if (!found)
-		return;
-	for (size_t at = 0; emit && at < found->len; at += strlen(found->names + at) + 1)
-		emit(arg, found->names + at, found->type);
-	free(found->names);
-	free(found);
-	l->names = NULL;
+	name = name ? ipc_unprefixed(l->ipc, name) : NULL;
+	if (name && (file_type == DT_REG || (file_type == DT_UNKNOWN && ipc_shmdir_stat(dir, file, &st) == 0)))
+		ipc_listing_tell(l, name, type);
 }

@@ -32,12 +32,9 @@ int ipc_shmdir_create(int dir, const char *name, const struct ipc_cred *, mode_t
 int ipc_shmdir_rename(int dir, const char *old, const char *new, bool new_exists, unsigned flags);
 
 /*
- * Calls emit for each object of the instance whose name name_of() finds in its file's; NULL: it is of the other kind.
+ * Tells of a file of the directory that has that name among the kind's objects (NULL: it is of the other kind).
  */
-int ipc_shmdir_each_name(struct ipc *, int dir, const char *(*name_of)(const char *file), mode_t type,
-			 void (*emit)(void *arg, const char *name, mode_t type), void *arg);
-/* The same in two parts, as struct ipc_kind_names has find() and give(). */
-int ipc_shmdir_find(struct ipc_listing *, int dir, const char *(*name_of)(const char *file), mode_t type);
-void ipc_shmdir_give(struct ipc_listing *, void (*emit)(void *arg, const char *name, mode_t type), void *arg);
+void ipc_shmdir_tell(struct ipc_listing *, int dir, const char *file, unsigned char file_type, const char *name,
+		     mode_t type);
 
 #endif

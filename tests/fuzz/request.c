@@ -580,7 +580,8 @@ static void session_start(void)
 	ipc_list_init(&fs.dirs);
 	fs.loop = ipc_loop_new();
 	CHECK(fs.loop);
-	fs_steps_start(&fs.steps, fs.loop);
+	fs_turns_start(&fs.turns, fs.loop);
+	fs_steps_start(&fs.steps, &fs.turns);
 	fs_kept_start(&fs.kept);
 	fs.ipc = ipc_new(fs.loop, &fs.opt.ipc, ipc_kinds);
 	CHECK(fs.ipc && fs_inode_init(&fs) == 0);
@@ -599,7 +600,7 @@ static bool is_pending(void)
 	return false;
 }
 
-/* Removing one ends the listing, which must not change meanwhile. */
+/* The last of them. */
 static void find_name(void *ref, const char *name, mode_t type)
 {
 	struct ipc_ref *r = ref;
@@ -611,6 +612,7 @@ static void find_name(void *ref, const char *name, mode_t type)
 static void remove_names(const char *kind_name)
 {
 	const struct ipc_cred cred = {.uid = getuid(), .gid = getgid(), .pid = getpid()};
+	struct ipc_listing *names;
 	struct ipc_ref ref;
 
 	for (unsigned i = 0; ipc_kind_at(fs.ipc, i); i++) {
@@ -618,7 +620,10 @@ static void remove_names(const char *kind_name)
 			continue;
 		do {
 			ref = (struct ipc_ref){.kind = ipc_kind_at(fs.ipc, i)};
-			ipc_each_name(fs.ipc, &cred, ref.kind, find_name, &ref);
+			names = ipc_listing_begin(fs.ipc, &cred, ref.kind, NULL, NULL, NULL);
+			while (ipc_listing_step(names, find_name, &ref) == 1)
+				;
+			ipc_listing_end(names);
 			if (ref.base[0]) {
 				CHECK(ipc_unlink(fs.ipc, &cred, &ref) == 0);
 				fs_name_gone(&fs, &ref);

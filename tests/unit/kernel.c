@@ -14,6 +14,7 @@
 
 #include "kinds/kinds.h"
 #include "../refuse.h"
+#include "names.h"
 
 static struct ipc_loop *loop;
 static struct ipc *ipc;
@@ -112,7 +113,7 @@ static int names_of(const struct ipc_kind *kind)
 {
 	int n = 0;
 
-	cr_assert_eq(ipc_each_name(ipc, &me, kind, count_name, &n), 0);
+	cr_assert_eq(u_each_name(ipc, &me, kind, NULL, count_name, &n), 0);
 	return n;
 }
 

@@ -8,6 +8,7 @@
 #include <semaphore.h>
 
 #include "kinds/net/net.h"
+#include "names.h"
 
 static sem_t slow;
 static int slow_asked;
@@ -207,7 +208,7 @@ static const char *list(const char *dir)
 	struct ipc_cred cred = u_me();
 
 	all.text[0] = '\0';
-	cr_assert_eq(ipc_each_name_in(u_ipc, &cred, &ipc_net, dir, add_name, &all), 0);
+	cr_assert_eq(u_each_name(u_ipc, &cred, &ipc_net, dir, add_name, &all), 0);
 	return all.text;
 }
 

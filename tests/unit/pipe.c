@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "names.h"
 
 static struct ipc_ref ref;
 static char mountpoint[] = "/tmp/unit_pipe_XXXXXX";
@@ -223,7 +224,7 @@ Test(pipe, the_listing_shows_each_name_once)
 	int names = 0;
 
 	cr_assert_eq(create(S_IFREG | 0600), 0);
-	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_pipe, count_fifo, &names), 0);
+	cr_assert_eq(u_each_name(u_ipc, &cred, &ipc_pipe, NULL, count_fifo, &names), 0);
 	cr_assert_eq(names, 1);
 }
 

@@ -1,5 +1,6 @@
 /* What scenarios do with channels: scarcity.h. */
 #include "scarcity.h"
+#include "names.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -262,6 +263,6 @@ bool listed(const struct ipc_kind *kind, const char *name)
 {
 	struct search s = {name, false};
 
-	lean_ok(ipc_each_name(ipc, &me, kind, search_emit, &s));
+	lean_ok(u_each_name(ipc, &me, kind, NULL, search_emit, &s));
 	return s.found;
 }

@@ -1,5 +1,6 @@
 /* Semaphores as names: what is made, listed, moved, shown, and what is none. */
 #include "sem.h"
+#include "names.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -126,7 +127,7 @@ Test(sem, the_listing_shows_semaphores_without_prefix)
 
 	u_create("a");
 	cr_assert_eq(symlink("/etc/passwd", path_of("link")), 0);
-	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_sem, collect, names), 0);
+	cr_assert_eq(u_each_name(u_ipc, &cred, &ipc_sem, NULL, collect, names), 0);
 	cr_assert_str_eq(names, "a ");
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "names.h"
 
 static void setup(void)
 {
@@ -209,7 +210,7 @@ Test(shm, the_listing_shows_objects_without_the_prefix)
 	u_create("a");
 	cr_assert_eq(mkdir(path_of("", "dir"), 0700), 0);
 	cr_assert_eq(symlink("/etc/passwd", path_of("", "link")), 0);
-	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_shm, collect, &names), 0);
+	cr_assert_eq(u_each_name(u_ipc, &cred, &ipc_shm, NULL, collect, &names), 0);
 	cr_assert_str_eq(names.text, "a ");
 }
 
@@ -225,7 +226,7 @@ Test(shm, without_a_prefix_semaphores_are_found_but_not_listed)
 	close(open(path_of("sem.", "s"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	free((char *)u_ipc->opt.prefix);
 	u_ipc->opt.prefix = NULL;
-	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_shm, collect, &names), 0);
+	cr_assert_eq(u_each_name(u_ipc, &cred, &ipc_shm, NULL, collect, &names), 0);
 	cr_assert(strstr(names.text, own));
 	cr_assert_null(strstr(names.text, " sem."));
 	cr_assert_eq(u_stat(path_of("sem.", "s") + strlen("/dev/shm/"), &st), 0);

@@ -17,6 +17,7 @@
 
 #include "fixture.h"
 #include "process.h"
+#include "names.h"
 
 static void setup(void)
 {
@@ -166,7 +167,7 @@ static bool listed(struct ipc_cred cred, pid_t pid)
 {
 	struct search s = {.pid = pid};
 
-	cr_assert_eq(ipc_each_name(u_ipc, &cred, &ipc_sig, search, &s), 0);
+	cr_assert_eq(u_each_name(u_ipc, &cred, &ipc_sig, NULL, search, &s), 0);
 	return s.found;
 }
 

@@ -62,7 +62,7 @@ int mq_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth
 	depth->unit = "messages";
 	depth->value = r < 0 ? -1 : attr.mq_curmsgs + mq_given(chan);
 	depth->limit = attr.mq_maxmsg;
-	return 0;
+	return ipc_is_shortage(r) ? r : 0;
 }
 
 static int mq_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)

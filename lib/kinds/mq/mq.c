@@ -24,6 +24,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "core/listing.h"
 #include "kinds/kinds.h"
 #include "kinds/queue.h"
 #include "core/option.h"
@@ -161,27 +162,19 @@ int mq_reopen(mqd_t queue, int access)
 	return (int)IPC_RETRY(open(ipc_fd_path(queue).text, access | O_NONBLOCK | O_CLOEXEC));
 }
 
-static int mq_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-			void *arg)
+static void mq_take(struct ipc_listing *l, const char *file, unsigned char type)
 {
-	struct dirent *e;
-	DIR *dir;
-	int r;
+	const char *name = type == DT_DIR ? NULL : ipc_unprefixed(l->ipc, file);
 
-	(void)cred;
-	if (mq_dir(ipc) < 0)
-		return ipc_chan_each_live_name(ipc, &ipc_mq, emit, arg);
-	r = ipc_directory_read(mq_dir(ipc), &dir);
-	if (r < 0)
-		return r;
-	while ((e = readdir(dir))) {
-		const char *name = e->d_type == DT_DIR ? NULL : ipc_unprefixed(ipc, e->d_name);
+	if (name)
+		ipc_listing_tell(l, name, S_IFREG);
+}
 
-		if (name)
-			emit(arg, name, S_IFREG);
-	}
-	closedir(dir);
-	return 0;
+static int mq_each_name(struct ipc_listing *l)
+{
+	int dir = mq_dir(l->ipc);
+
+	return dir < 0 ? ipc_listing_live(l) : ipc_listing_files(l, dir, mq_take);
 }
 
 static int mq_may_read(struct ipc *ipc, const struct ipc_ref *ref, ino_t ino)

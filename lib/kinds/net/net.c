@@ -9,6 +9,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "core/listing.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/ref.h"
@@ -137,34 +138,19 @@ static int net_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_han
 	return set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES) ? -EPERM : 0;
 }
 
-struct net_lister {
-	const char *proto;
-	void (*emit)(void *, const char *, mode_t);
-	void *arg;
-};
-
-static void net_emit(struct ipc_chan *chan, void *arg)
+static bool net_is_open(const struct ipc_chan *chan)
 {
-	const struct net_lister *l = arg;
-
-	if (!ipc_list_empty(&chan->handles) && strncmp(chan->name, l->proto, strlen(l->proto)) == 0)
-		l->emit(l->arg, chan->name, S_IFREG);
+	return !ipc_list_empty(&chan->handles);
 }
 
-static int net_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-			 void *arg)
+static int net_each_name(struct ipc_listing *l)
 {
-	static const char *const protos[] = {"tcp", "udp"};
-
-	(void)cred;
-	if (net_hidden(ipc))
+	if (net_hidden(l->ipc))
 		return 0;
-	for (unsigned i = 0; i < 2; i++) {
-		struct net_lister lister = {protos[i], emit, arg};
-
-		emit(arg, protos[i], S_IFDIR);
-		ipc_chan_each(ipc, &ipc_net, net_emit, &lister);
-	}
+	if (l->whole || l->dir_len)
+		return ipc_listing_table(l, net_is_open);
+	ipc_listing_tell(l, "tcp", S_IFDIR);
+	ipc_listing_tell(l, "udp", S_IFDIR);
 	return 0;
 }
 

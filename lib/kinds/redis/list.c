@@ -4,33 +4,42 @@
 #include <string.h>
 
 #include "core/instance.h"
+#include "core/kind.h"
+#include "core/listing.h"
 #include "node.h"
 #include "question.h"
 
 REDIS_SCRIPT(name_list);
 
-static int by_name(const void *a, const void *b)
+/* Names that one step tells. */
+enum { STEP = 64 };
+
+struct list_name {
+	struct ipc_tree_node node;
+	char text[];
+};
+
+static struct list_name *name_of(struct ipc_tree_node *node)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return ipc_container(node, struct list_name, node);
 }
 
-/* A key is PREFIX{KIND/NAME}:m. */
+/* A key is PREFIX{KIND/NAME}:m. SCAN may tell of one more than once. */
 static int list_add(struct redis_question *q, const redisReply *key)
 {
 	size_t lead = strlen(q->kind->link->prefix) + strlen(q->kind->kind->name) + 2;
-	char **grown;
+	struct list_name *name;
 
 	if (key->len < lead + 4 || key->len - lead - 3 > IPC_NAME_MAX)
 		return 0;
-	if (q->count == q->room) {
-		grown = realloc(q->names, (q->room * 2 + 64) * sizeof(char *));
-		if (!grown)
-			return -ENOMEM;
-		q->names = grown;
-		q->room = q->room * 2 + 64;
-	}
-	q->names[q->count] = strndup(key->str + lead, key->len - lead - 3);
-	return q->names[q->count] ? (q->count++, 0) : -ENOMEM;
+	name = calloc(1, sizeof(*name) + key->len - lead - 2);
+	if (!name)
+		return -ENOMEM;
+	memcpy(name->text, key->str + lead, key->len - lead - 3);
+	name->node.name = name->text;
+	if (!ipc_tree_add(q->names, &name->node))
+		free(name);
+	return 0;
 }
 
 static size_t list_pattern(const struct redis_question *q, char *pattern, size_t size)
@@ -94,33 +103,64 @@ static void list_read(struct redis_question *q, const redisReply *reply)
 		return;
 	}
 	q->slot = redis_cluster_next(q->kind->link, q->slot);
-	if (q->slot < 0) {
-		if (q->count)
-			qsort(q->names, q->count, sizeof(char *), by_name);
-	} else if ((q->result = list_aim(q)) == 0) {
+	if (q->slot >= 0 && (q->result = list_aim(q)) == 0)
 		q->result = list_go_on(q, "0");
-	}
 }
 
-int redis_each_name(struct ipc *ipc, const struct ipc_kind *kind, void (*emit)(void *, const char *, mode_t), void *arg)
+static int list_ask(struct ipc_listing *l)
 {
-	struct redis_question *q = redis_question_find(ipc, kind, "");
+	struct redis_question *q = redis_question_new(redis_kind(l->ipc, l->kind), "", list_read);
 	char pattern[1024];
 	struct redis_arg args[2] = {redis_text("0"), {.data = pattern}};
 	int r;
 
-	if (q) {
-		r = redis_question_result(q, kind->name);
-		for (size_t i = 0; r == 0 && i < q->count; i++)
-			if (!i || strcmp(q->names[i], q->names[i - 1]) != 0)
-				emit(arg, q->names[i], S_IFREG);
-		return r;
-	}
-	q = redis_question_new(redis_kind(ipc, kind), "", list_read);
 	if (!q)
 		return -ENOMEM;
+	q->names = calloc(1, sizeof(*q->names));
+	if (q->names)
+		ipc_tree_init(q->names);
 	q->slot = redis_cluster_next(q->kind->link, -1);
 	args[1].len = list_pattern(q, pattern, sizeof(pattern));
-	r = list_aim(q);
-	return r < 0 ? r : redis_question_ask(q, kind, "", &redis_script_name_list, args, 2);
+	r = q->names ? list_aim(q) : -ENOMEM;
+	if (r == 0)
+		return redis_question_ask(q, l->kind, "", &redis_script_name_list, args, 2);
+	q->question.free(&q->question);
+	return r;
+}
+
+/* As they are told they go: to free all of a long list at once takes its time. */
+int redis_each_name(struct ipc_listing *l)
+{
+	struct redis_question *q = l->names ? NULL : redis_question_find(l->ipc, l->kind, "");
+	struct ipc_tree_node *node = NULL;
+	int r;
+
+	if (!l->names && !q)
+		return list_ask(l);
+	r = q ? redis_question_result(q, l->kind->name) : 0;
+	if (r < 0)
+		return r;
+	if (q) {
+		l->names = q->names;
+		q->names = NULL;
+	}
+	for (unsigned i = 0; i < STEP && (node = ipc_tree_next(l->names, NULL)); i++) {
+		ipc_listing_tell(l, node->name, S_IFREG);
+		ipc_tree_remove(l->names, node);
+		free(name_of(node));
+	}
+	return node != NULL;
+}
+
+void redis_found_free(void *names)
+{
+	struct ipc_tree *tree = names;
+
+	while (tree && tree->root) {
+		struct ipc_tree_node *node = tree->root;
+
+		ipc_tree_remove(tree, node);
+		free(name_of(node));
+	}
+	free(tree);
 }

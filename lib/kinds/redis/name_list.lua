@@ -5,7 +5,7 @@ run = function()
 		local found = call('SCAN', cursor, 'MATCH', args[2], 'COUNT', 200)
 		cursor = found[1]
 		for _, name in ipairs(found[2]) do answer[#answer + 1] = name end
-		if cursor == '0' or #answer > 500 then break end
+		if cursor == '0' or #answer > 200 then break end
 	end
 	answer[1] = cursor
 	return answer

@@ -64,8 +64,9 @@ int redis_unlink(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 int redis_chattr(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
 int redis_may_read(struct ipc *, const struct ipc_ref *, ino_t);
 void redis_chan_free(struct ipc_chan *);
-/* For its each_name(). */
-int redis_each_name(struct ipc *, const struct ipc_kind *, void (*emit)(void *, const char *, mode_t), void *);
+/* For its each_name() and found_free(). */
+int redis_each_name(struct ipc_listing *);
+void redis_found_free(void *);
 /* For its create(): field[i] is the i-th attribute. -EEXIST. */
 int redis_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode, const int64_t *field);
 /* For its open(): the channel that ref means, which is ready for calls then; 0 or -errno (-ESTALE, IPC_ASKED). */

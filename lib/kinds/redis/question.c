@@ -12,9 +12,7 @@ static void question_free(struct ipc_question *question)
 {
 	struct redis_question *q = ipc_container(question, struct redis_question, question);
 
-	for (size_t i = 0; i < q->count; i++)
-		free(q->names[i]);
-	free(q->names);
+	redis_found_free(q->names);
 	redis_reply_free(q->reply);
 	redis_channel_fini(&q->channel);
 	free(q);

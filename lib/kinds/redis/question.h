@@ -7,6 +7,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "base/tree.h"
 #include "core/ask.h"
 #include "names.h"
 
@@ -24,8 +25,7 @@ struct redis_question {
 	ino_t ino;	   /* stat, create: of the object */
 	redisReply *reply; /* redis_ask(): a copy */
 	/* A listing: its names, and the slot whose node is being asked. */
-	char **names;
-	size_t count, room;
+	struct ipc_tree *names;
 	int slot;
 };
 

@@ -46,13 +46,6 @@ static int rbcast_create(struct ipc *ipc, const struct ipc_cred *cred, const str
 	return redis_create(ipc, cred, ref, mode, &buffer);
 }
 
-static int rbcast_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-			    void *arg)
-{
-	(void)cred;
-	return redis_each_name(ipc, &ipc_redis_bcast, emit, arg);
-}
-
 static void rbcast_chan_free(struct ipc_chan *chan)
 {
 	redis_waiters_fini(&rbcast_chan(chan)->waiters);
@@ -231,7 +224,8 @@ static const struct ipc_kind_names rbcast_names = {
 	.create = rbcast_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
-	.each_name = rbcast_each_name,
+	.each_name = redis_each_name,
+	.found_free = redis_found_free,
 	.depth = rbcast_depth,
 };
 

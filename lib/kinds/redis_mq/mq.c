@@ -117,13 +117,6 @@ static int rmq_create(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	return redis_create(ipc, cred, ref, mode, field);
 }
 
-static int rmq_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-			 void *arg)
-{
-	(void)cred;
-	return redis_each_name(ipc, &ipc_redis_mq, emit, arg);
-}
-
 /* --- state --- */
 
 struct rmq_state {
@@ -304,7 +297,8 @@ static const struct ipc_kind_names rmq_names = {
 	.create = rmq_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
-	.each_name = rmq_each_name,
+	.each_name = redis_each_name,
+	.found_free = redis_found_free,
 	.depth = rmq_depth,
 };
 

@@ -52,13 +52,6 @@ static int rsem_create(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	return redis_create(ipc, cred, ref, mode, &value);
 }
 
-static int rsem_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-			  void *arg)
-{
-	(void)cred;
-	return redis_each_name(ipc, &ipc_redis_sem, emit, arg);
-}
-
 static void rsem_chan_free(struct ipc_chan *chan)
 {
 	redis_waiters_fini(&rsem_chan(chan)->waiters);
@@ -178,7 +171,8 @@ static const struct ipc_kind_names rsem_names = {
 	.create = rsem_create,
 	.unlink = redis_unlink,
 	.chattr = redis_chattr,
-	.each_name = rsem_each_name,
+	.each_name = redis_each_name,
+	.found_free = redis_found_free,
 	.depth = rsem_depth,
 };
 

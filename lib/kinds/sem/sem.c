@@ -14,6 +14,7 @@
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/kind.h"
+#include "core/listing.h"
 #include "kinds/kinds.h"
 #include "core/ref.h"
 #include "kinds/shmdir.h"
@@ -177,16 +178,16 @@ static const char *sem_name_of(const char *file)
 	return strncmp(file, SEM_FILE_LEAD, lead) == 0 ? file + lead : NULL;
 }
 
-static int sem_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t),
-			 void *arg)
+static void sem_take(struct ipc_listing *l, const char *file, unsigned char type)
 {
-	(void)cred;
-	return ipc_shmdir_each_name(ipc, sem_kind(ipc)->dir, sem_name_of, S_IFREG, emit, arg);
+	ipc_shmdir_tell(l, sem_kind(l->ipc)->dir, file, type, sem_name_of(file), S_IFREG);
 }
 
-static int sem_find_names(struct ipc_listing *l)
+static int sem_each_name(struct ipc_listing *l)
 {
-	return ipc_shmdir_find(l, sem_kind(l->ipc)->dir, sem_name_of, S_IFREG);
+	int dir = sem_kind(l->ipc)->dir;
+
+	return dir < 0 ? 0 : ipc_listing_files(l, dir, sem_take);
 }
 
 static int sem_value(struct ipc *ipc, const struct ipc_ref *ref)
@@ -203,7 +204,7 @@ static int sem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_dept
 
 	depth->unit = "permits";
 	depth->value = value < 0 ? -1 : value;
-	return 0;
+	return ipc_is_shortage(value) ? value : 0;
 }
 
 static void show_holders(const struct ipc_chan *chan, FILE *out)
@@ -249,8 +250,6 @@ static const struct ipc_kind_names sem_names = {
 	.rename = sem_rename,
 	.chattr = sem_chattr,
 	.each_name = sem_each_name,
-	.find = sem_find_names,
-	.give = ipc_shmdir_give,
 	.dir = sem_dir,
 	.name_of = sem_name_of,
 	.depth = sem_depth,

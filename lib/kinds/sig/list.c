@@ -8,12 +8,17 @@
 #include "base/proc.h"
 #include "core/cred.h"
 #include "core/kind.h"
+#include "core/listing.h"
 #include "sig.h"
 
 struct sig_processes {
 	pid_t *pids; /* shared with the child that tries them */
 	size_t count, size;
+	size_t told;
 };
+
+/* Of one step. */
+enum { STEP = 64 };
 
 /* Who may not be signalled becomes 0. */
 static int processes_try(void *arg, char *why, size_t why_size)
@@ -71,35 +76,6 @@ static int processes_find(struct sig_processes *all, const struct ipc_cred *cred
 	return r;
 }
 
-static void processes_emit(const struct sig_processes *all, void (*emit)(void *, const char *, mode_t), void *arg)
-{
-	for (size_t i = 0; i < all->count; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%d", (int)all->pids[i]);
-		if (all->pids[i])
-			emit(arg, name, S_IFREG);
-	}
-}
-
-static void processes_free(struct sig_processes *all)
-{
-	if (all->pids)
-		munmap(all->pids, all->size);
-}
-
-int sig_each_name(struct ipc *ipc, const struct ipc_cred *cred, void (*emit)(void *, const char *, mode_t), void *arg)
-{
-	struct sig_processes all = {0};
-	int r = processes_find(&all, cred);
-
-	(void)ipc;
-	if (r == 0)
-		processes_emit(&all, emit, arg);
-	processes_free(&all);
-	return r;
-}
-
 int sig_find(struct ipc_listing *l)
 {
 	struct sig_processes *all = calloc(1, sizeof(*all));
@@ -108,15 +84,26 @@ int sig_find(struct ipc_listing *l)
 	return all ? processes_find(all, &l->cred) : -ENOMEM;
 }
 
-void sig_give(struct ipc_listing *l, void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+int sig_each_name(struct ipc_listing *l)
 {
 	struct sig_processes *all = l->names;
+	size_t end = all->told + STEP < all->count ? all->told + STEP : all->count;
 
-	if (!all)
-		return;
-	if (emit)
-		processes_emit(all, emit, arg);
-	processes_free(all);
+	for (; all->told < end; all->told++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", (int)all->pids[all->told]);
+		if (all->pids[all->told])
+			ipc_listing_tell(l, name, S_IFREG);
+	}
+	return all->told < all->count;
+}
+
+void sig_found_free(void *names)
+{
+	struct sig_processes *all = names;
+
+	if (all->pids)
+		munmap(all->pids, all->size);
 	free(all);
-	l->names = NULL;
 }

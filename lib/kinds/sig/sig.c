@@ -342,7 +342,7 @@ static const struct ipc_kind_names sig_names = {
 	.chattr = sig_chattr,
 	.each_name = sig_each_name,
 	.find = sig_find,
-	.give = sig_give,
+	.found_free = sig_found_free,
 };
 
 static const struct ipc_kind_handles sig_handles = {

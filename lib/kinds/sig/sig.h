@@ -38,9 +38,9 @@ int sig_send_start(struct sig_handle *, const siginfo_t *info, int signal);
 /* The handle is closed. What is under way goes on. */
 void sig_send_forget(struct sig_handle *);
 
-/* list.c: the kind's each_name(), find() and give(). */
-int sig_each_name(struct ipc *, const struct ipc_cred *, void (*emit)(void *, const char *, mode_t), void *arg);
+/* list.c: the kind's find(), each_name() and found_free(). */
 int sig_find(struct ipc_listing *);
-void sig_give(struct ipc_listing *, void (*emit)(void *, const char *, mode_t), void *arg);
+int sig_each_name(struct ipc_listing *);
+void sig_found_free(void *);
 
 #endif

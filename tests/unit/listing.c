@@ -1,0 +1,181 @@
+/* Listings in steps: what comes and goes meanwhile, and how little one step does. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "base/loop.h"
+#include "fixture.h"
+#include "names.h"
+
+static void found(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+int u_each_name(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
+		void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	bool ready = false;
+	struct ipc_listing *l = ipc_listing_begin(ipc, cred, kind, dir, found, &ready);
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	while ((r = ipc_listing_step(l, emit, arg)) == 1 || r == -EINPROGRESS)
+		while (r == -EINPROGRESS && !ready)
+			ipc_loop_turn(ipc->loop, 100);
+	ipc_listing_end(l);
+	return r;
+}
+
+enum { NAMES = 1000 };
+
+/* How often each of the names n0, n1, ... was told; and the others. */
+struct told {
+	unsigned times[NAMES];
+	unsigned others, of_step;
+};
+
+static void tell(void *arg, const char *name, mode_t type)
+{
+	struct told *told = arg;
+
+	(void)type;
+	told->of_step++;
+	if (name[0] == 'n')
+		told->times[atoi(name + 1)]++;
+	else
+		told->others++;
+}
+
+static const char *numbered(char lead, int i)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "%c%d", lead, i);
+	return name;
+}
+
+/* Half of the even ones go, others come, and some get new names or old ones, between the steps. */
+static void disturb(int step)
+{
+	for (int i = step * 20; i < step * 20 + 20 && i < NAMES; i += 4) {
+		char to[32];
+
+		cr_assert_eq(u_remove(numbered('n', i)), 0);
+		u_create(numbered('o', i));
+		snprintf(to, sizeof(to), "%s", numbered('n', i + 1));
+		cr_assert_eq(u_rename(numbered('n', i + 2), numbered('p', i), 0), 0);
+		cr_assert_eq(u_rename(numbered('o', i), to, 0), 0);
+	}
+}
+
+static void steps_of(const struct ipc_kind *kind, unsigned most)
+{
+	struct ipc_cred me = u_me();
+	struct ipc_listing *l;
+	struct told *told = calloc(1, sizeof(*told));
+	int step = 0;
+
+	for (int i = 0; i < NAMES; i++)
+		u_create(numbered('n', i));
+	l = ipc_listing_begin(u_ipc, &me, kind, "", NULL, NULL);
+	cr_assert_not_null(l);
+	while (ipc_listing_step(l, tell, told) == 1) {
+		cr_assert_leq(told->of_step, most);
+		told->of_step = 0;
+		if (step < NAMES / 20)
+			disturb(step++);
+	}
+	ipc_listing_end(l);
+	cr_expect_gt(step, 5);
+	for (int i = 1; i < NAMES; i += 2)
+		if (i % 4 == 3)
+			cr_expect_eq(told->times[i], 1, "n%d was told %u times", i, told->times[i]);
+	free(told);
+}
+
+static void setup_bcast(void)
+{
+	u_setup(&ipc_bcast);
+}
+
+static void setup_shm(void)
+{
+	u_setup(&ipc_shm);
+}
+
+static void setup_sig(void)
+{
+	u_setup(&ipc_sig);
+}
+
+TestSuite(listing, .fini = u_teardown, .timeout = 20);
+
+/* `to` is a name that is there all the while too, though each time as another channel. */
+Test(listing, tells_a_name_of_the_table_once_whatever_comes_and_goes, .init = setup_bcast)
+{
+	steps_of(&ipc_bcast, 64);
+}
+
+Test(listing, tells_an_object_of_the_kernel_once_whatever_comes_and_goes, .init = setup_shm)
+{
+	steps_of(&ipc_shm, 200);
+}
+
+Test(listing, that_a_helper_looks_for_can_end_at_any_time, .init = setup_sig)
+{
+	struct ipc_cred me = u_me();
+	bool ready = false;
+	struct told told = {0};
+
+	for (int i = 0; i < 3; i++) {
+		struct ipc_listing *l = ipc_listing_begin(u_ipc, &me, &ipc_sig, "", found, &ready);
+
+		if (i > 0)
+			cr_expect_eq(ipc_listing_step(l, tell, &told), -EINPROGRESS);
+		while (i > 1 && !ready)
+			ipc_loop_turn(u_loop, 100);
+		ipc_listing_end(l);
+	}
+	cr_expect_eq(told.others, 0);
+}
+
+static unsigned descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+Test(listing, a_thousand_at_a_time_do_not_take_all_descriptors, .init = setup_shm)
+{
+	struct ipc_cred me = u_me();
+	struct ipc_listing *all[1000];
+	struct told told = {0};
+	unsigned before = descriptors(), done = 0;
+
+	u_create("a");
+	for (unsigned i = 0; i < 1000; i++) {
+		all[i] = ipc_listing_begin(u_ipc, &me, &ipc_shm, "", NULL, NULL);
+		cr_assert_not_null(all[i]);
+		cr_assert_eq(ipc_listing_step(all[i], tell, &told), 1);
+	}
+	cr_expect_leq(descriptors() - before, 64);
+	for (unsigned i = 0; i < 1000; i++)
+		while (ipc_listing_step(all[i], tell, &told) == 1) {
+			cr_assert_lt(done, 3000);
+			done++;
+		}
+	for (unsigned i = 0; i < 1000; i++)
+		ipc_listing_end(all[i]);
+	cr_expect_eq(descriptors(), before);
+	cr_expect_eq(told.others, 1000);
+}
