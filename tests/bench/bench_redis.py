@@ -67,6 +67,10 @@ def lines(bench, a, b, address):
 
 
 def trips(bench, a, b, address):
+    """
+    Each way there are four wake-ups (of the writer's daemon, the Redis, the reader's daemon, the reader) where the other side has two (of the
+    Redis, the reader): that alone is twice as long, to which the work of two requests to FUSE and of the scripts comes.
+    """
     for name in ("there", "back"):
         bench.touch(f"{a.path}/mq/{name}")
     paths = (f"{a.path}/mq/there", f"{b.path}/mq/there", f"{b.path}/mq/back", f"{a.path}/mq/back")

@@ -122,24 +122,3 @@ t_test_bare(redis_refused, a_channel_has_its_makers_owner_and_mode_on_every_mach
 		"as 1234 'chmod 666 $B/bcast/mine; until [ $(stat -c %a $A/bcast/mine) = 666 ]; do sleep .05; done; echo 0 666'; as 4321 'echo x >$A/bcast/mine && echo read'",
 		"1234 1234 640\n1234 1234 640\n1234 1234 640\ndenied\ndenied\nnot permitted\nnot permitted\n0 666\nread\n");
 }
-
-/* --- many --- */
-
-t_test_bare(redis_refused, ten_thousand_channels_are_listed_and_leave_nothing)
-{
-	struct redis server = redis_start(NULL);
-
-	redis_mount(&server, "A", NULL);
-	redis_mount(&server, "B", NULL);
-	cr_assert_eq(
-		t_sh(NULL, "bash",
-		     t_format(
-			     "for i in {1..10000}; do echo \"HSET ipcfs:{sem/n$i}:m id $(printf %%013x $i) uid 0 gid 0 mode 438 "
-			     "time 1 value 0\"; done | redis-cli -s %s >/dev/null",
-			     server.socket),
-		     NULL),
-		0);
-	t_check("ls $A/sem | wc -l; ls $B/sem | sort -V | tail -n1; rm $A/sem/n{1..200}; ls -U $B/sem | wc -l",
-		"10000\nn10000\n9800\n");
-	cr_assert_str_eq(redis_say(&server, "DBSIZE"), "9800\n");
-}

@@ -113,6 +113,26 @@ t_test_bare(redis_sent, who_does_not_hear_is_passed_by)
 	cr_assert_str_eq(got, "1");
 }
 
+/* It is connected, and hears nothing. What it was sent goes to another, and it is sent no more until it asks again. */
+t_test_bare(redis_sent, what_a_machine_that_vanishes_was_sent_goes_to_another_after_its_lease)
+{
+	char *got;
+	pid_t reader = make_and_read("one");
+
+	kill(b->daemon, SIGSTOP);
+	t_write(t_path(a, "mq/q"), "first");
+	pid_t heir = t_spawn(a, "bash", "exec cat $M/mq/q@one,timeout=50s");
+	cr_assert_eq(t_wait_exit(heir, 60000, &got), 0);
+	cr_assert_str_eq(got, "first");
+	cr_assert_str_eq(redis_say(&server, "EXISTS 'ipcfs:{mq/q}:t'"), "0\n");
+	kill(b->daemon, SIGCONT);
+	t_await(strcmp(redis_say(&server, "LLEN 'ipcfs:{mq/q}:t'"), "1\n") == 0);
+	t_write(t_path(a, "mq/q"), "second");
+	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, &got), 0);
+	cr_assert_str_eq(got, "second");
+	check_nothing_left();
+}
+
 t_test_bare(redis_sent, readers_are_served_in_their_order)
 {
 	pid_t readers[6];
