@@ -277,11 +277,12 @@ t_test(fifo, touch_makes_the_queue)
 t_test(fifo, full_queue_lets_the_writer_wait)
 {
 	struct pollfd p = {.events = POLLOUT};
-	ssize_t n, sent = 0;
+	long sent = 0;
 
 	make();
 	p.fd = t_open(face(""), O_WRONLY | O_NONBLOCK);
-	t_await((n = write(p.fd, "0123456789abcdef\n", 17)) < 0 || (sent++, false));
+	while (write(p.fd, "0123456789abcdef\n", 17) == 17)
+		sent++;
 	cr_assert_eq(errno, EAGAIN);
 	cr_assert_gt(sent, 10);
 	for (; sent > 0; sent--) {
