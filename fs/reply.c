@@ -73,11 +73,13 @@ void fs_reply_stat(fuse_req_t req, struct fs_node *node, const struct stat *st)
 int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, bool cacheable)
 {
 	double timeout = cacheable ? fs_node_timeout(node) : 0;
+	/* The open that follows has a right to what it has just been told, though the name must be looked up again. */
+	bool told = cacheable || S_ISREG(st->st_mode);
 	struct fuse_entry_param entry = {
 		.ino = fs_nodeid(fs_of(req), node),
 		.attr = *st,
 		.entry_timeout = timeout,
-		.attr_timeout = cacheable ? fs_attr_timeout(node) : 0,
+		.attr_timeout = told ? fs_attr_timeout(node) : 0,
 	};
 
 	fs_kept_add(fs_of(req), node, fs_cred(req).uid);

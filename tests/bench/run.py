@@ -22,6 +22,7 @@ import bench_idle
 import bench_mq
 import bench_pipe
 import bench_redis
+import bench_requests
 import bench_sem
 import bench_shell
 import bench_shm
@@ -44,6 +45,7 @@ SECTIONS = {
     "fifo": bench_fifo,
     "redis": bench_redis,
     "shell": bench_shell,
+    "requests": bench_requests,
     "watch": bench_watch,
     "growth": bench_growth,
     "idle": bench_idle,
