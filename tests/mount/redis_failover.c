@@ -87,6 +87,29 @@ t_test_bare(redis_failover, sentinels_next_primary_has_all_that_was_acknowledged
 	check_got("q");
 }
 
+/* Or the next primary would give its number again. */
+t_test_bare(redis_failover, who_holds_is_known_to_the_replicas)
+{
+	pid_t holder;
+	char *said;
+
+	servers[0] = redis_start_on_port("primary", NULL);
+	servers[1] = redis_start_on_port("replica", t_format("--replicaof 127.0.0.1 %d", servers[0].port));
+	t_await(replicas_of(&servers[0]) == 1);
+	t_await(strstr(redis_say(&servers[1], "INFO replication"), "master_link_status:up"));
+	M = a = redis_mount(&servers[0], "A", "redis_replicas=1");
+	t_check("touch $A/sem/s@value=1; timeout 10 cat $A/sem/s@hold", "1\n");
+	kill(servers[1].pid, SIGSTOP);
+	holder = t_spawn(a, "bash", "exec cat $M/sem/s@hold");
+	t_await(strcmp(redis_say(&servers[0], "HGET 'ipcfs:{sem/s}:m' token"), "2\n") == 0);
+	t_wait_blocked(holder);
+	cr_assert(t_in_request(holder));
+	kill(servers[1].pid, SIGCONT);
+	cr_assert_eq(t_wait_exit(holder, T_PATIENCE, &said), 0);
+	cr_assert_str_eq(said, "2\n");
+	cr_assert_str_eq(redis_say(&servers[1], "HGET 'ipcfs:{sem/s}:m' token"), "2\n");
+}
+
 /* --- Cluster --- */
 
 static struct redis nodes[NODES];

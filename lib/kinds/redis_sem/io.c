@@ -127,8 +127,11 @@ static int take_start(struct ipc_op *op)
 
 	if (!c)
 		return -ENOMEM;
-	if (is_holder(s))
+	if (is_holder(s)) {
 		c->holder = s->holder;
+		/* The next primary must not give the number again. */
+		c->call.replicated = true;
+	}
 	args[0] = redis_text(c->holder.text);
 	args[1] = redis_text(op->nonblock ? "0" : "1");
 	if (!rsem_call_start(c, &redis_script_sem_take, args, 2, take_done))
