@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 
-from soak_redis import Mount, Redis
+from soak_jobs import Daemon
+from soak_redis import Redis
 
 PATIENCE = 30
 # In shared memory: how many bytes may pass until the cut in each direction, -1: as many as like to; how many have passed; cuts.
@@ -299,8 +300,8 @@ def main(cuts):
     tmp = tempfile.mkdtemp(prefix="ipcfs-cuts-")
     redis = Redis(tmp)
     proxy = Proxy(tmp, redis.socket)
-    a = Mount(f"{tmp}/a", redis)
-    b = Mount(f"{tmp}/b", proxy)
+    a = Daemon(f"{tmp}/a", "-o", f"redis={redis.socket}")
+    b = Daemon(f"{tmp}/b", "-o", f"redis={proxy.socket}")
     operations, total, right = Operations(a.dir, b.dir, redis), 0, True
     operations.cut = proxy.has_cut
     for name in [name for name in vars(Operations) if re.match("(a|lines|jobs|it)_", name)]:
