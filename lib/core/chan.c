@@ -60,15 +60,38 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	chan->ipc = ipc;
 	chan->kind = kind;
 	chan->refs = 1;
+	chan->counts = &chan->own_counts;
+	ipc_counts_begin(chan->counts);
 	ipc_list_init(&chan->handles);
 	ipc_list_init(&chan->held_by);
 	ipc_list_init(&chan->unopened_link);
-	ipc_list_init(&chan->record_link);
 	ipc_waitq_init(&chan->waitq, ipc, -1);
 	ipc_tree_add(chan_tree(ipc, kind), &chan->own.node);
 	chan->listed = true;
 	ipc->chan_count++;
 	return chan;
+}
+
+static void chan_of_object(struct ipc_chan *chan)
+{
+	struct ipc_counts *counts = ipc_counts_take(chan->ipc, chan->kind, chan->st.st_ino);
+
+	if (counts)
+		chan->counts = counts;
+	/* Until a handle has it, which may come to nothing. */
+	ipc_unopened_add(chan, chan->ipc->uid);
+}
+
+/* Who made the object, if it is there to tell; else who had it last. */
+static uid_t chan_maker(const struct ipc_chan *chan)
+{
+	struct ipc_ref ref = ipc_ref_of(chan->kind, chan->name);
+	struct stat st;
+
+	if (!chan->kind->names->dir || chan->kind->names->stat(chan->ipc, &ref, &st) < 0 ||
+	    st.st_ino != chan->st.st_ino)
+		return chan->idle_of;
+	return st.st_uid;
 }
 
 struct ipc_chan *ipc_chan_get(struct ipc *ipc, const struct ipc_kind *kind, const char *name, ino_t ino)
@@ -83,17 +106,16 @@ struct ipc_chan *ipc_chan_get(struct ipc *ipc, const struct ipc_kind *kind, cons
 		chan = chan_new(ipc, kind, name);
 		if (chan)
 			chan->st.st_ino = ino;
-		/* Until a handle has it, which may come to nothing. */
 		if (chan && !kind->named)
-			ipc_unopened_add(chan, ipc->uid);
+			chan_of_object(chan);
 	}
 	return chan;
 }
 
 void ipc_chan_went_back(struct ipc_chan *chan, size_t bytes)
 {
-	chan->back_messages++;
-	chan->back_bytes += bytes;
+	chan->counts->back_messages++;
+	chan->counts->back_bytes += bytes;
 }
 
 void ipc_chan_hold(struct ipc_chan *chan)
@@ -110,6 +132,8 @@ void ipc_chan_drop(struct ipc_chan *chan)
 	if (chan->kind->chan_free)
 		chan->kind->chan_free(chan);
 	ipc_waitq_close(&chan->waitq, -EBADF);
+	if (chan->counts != &chan->own_counts)
+		ipc_counts_put(chan->ipc, chan->counts, chan_maker(chan));
 	free(chan->name);
 	ipc_loop_free_later(chan->ipc->loop, &chan->garbage, chan);
 }
@@ -192,7 +216,7 @@ int ipc_chan_link(struct ipc_chan *chan, const struct ipc_cred *cred, const stru
 
 	if (ipc_chan_find(ipc, chan->kind, ref->base))
 		return -EEXIST;
-	r = ipc_unopened_take(ipc, cred, ref);
+	r = ipc_quota_take(ipc, cred, IPC_QUOTA_CHANNELS, 1, ipc_ref_path(ref).text);
 	if (r < 0)
 		return r;
 	name = calloc(1, sizeof(*name));

@@ -3,6 +3,7 @@
 #define IPC_CHAN_H
 
 #include "base/tree.h"
+#include "counts.h"
 #include "ipc.h"
 #include "op.h"
 #include "path.h"
@@ -31,11 +32,9 @@ struct ipc_chan {
 	struct ipc_list links;	       /* names that link(2) gave it */
 	bool listed;		       /* in the table: the name still means this object */
 	unsigned refs;		       /* handles, and one for the table */
-	uid_t charged_to;	       /* whose IPC_QUOTA_CHANNELS it counts in: a name that lives here, or a record */
+	uid_t charged_to;	       /* whose IPC_QUOTA_CHANNELS it counts in: a name that lives here */
 	struct ipc_list unopened_link; /* unopened.h; a kernel object's, while nobody has it open */
-	struct ipc_list record_link;   /* of its maker's records */
-	bool recorded;		       /* it is among the older ones, and charged */
-	uid_t idle_of;
+	uid_t idle_of;		       /* who had it open last */
 	struct ipc_list handles;
 	struct ipc_waitq waitq;
 	unsigned openers, readers, writers; /* of the handles */
@@ -46,15 +45,10 @@ struct ipc_chan {
 	bool text;		 /* no channel: ipc_ref.text */
 	struct timespec changed; /* by a write */
 	struct stat st;		 /* kinds whose names live here: all of it; others: st_ino */
-	/*
-	 * From and to the files of this mount; and of those that were taken, what went back since, because it did not
-	 * reach its reader. None of them ever becomes less.
-	 */
-	uint64_t in_messages, in_bytes, out_messages, out_bytes, back_messages, back_bytes;
-	struct ipc_list held_by;       /* waiter.h: who waits, and has a file open that holds something of it */
-	struct ipc_deadlock *deadlock; /* that somebody who waits for it is in; or NULL */
-	uint64_t lent;		       /* what was taken but is not held, and has not come back: anybody may bring it */
-	struct ipc_taps *taps;	       /* tap.h; NULL: nobody looks at what passes */
+	struct ipc_counts *counts, own_counts; /* own_counts, or the object's: counts.h */
+	struct ipc_list held_by;	       /* waiter.h: who waits, and has a file open that holds something of it */
+	struct ipc_deadlock *deadlock;	       /* that somebody who waits for it is in; or NULL */
+	struct ipc_taps *taps;		       /* tap.h; NULL: nobody looks at what passes */
 	struct ipc_garbage garbage;
 };
 

@@ -72,17 +72,20 @@ static void ctl_show_waiters(const struct ipc_handle *h, unsigned *count, FILE *
 	}
 }
 
-/* chan is NULL where nobody has used it yet. */
-static void ctl_show_counters(const struct ipc_chan *chan, FILE *out)
+/* chan is NULL where nobody has used it for long. */
+static void ctl_show_counters(const struct ctl_handle *c, const struct ipc_chan *chan, ino_t ino, FILE *out)
 {
 	static const struct ipc_chan unused;
-	const struct ipc_chan *c = chan ? chan : &unused;
+	static const struct ipc_counts none;
+	const struct ipc_counts *n = chan ? chan->counts : ipc_counts_find(c->h.ipc, c->ref.kind, ino);
 
-	fprintf(out, "readers=%u\nwriters=%u\nwaiters=%u\n", c->readers, c->writers, c->waiters);
-	if (c->taps)
-		fprintf(out, "taps=%u\n", ipc_tap_count(c));
+	chan = chan ? chan : &unused;
+	n = n ? n : &none;
+	fprintf(out, "readers=%u\nwriters=%u\nwaiters=%u\n", chan->readers, chan->writers, chan->waiters);
+	if (chan->taps)
+		fprintf(out, "taps=%u\n", ipc_tap_count(chan));
 	fprintf(out, "in_messages=%" PRIu64 "\nin_bytes=%" PRIu64 "\nout_messages=%" PRIu64 "\nout_bytes=%" PRIu64 "\n",
-		c->in_messages, c->in_bytes, c->out_messages - c->back_messages, c->out_bytes - c->back_bytes);
+		n->in_messages, n->in_bytes, n->out_messages - n->back_messages, n->out_bytes - n->back_bytes);
 }
 
 static void ctl_show_people(const struct ipc_chan *chan, FILE *out)
@@ -127,6 +130,7 @@ static int ctl_make(struct ctl_handle *c)
 	FILE *out = ipc_text_open(&c->text);
 	struct stat st;
 	int r = 0, whole;
+	bool known;
 
 	if (!out)
 		return -ENOMEM;
@@ -134,9 +138,10 @@ static int ctl_make(struct ctl_handle *c)
 	if (ctl_of(kind)->show)
 		r = ctl_of(kind)->show(ipc, &c->ref, chan, out);
 	/* The kernel serves what has no read(): who opens it never reaches us. */
+	known = kind->names->stat(ipc, &c->ref, &st) == 0;
 	if ((chan && chan->openers) || kind->handles->watch_fd || kind->handles->connect ||
-	    (kind->names->stat(ipc, &c->ref, &st) == 0 && S_ISREG(st.st_mode)))
-		ctl_show_counters(chan, out);
+	    (known && S_ISREG(st.st_mode)))
+		ctl_show_counters(c, chan, known ? st.st_ino : 0, out);
 	if (chan)
 		ctl_show_people(chan, out);
 	whole = ipc_text_close(&c->text);

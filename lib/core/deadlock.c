@@ -105,7 +105,7 @@ static bool all_holders_are_stuck(struct search *s, const struct ipc_chan *chan)
 /* What others have taken without holding it, anybody may give back. */
 static bool chan_is_stuck(struct search *s, const struct ipc_chan *chan)
 {
-	if (!chan->holders || chan->lent)
+	if (!chan->holders || chan->counts->lent)
 		return false;
 	return chan->holders == 1 ? only_holder_is_stuck(s, chan) : all_holders_are_stuck(s, chan);
 }

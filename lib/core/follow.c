@@ -30,13 +30,13 @@ void ipc_handle_seeks_end(struct ipc_handle *h)
 
 void ipc_follow_ended(struct ipc_handle *h)
 {
-	h->followed = h->chan->in_messages;
+	h->followed = h->chan->counts->in_messages;
 }
 
 bool ipc_handle_follows(const struct ipc_handle *h, off_t *size)
 {
 	if (h->follows)
-		*size = h->pos + (h->chan->in_messages != h->followed ? FOLLOW_MORE : 0);
+		*size = h->pos + (h->chan->counts->in_messages != h->followed ? FOLLOW_MORE : 0);
 	return h->follows;
 }
 

@@ -20,8 +20,9 @@ struct ipc {
 	unsigned listed_directories; /* that listings have open */
 	struct ipc_list unopened;    /* records that nobody uses, the oldest first: unopened.h */
 	unsigned unopened_count;
-	struct ipc_list records; /* the older ones, the one that was not looked at for longest first */
-	unsigned remote_records; /* of them, of objects that are not of this machine */
+	struct ipc_book *book;			/* counts.h */
+	struct ipc_again *again[IPC_KINDS_MAX]; /* status_again.h */
+	struct ipc_timer again_timer;
 	struct ipc_list handles;
 	struct ipc_ask *ask;			    /* whoever waits for answers from elsewhere; NULL: nobody can */
 	dev_t device;				    /* ipc_set_device(); 0: not known */

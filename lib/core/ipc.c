@@ -9,6 +9,7 @@
 
 #include "base/place.h"
 #include "chan.h"
+#include "counts.h"
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
@@ -16,6 +17,7 @@
 #include "quota.h"
 #include "refusal.h"
 #include "rundir.h"
+#include "status_again.h"
 
 enum { HELPERS_MAX = 64, SCRATCH_MIN = 1 << 20 };
 
@@ -68,6 +70,9 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 	ipc->rundir = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared);
 	if (!ipc->rundir)
 		return -ENOMEM;
+	ipc->book = ipc_book_new(ipc);
+	if (!ipc->book)
+		return -ENOMEM;
 	for (unsigned i = 0; ipc->kinds[i]; i++) {
 		int r = i < IPC_KINDS_MAX ? 0 : -E2BIG;
 
@@ -76,6 +81,7 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 		if (r < 0)
 			return r;
 	}
+	ipc_book_recover(ipc);
 	ipc_rundir_recover(ipc->rundir, recover, ipc);
 	return 0;
 }
@@ -97,7 +103,6 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, co
 	ipc->uid = getuid();
 	ipc_list_init(&ipc->handles);
 	ipc_list_init(&ipc->unopened);
-	ipc_list_init(&ipc->records);
 	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
 		ipc_tree_init(&ipc->chans[i]);
 	r = instance_start(ipc, options);
@@ -129,9 +134,12 @@ void ipc_free(struct ipc *ipc)
 	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
 		while (ipc->chans[i].root)
 			ipc_chan_forget(ipc_chan_name_of(ipc->chans[i].root)->chan);
+	ipc_book_sweep(ipc);
 	for (unsigned i = 0; i < IPC_KINDS_MAX && ipc->kinds[i]; i++)
 		if (ipc->kinds[i]->stop)
 			ipc->kinds[i]->stop(ipc);
+	ipc_again_free(ipc);
+	ipc_book_free(ipc->book);
 	ipc_rundir_free(ipc->rundir);
 	ipc_refusals_free(ipc->refusals);
 	ipc_quota_fini(ipc);

@@ -75,6 +75,13 @@ struct ipc_kind_names {
 	int (*depth)(struct ipc *, const struct ipc_ref *,
 		     struct ipc_depth *); /* NULL: its names are no channels, and not in MNT/status */
 	/*
+	 * The same in fewer calls, as us and not as the caller, who may read it: for who asks again and again. st:
+	 * what stat() said just now. False: depth() has to be asked. Or NULL.
+	 */
+	bool (*glance)(struct ipc *, const struct ipc_ref *, const struct stat *st, struct ipc_depth *);
+	/* For a kind without dir(): whether an object may be there still, by its number. Or NULL: not to be told. */
+	bool (*lives)(ino_t);
+	/*
 	 * For NAME@tap of a kind whose names are the kernel's: whether the caller, who we are now, may read the object
 	 * with that number. 0 or -errno. Or NULL: nothing of the kind can be tapped, or the VFS has seen to it.
 	 */
@@ -219,8 +226,6 @@ struct ipc_kind {
 	bool (*hidden)(const struct ipc *);
 	/* Whether messages are lines unless a facet (nul) says otherwise. Or NULL: they are not. */
 	bool (*framed)(const struct ipc *);
-	/* Nobody has had the channel open for long: what the kind can have again may go. Or NULL. */
-	void (*chan_idle)(struct ipc_chan *);
 	/* The channel is about to be freed. Or NULL. */
 	void (*chan_free)(struct ipc_chan *);
 

@@ -41,8 +41,8 @@ const char *ipc_message_unframe(const struct ipc_handle *h, const char *framed, 
 
 void ipc_message_taken(struct ipc_handle *h, size_t n)
 {
-	h->chan->out_messages++;
-	h->chan->out_bytes += n;
+	h->chan->counts->out_messages++;
+	h->chan->counts->out_bytes += n;
 	h->taken++;
 }
 

@@ -9,7 +9,6 @@
 #include "kind.h"
 #include "quota.h"
 #include "ref.h"
-#include "unopened.h"
 
 int ipc_chan_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode,
 		    struct ipc_chan **out)
@@ -19,7 +18,7 @@ int ipc_chan_create(struct ipc *ipc, const struct ipc_cred *cred, const struct i
 
 	if (ipc_chan_find(ipc, ref->kind, ref->base))
 		return -EEXIST;
-	r = ipc_unopened_take(ipc, cred, ref);
+	r = ipc_quota_take(ipc, cred, IPC_QUOTA_CHANNELS, 1, ipc_ref_path(ref).text);
 	if (r < 0)
 		return r;
 	chan = ipc_chan_get(ipc, ref->kind, ref->base, ++ipc->next_ino);

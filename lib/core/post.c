@@ -72,8 +72,8 @@ static int post_line(struct ipc_handle *h, const char *line, size_t n)
 	r = r == 0 ? post_by(h, count) : refuse_many(h, line, n);
 	if (r < 0)
 		return r;
-	h->chan->in_messages += count;
-	h->chan->in_bytes += bytes;
+	h->chan->counts->in_messages += count;
+	h->chan->counts->in_bytes += bytes;
 	return 0;
 }
 

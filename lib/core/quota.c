@@ -11,7 +11,6 @@
 struct user {
 	uid_t uid;
 	size_t used[IPC_QUOTA_COUNT];
-	struct ipc_list records;
 };
 
 static const struct {
@@ -51,7 +50,6 @@ static struct user *user_new(struct ipc *ipc, uid_t uid)
 	if (!user)
 		return NULL;
 	user->uid = uid;
-	ipc_list_init(&user->records);
 	if (!tsearch(user, &ipc->users, user_compare)) {
 		free(user);
 		return NULL;
@@ -97,13 +95,6 @@ size_t ipc_quota_used(struct ipc *ipc, uid_t uid, enum ipc_quota what)
 	const struct user *user = user_find(ipc, uid);
 
 	return user ? user->used[what] : 0;
-}
-
-struct ipc_list *ipc_quota_records(struct ipc *ipc, uid_t uid)
-{
-	struct user *user = user_find(ipc, uid);
-
-	return user ? &user->records : NULL;
 }
 
 void ipc_quota_give(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)

@@ -24,8 +24,6 @@ int ipc_quota_refuse(struct ipc *, const struct ipc_cred *, enum ipc_quota, size
 const char *ipc_quota_name(enum ipc_quota);
 size_t ipc_quota_used(struct ipc *, uid_t, enum ipc_quota);
 void ipc_quota_give(struct ipc *, uid_t, enum ipc_quota, size_t n);
-/* The user's records of objects that nobody has open: unopened.c. Each is charged; NULL: there is no such user. */
-struct ipc_list *ipc_quota_records(struct ipc *, uid_t);
 void ipc_quota_fini(struct ipc *);
 
 #endif

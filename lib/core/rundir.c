@@ -151,6 +151,29 @@ static void leftover_remove(int base, const char *name, unsigned *tries, bool (*
 }
 
 /* Takes `base`. */
+static void instances_each(int base, void (*fn)(void *arg, int dir), void *arg)
+{
+	DIR *dir = fdopendir(base);
+	struct dirent *e;
+
+	if (!dir) {
+		close(base);
+		return;
+	}
+	while ((e = readdir(dir))) {
+		int fd = strlen(e->d_name) == NAME_LEN
+				 ? openat(base, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+				 : -1;
+
+		if (fd < 0)
+			continue;
+		fn(arg, fd);
+		close(fd);
+	}
+	closedir(dir);
+}
+
+/* Takes `base`. */
 static void leftovers_remove(int base, bool (*recover)(void *arg, int dir), void *arg)
 {
 	DIR *dir = fdopendir(base);
@@ -193,6 +216,18 @@ void ipc_rundir_recover(const struct ipc_rundir *rd, bool (*recover)(void *arg, 
 			continue;
 		leftovers_remove(fd, recover, arg);
 		rmdir(path);
+	}
+}
+
+void ipc_rundir_each(const struct ipc_rundir *rd, void (*fn)(void *arg, int dir), void *arg)
+{
+	char path[BASE_MAX], why[256];
+
+	for (unsigned i = 0; i < CANDIDATES; i++) {
+		int fd = base_candidate(rd, i, path) ? base_open(path, why, sizeof(why)) : -1;
+
+		if (fd >= 0)
+			instances_each(fd, fn, arg);
 	}
 }
 

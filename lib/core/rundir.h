@@ -26,6 +26,11 @@ struct ipc_rundir *ipc_rundir_new(const char *mountpoint, bool shared);
  * locked, and says false where somebody must come again before that may go.
  */
 void ipc_rundir_recover(const struct ipc_rundir *, bool (*recover)(void *arg, int dir), void *arg);
+/*
+ * Calls fn with each instance's directory, whether that instance lives or has left it behind: what is in there must
+ * have locks of its own.
+ */
+void ipc_rundir_each(const struct ipc_rundir *, void (*fn)(void *arg, int dir), void *arg);
 /* Removes the directory with all that is in it and not kept. Accepts NULL. */
 void ipc_rundir_free(struct ipc_rundir *);
 

@@ -12,6 +12,7 @@
 #include "ctl.h"
 #include "listing.h"
 #include "ref.h"
+#include "status_again.h"
 
 /* Of one step: names that are looked at, and open files that may have to be. */
 enum { STEP = 8, STEP_HANDLES = 128 };
@@ -33,64 +34,91 @@ static bool status_is_kernels(const struct ipc_kind *kind)
 }
 
 /* By its attributes. True: they have to be waited for. */
-static bool status_judge(struct ipc_status *s, struct ipc_status_row *row)
-{
-	struct ipc_ref ref = ipc_ref_of(row->kind, row->name);
-	struct stat st = {0};
-	int r = row->kind->names->stat(s->ipc, &ref, &st);
-
-	row->mediated = r == 0 && S_ISREG(st.st_mode);
-	row->readable = ipc_cred_may_read(&s->cred, &st);
-	if (status_is_kernels(row->kind) && row->chan && row->chan->st.st_ino != st.st_ino)
-		row->chan = NULL;
-	return r == IPC_ASKED;
-}
-
-/*
- * What we remember under the name may be another object, perhaps another user's, that native calls have replaced since.
- */
-static bool status_depth(struct ipc_status *s, struct ipc_status_row *row)
+static bool status_judge(struct ipc_status *s, struct ipc_status_row *row, struct stat *st)
 {
 	struct ipc_ref ref = ipc_ref_of(row->kind, row->name);
 	int r;
 
-	if (row->chan && status_is_kernels(row->kind))
-		ref.ino = ipc_ref_ino(s->ipc, row->kind, row->chan->st.st_ino);
-	r = row->kind->names->depth(s->ipc, &ref, &row->depth);
-	if (r == IPC_ASKED)
-		return true;
+	*st = (struct stat){0};
+	r = row->kind->names->stat(s->ipc, &ref, st);
+	row->ino = r == 0 ? st->st_ino : 0;
+	row->mediated = r == 0 && S_ISREG(st->st_mode);
+	row->readable = ipc_cred_may_read(&s->cred, st);
+	if (status_is_kernels(row->kind) && row->chan && row->chan->st.st_ino != st->st_ino)
+		row->chan = NULL;
+	return r == IPC_ASKED;
+}
+
+static struct ipc_ref status_ref(const struct ipc_status *s, const struct ipc_status_row *row)
+{
+	struct ipc_ref ref = ipc_ref_of(row->kind, row->name);
+
+	if (status_is_kernels(row->kind) && row->ino)
+		ref.ino = ipc_ref_ino(s->ipc, row->kind, row->ino);
+	return ref;
+}
+
+static bool status_depth(struct ipc_status *s, struct ipc_status_row *row)
+{
+	struct ipc_ref ref = status_ref(s, row);
+
+	int r = row->kind->names->depth(s->ipc, &ref, &row->depth);
+
 	if (ipc_is_shortage(r))
 		s->listed = r;
-	if (row->depth.value >= 0 || !ref.ino)
+	return r == IPC_ASKED;
+}
+
+/* Whether its depth is known without acting as the caller: its owner's rights are told by its mode alone. */
+static bool status_glance(struct ipc_status *s, struct ipc_status_row *row, const struct stat *st)
+{
+	struct ipc_ref ref;
+
+	if (!row->kind->names->glance || !row->mediated || !row->readable ||
+	    (s->cred.uid != st->st_uid && !ipc_may_override(&s->cred)))
 		return false;
-	ref.ino = 0;
-	row->kind->names->depth(s->ipc, &ref, &row->depth);
-	if (row->depth.value >= 0)
-		row->chan = NULL;
-	return false;
+	ref = status_ref(s, row);
+	return row->kind->names->glance(s->ipc, &ref, st, &row->depth);
 }
 
 /*
  * How much is in an object, and who is at it, is for those to know who may read it. Of one of the kernel's the depth is
- * looked up as the caller: where that works he may, and its attributes need not be asked for, which with thousands of
- * channels is worth it. But of a plain file, which is not used through us, everybody sees the size.
+ * looked up as the caller, unless it is his: where that works he may. But of a plain file, which is not used through
+ * us, everybody sees the size.
  */
 static void status_kernels(struct ipc_status *s, struct ipc_status_row *rows, unsigned n)
 {
 	bool plain = s->kind->plain;
+	unsigned asks[STEP], count = 0;
 
-	if (ipc_cred_enter(&s->cred) == 0) {
-		for (unsigned i = 0; i < n; i++)
-			status_depth(s, &rows[i]);
-		ipc_cred_leave(&s->cred);
-	}
 	for (unsigned i = 0; i < n; i++) {
-		struct ipc_status_row *row = &rows[i];
+		struct stat st;
 
-		row->mediated = row->readable = !plain && row->depth.value >= 0;
-		if (plain ? row->chan != NULL : !row->readable)
-			status_judge(s, row);
+		if (rows[i].told)
+			continue;
+		if (!plain || rows[i].chan)
+			status_judge(s, &rows[i], &st);
+		if (plain || !status_glance(s, &rows[i], &st))
+			asks[count++] = i;
 	}
+	if (!count || ipc_cred_enter(&s->cred) < 0)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		status_depth(s, &rows[asks[i]]);
+	ipc_cred_leave(&s->cred);
+	for (unsigned i = 0; i < count && !plain; i++)
+		if (rows[asks[i]].depth.value >= 0)
+			rows[asks[i]].mediated = rows[asks[i]].readable = true;
+}
+
+/* Of what nobody has used for long there is no more than that. */
+static void status_count(struct ipc_status *s, struct ipc_status_row *row)
+{
+	static const struct ipc_counts none;
+
+	row->counts = row->chan ? row->chan->counts : ipc_counts_find(s->ipc, row->kind, row->ino);
+	if (!row->counts)
+		row->counts = &none;
 }
 
 /* True: an answer has to be waited for. */
@@ -99,7 +127,9 @@ static bool status_ours(struct ipc_status *s, struct ipc_status_row *rows, unsig
 	bool asked = false;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (status_judge(s, &rows[i]))
+		struct stat st;
+
+		if (status_judge(s, &rows[i], &st))
 			asked = true;
 		else if (rows[i].readable)
 			asked |= status_depth(s, &rows[i]);
@@ -131,10 +161,12 @@ static void status_add(void *arg, const char *name, mode_t type)
 
 static int status_next_kind(struct ipc_status *s)
 {
+	ipc_again_leave(s);
+	s->number = 0;
 	s->kind = ipc_kind_at(s->ipc, s->next++);
 	if (!s->kind)
 		return 0;
-	if (!s->kind->names->depth)
+	if (!s->kind->names->depth || ipc_again_begin(s))
 		return 1;
 	s->listing = ipc_listing_begin(s->ipc, &s->cred, s->kind, NULL, NULL, NULL);
 	if (!s->listing)
@@ -158,7 +190,10 @@ static int status_next_names(struct ipc_status *s)
 		return r;
 	if (ipc_is_shortage(r))
 		s->listed = r;
+	s->list = s->names;
+	ipc_again_add(s);
 	if (r <= 0) {
+		ipc_again_end(s, r);
 		ipc_listing_end(s->listing);
 		s->listing = NULL;
 	}
@@ -187,9 +222,10 @@ static int status_gather(struct ipc_status *s, struct ipc_status_row rows[static
 	for (; n < STEP && handles < STEP_HANDLES && s->at < s->len; n++) {
 		struct ipc_status_row *row = &rows[n];
 
-		*row = (struct ipc_status_row){.kind = s->kind, .name = s->names + s->at, .depth.value = -1};
+		*row = (struct ipc_status_row){.kind = s->kind, .name = s->list + s->at, .depth.value = -1};
 		row->chan = ipc_chan_find(s->ipc, row->kind, row->name);
 		handles += row->chan ? row->chan->openers : 0;
+		row->told = ipc_again_tell(s, row, s->number + n);
 		s->at += strlen(row->name) + 1;
 	}
 	if (status_is_kernels(s->kind)) {
@@ -198,6 +234,12 @@ static int status_gather(struct ipc_status *s, struct ipc_status_row rows[static
 		s->at = at;
 		return IPC_ASKED;
 	}
+	for (unsigned i = 0; i < n; i++) {
+		if (!rows[i].told)
+			ipc_again_note(s, &rows[i], s->number + i);
+		status_count(s, &rows[i]);
+	}
+	s->number += n;
 	return (int)n;
 }
 
@@ -249,6 +291,7 @@ void ipc_status_end(struct ipc_status *s)
 {
 	if (!s)
 		return;
+	ipc_again_leave(s);
 	if (s->writer->free)
 		s->writer->free(s);
 	ipc_listing_end(s->listing);

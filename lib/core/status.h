@@ -12,8 +12,11 @@
 struct ipc_status_row {
 	const struct ipc_kind *kind;
 	const char *name;
-	const struct ipc_chan *chan; /* what is remembered of it, or NULL; valid for this row only */
+	const struct ipc_chan *chan;	 /* what is remembered of it, or NULL; valid for this row only */
+	const struct ipc_counts *counts; /* also where there is no chan */
+	ino_t ino;			 /* of the object, as its kind has it; 0: not known */
 	struct ipc_depth depth;
+	bool told;     /* it is what it was at the look before */
 	bool mediated; /* who opens it and who waits is known: their operations come to us */
 	bool readable; /* the reader may know who is at it */
 };
@@ -42,9 +45,12 @@ struct ipc_status {
 	const struct ipc_kind *kind; /* NULL: not begun */
 	struct ipc_listing *listing; /* of this kind; NULL: it has no more names */
 	char *names;		     /* some of them, each with its NUL */
+	const char *list;	     /* the same, or all of them in `again` */
 	size_t len, size, at;
-	bool over;  /* all rows are written */
-	int listed; /* -errno where a kind could not be listed whole */
+	size_t number;		 /* of the name at `at` */
+	struct ipc_again *again; /* status_again.h; or NULL */
+	bool over;		 /* all rows are written */
+	int listed;		 /* -errno where a kind could not be listed whole */
 };
 
 /* How long the processors have been kept awake, in nanoseconds. */

@@ -85,8 +85,12 @@ static void json_people(struct ipc_status *s, const struct ipc_chan *chan)
 		json_list(s, chan, "owing", IPC_ROLE_OWES);
 }
 
-static void json_counters(FILE *out, bool known, bool brief, const struct ipc_chan *chan)
+static void json_counters(FILE *out, const struct ipc_status_row *row, bool brief)
 {
+	static const struct ipc_chan unused;
+	const struct ipc_chan *chan = row->chan ? row->chan : &unused;
+	const struct ipc_counts *counts = row->counts;
+	bool known = row->mediated;
 	const struct {
 		const char *key;
 		uint64_t value;
@@ -97,12 +101,12 @@ static void json_counters(FILE *out, bool known, bool brief, const struct ipc_ch
 		{"waiters", chan->waiters},
 		{"holders", chan->holders},
 		{"owed", chan->debts},
-		{"in_messages", chan->in_messages},
-		{"in_bytes", chan->in_bytes},
-		{"out_messages", chan->out_messages},
-		{"out_bytes", chan->out_bytes},
-		{"back_messages", chan->back_messages},
-		{"back_bytes", chan->back_bytes},
+		{"in_messages", counts->in_messages},
+		{"in_bytes", counts->in_bytes},
+		{"out_messages", counts->out_messages},
+		{"out_bytes", counts->out_bytes},
+		{"back_messages", counts->back_messages},
+		{"back_bytes", counts->back_bytes},
 	};
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
@@ -138,7 +142,6 @@ static void json_deadlock(struct ipc_status *s, const struct ipc_deadlock *deadl
 
 static int json_object(struct ipc_status *s, const struct ipc_status_row *row, bool brief)
 {
-	static const struct ipc_chan unused;
 	FILE *out = s->out;
 
 	fputs(s->first ? "\n  {\"kind\": " : ",\n  {\"kind\": ", out);
@@ -146,7 +149,7 @@ static int json_object(struct ipc_status *s, const struct ipc_status_row *row, b
 	fputs(", \"name\": ", out);
 	ipc_quote(out, row->name);
 	json_depth(out, brief, &row->depth);
-	json_counters(out, row->mediated, brief, row->chan ? row->chan : &unused);
+	json_counters(out, row, brief);
 	if (row->chan && row->readable)
 		json_people(s, row->chan);
 	if (row->chan && row->chan->deadlock)

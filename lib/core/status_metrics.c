@@ -16,7 +16,7 @@
 #include "status.h"
 
 /* Samples that are written in one step. */
-enum { SAMPLES = 1024 };
+enum { SAMPLES = 512 };
 
 static const struct {
 	const char *name; /* without the _total of a counter */
@@ -46,6 +46,7 @@ struct sample {
 	size_t labels; /* where they are in the text */
 	uint64_t values[FAMILIES];
 	uint32_t known; /* a bit for each */
+	int64_t since;	/* of the counters; 0: not known */
 };
 
 struct metrics {
@@ -87,13 +88,14 @@ static void sample_fill(struct sample *sample, const struct ipc_status_row *row)
 {
 	static const struct ipc_chan unused;
 	const struct ipc_chan *c = row->chan ? row->chan : &unused;
+	const struct ipc_counts *counts = row->counts;
 	const uint64_t values[FAMILIES] = {
-		c->in_messages,
-		c->in_bytes,
-		c->out_messages,
-		c->out_bytes,
-		c->back_messages,
-		c->back_bytes,
+		counts->in_messages,
+		counts->in_bytes,
+		counts->out_messages,
+		counts->out_bytes,
+		counts->back_messages,
+		counts->back_bytes,
 		(uint64_t)row->depth.value,
 		(uint64_t)row->depth.limit,
 		c->readers,
@@ -105,6 +107,7 @@ static void sample_fill(struct sample *sample, const struct ipc_status_row *row)
 	enum { DEPTH = 6, LIMIT = 7 };
 
 	memcpy(sample->values, values, sizeof(values));
+	sample->since = counts->since;
 	sample->known = row->mediated ? (1u << FAMILIES) - 1 : 0;
 	sample->known &= ~(1u << DEPTH | 1u << LIMIT);
 	if (row->depth.value >= 0)
@@ -140,6 +143,17 @@ static void metrics_head(FILE *out, const char *name, const char *type, const ch
 	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* What begins anew, as after a reboot, is told from what went back by when it began. */
+static void metrics_sample_write(FILE *out, const struct metrics *m, const struct sample *sample)
+{
+	const char *name = families[m->family].name, *labels = m->text.data + sample->labels;
+	bool counter = families[m->family].counter;
+
+	fprintf(out, "%s%s%s %" PRIu64 "\n", name, counter ? "_total" : "", labels, sample->values[m->family]);
+	if (counter && sample->since)
+		fprintf(out, "%s_created%s %.3f\n", name, labels, (double)sample->since / 1e9);
+}
+
 /* Returns whether the family has more. */
 static bool metrics_family(struct metrics *m, FILE *out)
 {
@@ -152,8 +166,7 @@ static bool metrics_family(struct metrics *m, FILE *out)
 		const struct sample *sample = &m->samples[m->at];
 
 		if (sample->known & 1u << m->family)
-			fprintf(out, "%s%s%s %" PRIu64 "\n", name, families[m->family].counter ? "_total" : "",
-				m->text.data + sample->labels, sample->values[m->family]);
+			metrics_sample_write(out, m, sample);
 	}
 	return m->at < m->count;
 }

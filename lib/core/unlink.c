@@ -28,12 +28,15 @@ int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, ref);
 	if (r < 0)
 		return r;
-	known = ipc->events && ref->kind->names->stat(ipc, ref, &st) == 0;
+	known = ref->kind->names->stat(ipc, ref, &st) == 0;
 	r = ref->kind->names->unlink ? ref->kind->names->unlink(ipc, cred, ref) : ipc_named_unlink(ipc, ref);
 	ipc_ref_leave(cred, ref);
 	chan = r == 0 ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;
 	if (chan)
 		ipc_chan_removed(chan, cred);
+	/* A semaphore may have other names. */
+	if (r == 0 && known && !ref->kind->named && st.st_nlink <= 1)
+		ipc_counts_gone(ipc, ref->kind, st.st_ino);
 	if (r == 0)
 		ipc_names_changed(ipc, ref->kind);
 	if (r == 0 && ipc->events && (known || ref->kind->remote))

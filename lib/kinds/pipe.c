@@ -214,7 +214,7 @@ static ssize_t pipe_read(struct ipc_op *op)
 	got = IPC_RETRY(read(fd, buf, n));
 	op->data = buf;
 	if (got > 0)
-		h->chan->out_bytes += (uint64_t)got;
+		h->chan->counts->out_bytes += (uint64_t)got;
 	return got;
 }
 
@@ -233,7 +233,7 @@ static ssize_t pipe_write(struct ipc_op *op)
 		if (n < 0)
 			return op->done ? (ssize_t)op->done : n;
 		op->done += (size_t)n;
-		h->chan->in_bytes += (uint64_t)n;
+		h->chan->counts->in_bytes += (uint64_t)n;
 	}
 	return (ssize_t)op->done;
 }

@@ -28,8 +28,8 @@ void ipc_socket_count_read(const struct ipc_op *op, size_t n)
 {
 	struct ipc_handle *h = op->handle;
 
-	h->chan->out_messages++;
-	h->chan->out_bytes += n;
+	h->chan->counts->out_messages++;
+	h->chan->counts->out_bytes += n;
 	h->taken++;
 	ipc_tap(h->chan, IPC_TAP_OUT, op->cred.pid, op->data, n);
 }
@@ -49,8 +49,8 @@ static void count_written(const struct ipc_op *op, size_t n)
 {
 	struct ipc_chan *chan = op->handle->chan;
 
-	chan->in_messages++;
-	chan->in_bytes += n;
+	chan->counts->in_messages++;
+	chan->counts->in_bytes += n;
 	ipc_tap(chan, IPC_TAP_IN, op->cred.pid, op->data, n);
 }
 

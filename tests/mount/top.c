@@ -303,31 +303,68 @@ static long first_screen(void)
 	return (ticks_of(M->daemon) - before + ticks_of(terminal_pid())) * 1000 / sysconf(_SC_CLK_TCK);
 }
 
-t_test_bare(top, five_thousand_channels_are_there_soon_and_cost_little)
+/* With that many of the kind, named 0 and on. */
+static void many_start(const char *kind)
 {
-	long took, pid, before, daemon, used;
-
-	M = t_mount_start("-o", "kinds=bcast", NULL);
-	for (int i = 0; i < 5000; i++)
-		t_write(t_path(M, "bcast/%d", i), "");
+	M = t_mount_start("-o", t_format("kinds=%s,prefix=%s", kind, t_name("")), NULL);
+	t_bash(0, t_format("cd $M/%s; seq 0 4999 | xargs %s", kind, strcmp(kind, "pipe") ? "touch" : "mkfifo"));
 	terminal_start(80, 24, "");
-	took = first_screen();
-	pid = terminal_pid();
-	before = ticks_of(pid);
-	daemon = ticks_of(M->daemon);
+}
+
+/* Processor time of both in 5 seconds, in ticks. */
+static void many_cost_little(const char *kind)
+{
+	long pid = terminal_pid(), before = ticks_of(pid), daemon = ticks_of(M->daemon), used;
+
 	sleep(5);
 	used = ticks_of(pid) - before;
 	daemon = ticks_of(M->daemon) - daemon;
-	if (!SANITIZED) {
+	if (SANITIZED)
+		return;
+	cr_expect_leq(used, 5 * sysconf(_SC_CLK_TCK) * 2 / 100, "%s: %ld ticks", kind, used);
+	/* Both together are below 2 % where the processors are quiet. */
+	cr_expect_leq(used + daemon, 5 * sysconf(_SC_CLK_TCK) * 3 / 100, "%s: %ld and %ld ticks", kind, used, daemon);
+}
+
+t_test_bare(top, five_thousand_channels_are_there_soon_and_cost_little)
+{
+	long took;
+
+	many_start("bcast");
+	took = first_screen();
+	if (!SANITIZED)
 		cr_expect_lt(took, 200, "first screen after %ld ms", took);
-		cr_expect_leq(used, 5 * sysconf(_SC_CLK_TCK) * 2 / 100, "%ld ticks", used);
-		/* Both together are below 2 % where the processors are quiet. */
-		cr_expect_leq(used + daemon, 5 * sysconf(_SC_CLK_TCK) * 3 / 100, "%ld and %ld ticks", used, daemon);
-	}
+	many_cost_little("bcast");
 	keys("G");
 	t_await(terminal_has(" 999\n"));
 	t_bash(0, TMUX " resize-window -x 200 -y 50");
 	keys("g '/' 4 9 9 9 Enter");
 	t_await(terminal_has(" 4999 ") && terminal_has("INB/s"));
 	terminal_end();
+}
+
+static void objects_cost_little(const char *kind)
+{
+	many_start(kind);
+	t_await(terminal_has("5000 channels"));
+	/* What does not change for some looks is looked at more seldom. */
+	sleep(5);
+	many_cost_little(kind);
+	terminal_end();
+	t_bash(0, t_format("cd $M/%s; ls | xargs rm", kind));
+}
+
+t_test_bare(top, five_thousand_semaphores_cost_little)
+{
+	objects_cost_little("sem");
+}
+
+t_test_bare(top, five_thousand_objects_of_shared_memory_cost_little)
+{
+	objects_cost_little("shm");
+}
+
+t_test_bare(top, five_thousand_pipes_cost_little)
+{
+	objects_cost_little("pipe");
 }

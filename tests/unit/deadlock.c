@@ -194,7 +194,7 @@ Test(deadlock, is_none_where_a_permit_is_out_that_nobody_holds)
 	struct ipc_chan *a = lock("a"), *b = lock("b");
 	struct ipc_waiter *one = waits_and_has(101, b, a), *two = waits_and_has(102, a, b);
 
-	a->lent = 1;
+	a->counts->lent = 1;
 	ipc_deadlock_find(one);
 	ipc_deadlock_find(two);
 	cr_expect(!one->deadlock && !two->deadlock);

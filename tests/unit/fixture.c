@@ -12,6 +12,7 @@
 struct ipc_loop *u_loop;
 struct ipc *u_ipc;
 char u_prefix[32];
+const char *u_mountpoint;
 const struct ipc_kind *const *u_kinds = ipc_kinds;
 const char *u_mountpoint;
 

@@ -23,6 +23,8 @@ extern struct ipc *u_ipc;
 /* Of kernel names, so that tests at the same time do not meet; what bears it in /dev/shm goes with the test. */
 extern char u_prefix[32];
 
+/* What it believes to be mounted at; NULL, unless a suite's .init says otherwise: nowhere. */
+extern const char *u_mountpoint;
 /* What the instance offers: all kinds, unless a suite's .init has put others here. */
 extern const struct ipc_kind *const *u_kinds;
 

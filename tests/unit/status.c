@@ -1,6 +1,7 @@
 /* The forms of MNT/status, step by step: what is counted, and how much is done at once. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,47 @@ Test(status, who_is_at_an_object_that_was_replaced_is_not_at_the_new_one)
 			 "\"s\", \"depth\": 0, \"limit\": null, \"unit\": \"permits\", \"openers\": 0,"),
 		  "%s", text.data);
 	ipc_close(h);
+}
+
+/* Milliseconds until who reads every 20 ms is told that. */
+static int64_t told_after(const char *what)
+{
+	int64_t began = ipc_now();
+
+	while (!strstr(status_of(IPC_STATUS_BRIEF), what)) {
+		cr_assert_lt(ipc_now() - began, INT64_C(10000000000), "%s", what);
+		ipc_loop_turn(u_loop, 20);
+	}
+	return (ipc_now() - began) / 1000000;
+}
+
+Test(status, who_reads_again_and_again_is_told_in_time)
+{
+	char path[64], name[64];
+	struct ipc_handle *h;
+	sem_t *sem;
+
+	u_setup(&ipc_sem);
+	u_create("s");
+	for (int i = 0; i < 10; i++) {
+		ipc_loop_turn(u_loop, 20);
+		cr_assert(strstr(status_of(IPC_STATUS_BRIEF), "\"s\", \"depth\": 0"));
+	}
+	snprintf(name, sizeof(name), "/%ss", u_prefix);
+	sem = sem_open(name, 0);
+	sem_post(sem);
+	cr_expect_leq(told_after("\"s\", \"depth\": 1"), 4500);
+	/* What is used through us is told at once, and so are names. */
+	h = u_open("s", O_WRONLY);
+	cr_assert_eq(u_put(h, "3\n"), 2);
+	cr_expect(strstr(status_of(IPC_STATUS_BRIEF), "\"s\", \"depth\": 4, \"openers\": 1"), "%s", text.data);
+	ipc_close(h);
+	snprintf(path, sizeof(path), "/dev/shm/sem.%ss", u_prefix);
+	snprintf(name, sizeof(name), "/dev/shm/sem.%st", u_prefix);
+	cr_assert_eq(rename(path, name), 0);
+	cr_expect(strstr(status_of(IPC_STATUS_BRIEF), "\"t\", \"depth\": 4"), "%s", text.data);
+	cr_expect(!strstr(text.data, "\"s\""), "%s", text.data);
+	sem_close(sem);
 }
 
 /* Returns how many lines the longest step wrote. */

@@ -94,7 +94,7 @@ Test(unopened, counters_of_thousands_that_were_used_do_not_go_back)
 	for (int i = 0; i < MANY; i++)
 		kept += has_counted_one(i);
 	cr_expect_eq(kept, MANY);
-	cr_expect_eq(channels_of(getuid()), MANY - IPC_UNOPENED_MAX);
+	cr_expect_eq(channels_of(getuid()), 0);
 }
 
 Test(unopened, counters_go_on_when_it_is_used_again)
@@ -106,54 +106,13 @@ Test(unopened, counters_go_on_when_it_is_used_again)
 	h = u_open("s0", O_WRONLY);
 	cr_assert_eq(u_put(h, "1\n"), 2);
 	cr_expect(strstr(u_ctl("s0"), "in_messages=2\n"), "%s", u_ctl("s0"));
-	cr_expect_eq(channels_of(getuid()), IPC_UNOPENED_MAX - 1);
 	ipc_close(h);
-}
-
-Test(unopened, records_that_have_counted_end_with_their_objects)
-{
-	char path[300];
-
-	for (int i = 0; i < 4 * IPC_UNOPENED_MAX; i++) {
-		use(numbered(i));
-		snprintf(path, sizeof(path), "/dev/shm/sem.%s%s", u_prefix, numbered(i));
-		cr_assert_eq(unlink(path), 0);
-	}
-	cr_expect_leq(u_ipc->chan_count, IPC_UNOPENED_MAX);
-	for (int i = 0; i < 2 * IPC_UNOPENED_MAX; i++)
-		use(numbered(i));
-	for (int i = 0; i < IPC_UNOPENED_MAX; i++)
-		cr_assert_eq(u_remove(numbered(i)), 0);
-	cr_expect_eq(channels_of(getuid()), 0);
-}
-
-Test(unopened, records_are_within_their_makers_quota)
-{
-	u_ipc->opt.quota[IPC_QUOTA_CHANNELS] = 10;
-	for (int i = 0; i < IPC_UNOPENED_MAX + 20; i++)
-		use(numbered(i));
-	cr_expect_eq(channels_of(getuid()), 10);
-	cr_expect(!has_counted_one(9) && has_counted_one(10) && has_counted_one(IPC_UNOPENED_MAX + 19));
-}
-
-Test(unopened, records_make_way_for_channels)
-{
-	struct ipc_cred me = u_me();
-	struct ipc_ref ref = {.kind = &ipc_bcast, .base = "b"};
-
-	u_ipc->opt.quota[IPC_QUOTA_CHANNELS] = 10;
-	for (int i = 0; i < IPC_UNOPENED_MAX + 10; i++)
-		use(numbered(i));
-	cr_assert_eq(ipc_create(u_ipc, &me, &ref, S_IFREG | 0600), 0);
-	cr_expect_eq(channels_of(getuid()), 10);
-	cr_expect(!has_counted_one(0) && has_counted_one(1));
 }
 
 Test(unopened, what_is_held_is_no_mere_record)
 {
 	struct ipc_chan *chan;
 
-	u_ipc->opt.quota[IPC_QUOTA_CHANNELS] = 10;
 	use("held");
 	chan = ipc_chan_find(u_ipc, &ipc_sem, "held");
 	ipc_chan_hold(chan);

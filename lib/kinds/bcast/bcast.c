@@ -128,8 +128,8 @@ static int bcast_send(struct ipc_handle *h, const char *data, size_t n)
 	}
 	bcast_ring_add(&c->ring, data, n);
 	ipc_tap_sent(h->chan, data, n);
-	h->chan->in_messages++;
-	h->chan->in_bytes += n;
+	h->chan->counts->in_messages++;
+	h->chan->counts->in_bytes += n;
 	bcast_wake(c);
 	return 0;
 }
@@ -268,8 +268,8 @@ static ssize_t bcast_read(struct ipc_op *op)
 		return -ENOMEM;
 	op->data = to;
 	h->taken += (int64_t)(end - b->next);
-	h->chan->out_messages += end - b->next;
-	h->chan->out_bytes += len - (delim >= 0 ? end - b->next : 0);
+	h->chan->counts->out_messages += end - b->next;
+	h->chan->counts->out_bytes += len - (delim >= 0 ? end - b->next : 0);
 	if (h->chan->taps)
 		bcast_copy_tapped(op, b->next, end, delim, to);
 	else

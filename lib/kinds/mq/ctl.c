@@ -47,8 +47,7 @@ static int mq_state_read(struct ipc *ipc, const struct ipc_ref *ref, struct mq_a
 	return r;
 }
 
-/* How many were given back and are not in the queue. */
-static long mq_given(struct ipc_chan *chan)
+long mq_given(struct ipc_chan *chan)
 {
 	return chan && mq_chan(chan)->owed ? (long)mq_chan(chan)->owed->back.count : 0;
 }

@@ -68,7 +68,7 @@ bool mq_direct_let_in(struct ipc_op *op, char *buf, size_t *len, size_t worst, i
 {
 	struct ipc_handle *h = op->handle;
 	struct mq_chan *q = mq_chan(h->chan);
-	uint64_t before = h->chan->in_messages;
+	uint64_t before = h->chan->counts->in_messages;
 	uint64_t left = h->facets.set & IPC_F_N ? h->facets.n - h->taken : DIRECT_MAX;
 	/* What is to be owed must have been in the queue: it comes out of it into the journal. */
 	bool direct = (h->facets.set & IPC_F_BATCH) && !h->owing;
@@ -87,7 +87,7 @@ bool mq_direct_let_in(struct ipc_op *op, char *buf, size_t *len, size_t worst, i
 	if (!ipc_list_empty(&q->held))
 		ipc_task_post(h->ipc->loop, &q->answer);
 	*len = (size_t)(batch.at - buf);
-	return h->chan->in_messages != before;
+	return h->chan->counts->in_messages != before;
 }
 
 void mq_direct_init(struct mq_chan *q)

@@ -27,8 +27,8 @@ static int mq_send_one(struct ipc_handle *h, const char *data, size_t n)
 			return r;
 		ipc_tap_sent(h->chan, data, n);
 	}
-	h->chan->in_messages++;
-	h->chan->in_bytes += n;
+	h->chan->counts->in_messages++;
+	h->chan->counts->in_bytes += n;
 	return 0;
 }
 

@@ -48,6 +48,7 @@ static int mq_start(struct ipc *ipc)
 		return -ENOMEM;
 	kind->dir = mq_names_open();
 	ipc_list_init(&kind->owed);
+	ipc_glances_init(&kind->glances, ipc->loop, mq_glance_free);
 	*ipc_kind_data(ipc, &ipc_mq) = kind;
 	return 0;
 }
@@ -58,6 +59,7 @@ static void mq_stop(struct ipc *ipc)
 
 	if (!kind)
 		return;
+	ipc_glances_fini(&kind->glances);
 	mq_owed_end(ipc);
 	if (kind->dir >= 0)
 		close(kind->dir);
@@ -261,16 +263,6 @@ static void mq_chan_free(struct ipc_chan *chan)
 	mq_owed_free(chan);
 }
 
-static void mq_chan_idle(struct ipc_chan *chan)
-{
-	struct mq_chan *q = mq_chan(chan);
-
-	free(q->notes);
-	q->notes = NULL;
-	q->noted = q->notes_room = 0;
-	mq_owed_free(chan);
-}
-
 static void mq_close_handle(struct ipc_handle *h)
 {
 	struct mq_handle *m = mq_handle(h);
@@ -298,6 +290,7 @@ static const struct ipc_kind_names mq_names = {
 	.each_name = mq_each_name,
 	.dir = mq_dir,
 	.depth = mq_depth,
+	.glance = mq_glance_at,
 	.may_read = mq_may_read,
 };
 
@@ -332,7 +325,6 @@ const struct ipc_kind ipc_mq = {
 	.stop = mq_stop,
 	.recover = mq_owed_recover,
 	.framed = ipc_queue_framed,
-	.chan_idle = mq_chan_idle,
 	.chan_free = mq_chan_free,
 	.names = &mq_names,
 	.handles = &mq_handles,

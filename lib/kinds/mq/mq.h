@@ -7,6 +7,7 @@
 #include "core/chan.h"
 #include "core/handle.h"
 #include "core/kind.h"
+#include "kinds/glance.h"
 
 struct mq_owed;
 struct mq_batch;
@@ -15,6 +16,7 @@ struct mq_batch;
 struct mq_kind {
 	int dir;	      /* mq_names_open()'s */
 	struct ipc_list owed; /* of struct mq_owed */
+	struct ipc_glances glances;
 };
 
 /* A message of the last read: mq_back_took(). */
@@ -74,7 +76,12 @@ int mq_make(const struct ipc_cred *, const char *name, mode_t mode, int64_t maxm
  */
 int mq_reopen(mqd_t, int access);
 
-/* ctl.c */
+/* glance.c. at: as of struct ipc_kind_names. */
+bool mq_glance_at(struct ipc *, const struct ipc_ref *, const struct stat *, struct ipc_depth *);
+void mq_glance_free(struct ipc_glance *);
+
+/* ctl.c. given: how many were given back and are not in the queue; chan may be NULL. */
+long mq_given(struct ipc_chan *);
 int mq_depth(struct ipc *, const struct ipc_ref *, struct ipc_depth *);
 extern const struct ipc_kind_ctl mq_ctl;
 

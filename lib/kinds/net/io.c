@@ -107,8 +107,8 @@ static ssize_t write_answer(struct ipc_op *op)
 	r = IPC_RETRY(sendto(n->peer_fd, op->data, op->size, MSG_NOSIGNAL | MSG_DONTWAIT,
 			     (struct sockaddr *)&n->peer.sa, n->peer.len));
 	if (r >= 0) {
-		n->h.chan->in_messages++;
-		n->h.chan->in_bytes += (size_t)r;
+		n->h.chan->counts->in_messages++;
+		n->h.chan->counts->in_bytes += (size_t)r;
 	}
 	return r;
 }

@@ -37,9 +37,9 @@ static void send_done(struct redis_call *call, int err, const struct redisReply 
 	err = redis_handle_result(w ? w->h : NULL, err, reply);
 	if (err == 0)
 		sent = s->how->sent ? s->how->sent(s, reply, wanted) : s->count;
-	s->chan->in_messages += sent;
+	s->chan->counts->in_messages += sent;
 	if (sent == s->count)
-		s->chan->in_bytes += s->bytes;
+		s->chan->counts->in_bytes += s->bytes;
 	if (w)
 		w->credit = wanted ? w->credit + sent : 0;
 	if (wanted && err)

@@ -72,8 +72,7 @@ void rmq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned 
 	struct redis_arg arg = {.data = copy, .len = len + RMQ_TAG};
 	uint64_t number = --before;
 
-	h->chan->out_messages--;
-	h->chan->out_bytes -= len;
+	ipc_chan_went_back(h->chan, len);
 	if (!copy) {
 		ipc_refuse(h->ipc, &h->cred, ENOMEM, ipc_handle_path(h).text,
 			   "a message of %zu bytes could not be put back", len);

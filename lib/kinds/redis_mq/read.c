@@ -350,8 +350,7 @@ bool rmq_put_back(struct ipc_op *op, const char *message, size_t len)
 	if (!a->reply)
 		return false;
 	for (size_t i = a->given; i < a->next; i++) {
-		r->h.chan->out_messages--;
-		r->h.chan->out_bytes -= a->reply->element[i]->len - RMQ_TAG;
+		ipc_chan_went_back(r->h.chan, a->reply->element[i]->len - RMQ_TAG);
 		r->h.taken--;
 	}
 	rmq_return(rmq_chan(r->h.chan), a->reply, a->given, a->count, r->holder, false);

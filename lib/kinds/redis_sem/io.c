@@ -150,7 +150,7 @@ static int permit_take(struct ipc_op *op)
 
 	if (s->arrived) {
 		s->arrived = false;
-		s->h.chan->out_messages++;
+		s->h.chan->counts->out_messages++;
 		return 0;
 	}
 	if (s->asked)
@@ -258,7 +258,7 @@ ssize_t rsem_read(struct ipc_op *op)
 		return 0;
 	s->spent = true;
 	n = snprintf(line, 24, "%" PRId64 "\n", s->holds ? s->token : s->left);
-	h->chan->out_bytes += (uint64_t)n;
+	h->chan->counts->out_bytes += (uint64_t)n;
 	op->data = line;
 	return n;
 }

@@ -217,22 +217,30 @@ static int file_open(int dir, const char *name, int flags, struct stat *st)
 	return r;
 }
 
+int sem_file_open_to_read(int dir, const char *name, struct stat *st)
+{
+	return file_open(dir, name, O_RDONLY, st);
+}
+
+int sem_file_read(int fd)
+{
+	sem_t sem;
+	ssize_t n = IPC_RETRY(pread(fd, &sem, sizeof(sem), 0));
+
+	return n == (ssize_t)sizeof(sem) && is_sound(&sem) ? (int)(uint32_t)load(&sem) : -EINVAL;
+}
+
 int sem_file_peek(int dir, const char *name, ino_t ino)
 {
 	struct stat st;
-	int fd = file_open(dir, name, O_RDONLY, &st);
-	ssize_t n;
-	sem_t sem;
+	int fd = sem_file_open_to_read(dir, name, &st);
+	int r;
 
 	if (fd < 0)
 		return fd;
-	if (ino && st.st_ino != ino) {
-		close(fd);
-		return -ESTALE;
-	}
-	n = IPC_RETRY(pread(fd, &sem, sizeof(sem), 0));
+	r = ino && st.st_ino != ino ? -ESTALE : sem_file_read(fd);
 	close(fd);
-	return n == (ssize_t)sizeof(sem) && is_sound(&sem) ? (int)(uint32_t)load(&sem) : -EINVAL;
+	return r;
 }
 
 int sem_file_open(int dir, const char *name, struct stat *st)
@@ -240,9 +248,9 @@ int sem_file_open(int dir, const char *name, struct stat *st)
 	return file_open(dir, name, O_RDWR, st);
 }
 
-int sem_file_map(int fd, sem_t **sem)
+static int file_map(int fd, int prot, sem_t **sem)
 {
-	void *map = mmap(NULL, sizeof(sem_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *map = mmap(NULL, sizeof(sem_t), prot, MAP_SHARED, fd, 0);
 
 	if (map == MAP_FAILED)
 		return -errno;
@@ -251,6 +259,16 @@ int sem_file_map(int fd, sem_t **sem)
 		return 0;
 	sem_file_unmap(*sem);
 	return -EINVAL;
+}
+
+int sem_file_map(int fd, sem_t **sem)
+{
+	return file_map(fd, PROT_READ | PROT_WRITE, sem);
+}
+
+int sem_file_map_to_read(int fd, sem_t **sem)
+{
+	return file_map(fd, PROT_READ, sem);
 }
 
 void sem_file_unmap(sem_t *sem)

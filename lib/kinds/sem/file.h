@@ -22,6 +22,11 @@ int sem_file_create(int dir, const char *name, const struct ipc_cred *, mode_t m
 /* The value, without mapping the file. Or -errno, -EINVAL if its size is wrong, -ESTALE if it is not `ino` (0: any). */
 int sem_file_peek(int dir, const char *name, ino_t ino);
 
+/* The same in parts: a descriptor, or -errno; its value; its mapping. */
+int sem_file_open_to_read(int dir, const char *name, struct stat *st);
+int sem_file_read(int fd);
+int sem_file_map_to_read(int fd, sem_t **);
+
 /*
  * Opens it as sem_open(3) does, to read and to write. Returns a descriptor; -ENOENT; -EINVAL with st if its size is
  * wrong.

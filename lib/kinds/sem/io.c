@@ -85,8 +85,8 @@ static int sem_take(struct ipc_op *op, atomic_uint *mark)
 	}
 	if (r < 0)
 		return refuse_op(&s->h, &op->cred, r);
-	s->h.chan->out_messages++;
-	s->h.chan->lent += !mark;
+	s->h.chan->counts->out_messages++;
+	s->h.chan->counts->lent += !mark;
 	s->left = r;
 	return r;
 }
@@ -147,7 +147,7 @@ ssize_t sem_read(struct ipc_op *op)
 	}
 	s->spent = true;
 	n = snprintf(line, 16, "%d\n", s->left);
-	h->chan->out_bytes += (uint64_t)n;
+	h->chan->counts->out_bytes += (uint64_t)n;
 	op->data = line;
 	return n;
 }
@@ -165,7 +165,7 @@ static int sem_give(struct sem_handle *s, unsigned n)
 /* Without having been taken first a post is but a signal. */
 static void lent_back(struct ipc_chan *chan, unsigned n)
 {
-	chan->lent -= n < chan->lent ? n : chan->lent;
+	chan->counts->lent -= n < chan->counts->lent ? n : chan->counts->lent;
 }
 
 bool sem_put_back(struct ipc_op *op, const char *line, size_t len)

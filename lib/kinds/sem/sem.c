@@ -38,6 +38,7 @@ static int sem_start(struct ipc *ipc)
 		return -ENOMEM;
 	*ipc_kind_data(ipc, &ipc_sem) = kind;
 	kind->dir = ipc_shmdir_open();
+	ipc_glances_init(&kind->glances, ipc->loop, sem_glance_free);
 	kind->held = sem_held_new(ipc->rundir);
 	if (!kind->held)
 		return -ENOMEM;
@@ -51,6 +52,7 @@ static void sem_stop(struct ipc *ipc)
 
 	if (!kind)
 		return;
+	ipc_glances_fini(&kind->glances);
 	ipc_futexes_free(kind->futexes);
 	sem_held_free(kind->held);
 	if (kind->dir >= 0)
@@ -253,6 +255,7 @@ static const struct ipc_kind_names sem_names = {
 	.dir = sem_dir,
 	.name_of = sem_name_of,
 	.depth = sem_depth,
+	.glance = sem_glance_at,
 };
 
 static const struct ipc_kind_handles sem_handles = {

@@ -12,6 +12,7 @@
 #include "base/futex.h"
 #include "file.h"
 #include "held.h"
+#include "kinds/glance.h"
 
 struct sem_map;
 
@@ -20,6 +21,7 @@ struct sem_kind {
 	int dir; /* /dev/shm; -errno: there is none */
 	struct ipc_futexes *futexes;
 	struct sem_held *held;
+	struct ipc_glances glances;
 };
 
 struct sem_chan {
@@ -74,6 +76,10 @@ unsigned sem_poll(struct ipc_handle *);
 void sem_waits_for(const struct ipc_op *, char *text, size_t size);
 void sem_close_handle(struct ipc_handle *);
 int64_t sem_holds(const struct ipc_handle *);
+
+/* glance.c. at: as of struct ipc_kind_names. */
+bool sem_glance_at(struct ipc *, const struct ipc_ref *, const struct stat *, struct ipc_depth *);
+void sem_glance_free(struct ipc_glance *);
 
 /* What the kernel's object is called, and the refusal of one that is damaged. */
 int sem_file_name(struct ipc *, const struct ipc_ref *, char name[static NAME_MAX + 1]);

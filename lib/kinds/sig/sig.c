@@ -48,6 +48,12 @@ static ino_t process_ino(const struct ipc_process *p)
 	return (ino_t)(p->start & ((1ull << START_BITS) - 1)) << PID_BITS | (ino_t)p->tgid;
 }
 
+/* Another process may have the number by now: then it looks as if it were there. */
+static bool sig_lives(ino_t ino)
+{
+	return kill((pid_t)(ino & ((1 << PID_BITS) - 1)), 0) == 0 || errno != ESRCH;
+}
+
 static time_t process_began(const struct ipc_process *p)
 {
 	struct timespec real, boot;
@@ -172,7 +178,7 @@ static void sig_close(struct ipc_handle *h)
 {
 	sig_send_forget(sig_handle(h));
 	close(sig_handle(h)->fd);
-	/* A record for each process that there ever was would be no use to anybody. */
+	/* An entry for each process that there ever was would be no use to anybody. */
 	if (h->chan && ipc_list_empty(&h->chan->handles))
 		ipc_chan_forget(h->chan);
 }
@@ -282,8 +288,8 @@ static ssize_t sig_write(struct ipc_op *op)
 		if (r < 0)
 			return op->done ? (ssize_t)op->done : r;
 		op->done += n + (end != NULL);
-		h->chan->in_messages++;
-		h->chan->in_bytes += n;
+		h->chan->counts->in_messages++;
+		h->chan->counts->in_bytes += n;
 	}
 	return (ssize_t)op->done;
 }
@@ -341,6 +347,7 @@ static const struct ipc_kind_names sig_names = {
 	.unlink = sig_unlink,
 	.chattr = sig_chattr,
 	.each_name = sig_each_name,
+	.lives = sig_lives,
 	.find = sig_find,
 	.found_free = sig_found_free,
 };

@@ -1,0 +1,65 @@
+/* What the files of counts.h share: counts.c finds records, counts_file.c has the file, counts_sweep.c whose are gone.
+ */
+#ifndef IPC_COUNTS_BOOK_H
+#define IPC_COUNTS_BOOK_H
+
+#include "base/pool.h"
+#include "counts.h"
+#include "ipc.h"
+
+/* As it stands in the file. What is behind the key means something to the instance that wrote it alone. */
+struct ipc_record {
+	struct ipc_counts counts;
+	char kind[IPC_KIND_NAME_MAX + 1];
+	uint64_t place, ino; /* ino is 0 in one that is free */
+	uint32_t owner;	     /* who is charged, while nobody has it */
+	uint32_t takers;
+	uint32_t stamp; /* book.stamp when it was taken, or looked for, last */
+	bool gone, missed;
+	struct ipc_record *next; /* of the same hash, or of the free ones */
+	struct ipc_list link;	 /* among the owner's, while nobody has it */
+};
+
+struct ipc_book_chunk {
+	struct ipc_book_chunk *next;
+	struct ipc_record *records;
+	bool mapped;
+};
+
+struct ipc_book {
+	struct ipc *ipc;
+	struct ipc_record **buckets;
+	size_t size, used; /* of buckets, a power of 2; records */
+	struct ipc_record *free;
+	void *owners; /* tsearch(3) */
+	struct ipc_book_chunk *chunks;
+	int fd; /* of the file; -1: there is none, and nothing will outlive us */
+	bool no_file;
+	size_t length;			/* of the file */
+	uint64_t places[IPC_KINDS_MAX]; /* counts_place(); 0: not known yet */
+	unsigned foreign;		/* files of other mount points that were found */
+	uint32_t stamp;
+	size_t next_sweep; /* so many records are reason to look who is gone */
+	struct ipc_sweep *sweep;
+};
+
+enum { IPC_BOOK_CHUNK = 512 }; /* records */
+
+/* NULL: there is none. */
+struct ipc_record *ipc_book_find(const struct ipc_book *, const char *kind, uint64_t place, ino_t ino);
+/* NULL: out of memory. Of a kind that is not ours as well. */
+struct ipc_record *ipc_book_add(struct ipc_book *, const char *kind, uint64_t place, ino_t ino);
+/* Free again. */
+void ipc_book_remove(struct ipc_book *, struct ipc_record *);
+/* Nobody has it: it is the owner's. */
+void ipc_book_lay_down(struct ipc_book *, struct ipc_record *, uid_t);
+/* What distinguishes numbers of a kind's objects from the same ones elsewhere: the file system, or the server. */
+uint64_t ipc_book_place(struct ipc_book *, unsigned kind);
+
+/* counts_file.c. More free records: 0 or -ENOMEM. */
+int ipc_book_grow(struct ipc_book *);
+/* counts_sweep.c: looks who is gone, in a helper's thread, if it is time. */
+void ipc_sweep_begin(struct ipc_book *);
+void ipc_sweep_free(struct ipc_book *);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * The file of records. It grows by chunks, each mapped by itself and for good, as counters are used where they are. It
+ * is locked for as long as its instance lives; then the next one at the same mount point takes over what is in it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+#include "base/sys.h"
+#include "counts_book.h"
+#include "instance.h"
+#include "rundir.h"
+
+#define FILE_NAME IPC_RUNDIR_KEEP "counts"
+#define MAGIC "ipcfs-1"
+
+/* Of other mount points, so many files wait for the next instance there. */
+enum { FOREIGN_MAX = 64 };
+/* How often, and with which pauses, the file of the instance before us is looked at, should that be ending still. */
+enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 2 };
+
+/* In front of the records. The numbers in them mean nothing after a reboot, and a directory in /tmp may outlive one. */
+struct head {
+	char magic[8];
+	char boot[IPC_BOOT_SIZE];
+	uint32_t record_size;
+	char mountpoint[PATH_MAX];
+};
+
+enum { HEAD_SIZE = 8192, CHUNK_SIZE = IPC_BOOK_CHUNK * sizeof(struct ipc_record) };
+_Static_assert(sizeof(struct head) <= HEAD_SIZE, "the records begin behind it");
+_Static_assert(sizeof(struct ipc_record) % 64 == 0 && CHUNK_SIZE % 65536 == 0, "chunks are whole pages of any size");
+
+static int head_write(int fd, const char *mountpoint)
+{
+	struct head head = {.magic = MAGIC, .record_size = sizeof(struct ipc_record)};
+	int r = ipc_boot_id(head.boot);
+
+	if (r < 0 || strlen(mountpoint) >= sizeof(head.mountpoint))
+		return r < 0 ? r : -ENAMETOOLONG;
+	memcpy(head.mountpoint, mountpoint, strlen(mountpoint));
+	r = -posix_fallocate(fd, 0, HEAD_SIZE);
+	return r < 0 || pwrite(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? r : -EIO;
+}
+
+static int file_make(struct ipc_book *book)
+{
+	char why[256];
+	int dir = ipc_rundir_open(book->ipc->rundir, why, sizeof(why));
+	int r;
+
+	if (dir < 0)
+		return dir;
+	book->fd = openat(dir, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (book->fd < 0)
+		return -errno;
+	book->length = HEAD_SIZE;
+	r = flock(book->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : head_write(book->fd, book->ipc->opt.mountpoint);
+	if (r < 0) {
+		unlinkat(dir, FILE_NAME, 0);
+		close(book->fd);
+		book->fd = -1;
+	}
+	return r;
+}
+
+/* The space is taken from the file system now: where there is none, a store would be a SIGBUS. NULL: there is none. */
+static void *chunk_map(struct ipc_book *book)
+{
+	void *map;
+
+	if (book->no_file || (book->fd < 0 && file_make(book) < 0) ||
+	    posix_fallocate(book->fd, (off_t)book->length, CHUNK_SIZE) != 0)
+		return NULL;
+	map = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, book->fd, (off_t)book->length);
+	if (map == MAP_FAILED)
+		return NULL;
+	book->length += CHUNK_SIZE;
+	return map;
+}
+
+/* Without a file to grow, what is counted from now on ends with us. */
+int ipc_book_grow(struct ipc_book *book)
+{
+	struct ipc_book_chunk *chunk = calloc(1, sizeof(*chunk));
+
+	if (!chunk)
+		return -ENOMEM;
+	chunk->records = chunk_map(book);
+	chunk->mapped = chunk->records != NULL;
+	if (!chunk->mapped) {
+		book->no_file = true;
+		chunk->records = calloc(IPC_BOOK_CHUNK, sizeof(struct ipc_record));
+	}
+	if (!chunk->records) {
+		free(chunk);
+		return -ENOMEM;
+	}
+	chunk->next = book->chunks;
+	book->chunks = chunk;
+	for (size_t i = IPC_BOOK_CHUNK; i-- > 0;) {
+		chunk->records[i].next = book->free;
+		book->free = &chunk->records[i];
+	}
+	return 0;
+}
+
+/* The file stays, for the next instance, if it says anything. */
+void ipc_book_free(struct ipc_book *book)
+{
+	char why[256];
+
+	if (!book)
+		return;
+	ipc_sweep_free(book);
+	if (book->fd >= 0 && !book->used)
+		unlinkat(ipc_rundir_open(book->ipc->rundir, why, sizeof(why)), FILE_NAME, 0);
+	if (book->fd >= 0)
+		close(book->fd);
+	while (book->chunks) {
+		struct ipc_book_chunk *chunk = book->chunks;
+
+		book->chunks = chunk->next;
+		if (chunk->mapped)
+			munmap(chunk->records, CHUNK_SIZE);
+		else
+			free(chunk->records);
+		free(chunk);
+	}
+	tdestroy(book->owners, free);
+	free(book->buckets);
+	free(book);
+}
+
+/* --- taking over --- */
+
+static void counts_raise(uint64_t *to, uint64_t from)
+{
+	if (*to < from)
+		*to = from;
+}
+
+/* Whoever was killed while he took a record over has left it twice. */
+static void record_take_over(struct ipc_book *book, const struct ipc_record *old)
+{
+	struct ipc_record *record;
+	char kind[sizeof(old->kind)];
+	bool known;
+
+	if (!old->ino || old->gone)
+		return;
+	memcpy(kind, old->kind, sizeof(kind));
+	kind[sizeof(kind) - 1] = '\0';
+	record = ipc_book_find(book, kind, old->place, old->ino);
+	known = record != NULL;
+	if (!known)
+		record = ipc_book_add(book, kind, old->place, old->ino);
+	if (!record)
+		return;
+	counts_raise(&record->counts.in_messages, old->counts.in_messages);
+	counts_raise(&record->counts.in_bytes, old->counts.in_bytes);
+	counts_raise(&record->counts.out_messages, old->counts.out_messages);
+	counts_raise(&record->counts.out_bytes, old->counts.out_bytes);
+	counts_raise(&record->counts.back_messages, old->counts.back_messages);
+	counts_raise(&record->counts.back_bytes, old->counts.back_bytes);
+	counts_raise(&record->counts.lent, old->counts.lent);
+	if (old->counts.since < record->counts.since)
+		record->counts.since = old->counts.since;
+	if (!known)
+		ipc_book_lay_down(book, record, old->owner);
+}
+
+static bool head_read(int fd, struct head *head)
+{
+	char boot[IPC_BOOT_SIZE];
+
+	return pread(fd, head, sizeof(*head), 0) == (ssize_t)sizeof(*head) &&
+	       memcmp(head->magic, MAGIC, sizeof(MAGIC)) == 0 && head->record_size == sizeof(struct ipc_record) &&
+	       ipc_boot_id(boot) == 0 && memcmp(head->boot, boot, sizeof(boot)) == 0;
+}
+
+static void file_take_over(struct ipc_book *book, int fd)
+{
+	struct ipc_record records[IPC_BOOK_CHUNK / 8];
+	off_t at = HEAD_SIZE;
+	ssize_t n;
+
+	while ((n = IPC_RETRY(pread(fd, records, sizeof(records), at))) >= (ssize_t)sizeof(records[0])) {
+		size_t count = (size_t)n / sizeof(records[0]);
+
+		for (size_t i = 0; i < count; i++)
+			record_take_over(book, &records[i]);
+		at += (off_t)(count * sizeof(records[0]));
+	}
+}
+
+/* The kernel may close the last descriptors of a process that was killed some milliseconds after its end. */
+static bool file_lock(int fd, bool ours)
+{
+	for (int tries = ours ? LOCK_TRIES : 1; tries; tries--) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (errno != EWOULDBLOCK)
+			return false;
+		if (tries > 1)
+			poll(NULL, 0, LOCK_PAUSE_MS);
+	}
+	return false;
+}
+
+static void recover(void *arg, int dir)
+{
+	struct ipc_book *book = arg;
+	int fd = openat(dir, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct head head;
+	bool sound, ours;
+
+	if (fd < 0)
+		return;
+	sound = head_read(fd, &head);
+	ours = sound && strncmp(head.mountpoint, book->ipc->opt.mountpoint, sizeof(head.mountpoint)) == 0;
+	if (file_lock(fd, ours)) {
+		if (ours)
+			file_take_over(book, fd);
+		if (ours || !sound || ++book->foreign > FOREIGN_MAX)
+			unlinkat(dir, FILE_NAME, 0);
+	}
+	close(fd);
+}
+
+void ipc_book_recover(struct ipc *ipc)
+{
+	if (!ipc->book->no_file)
+		ipc_rundir_each(ipc->rundir, recover, ipc->book);
+}
