@@ -152,9 +152,9 @@ void redis_await_empty(const struct redis *r)
 struct t_mount *redis_mount(const struct redis *r, const char *name, const char *option)
 {
 	static unsigned mounts;
-	bool on_port = r->port && mounts++ % 2;
+	bool by_port = r->port && mounts++ % 2;
 
-	return redis_mount_at(on_port ? t_format("127.0.0.1:%d", r->port) : r->socket, name, option);
+	return redis_mount_at(by_port ? t_format("127.0.0.1:%d", r->port) : r->socket, name, option);
 }
 
 struct t_mount *redis_mount_at(const char *address, const char *name, const char *option)

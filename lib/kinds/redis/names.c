@@ -241,23 +241,23 @@ static int name_object(struct ipc *ipc, const struct ipc_ref *ref, struct redis_
 	return 0;
 }
 
-/* It went without a word to us. */
-static void name_gone(const struct redis_question *q)
+/* The object is not there any more, though nobody may have told us. */
+static bool name_gone(struct redis_question *q, const redisReply *reply)
 {
 	struct ipc_chan *chan = ipc_chan_find(q->kind->ipc, q->kind->kind, q->question.name);
 
+	if (!redis_reply_is_gone(reply))
+		return false;
 	if (chan)
 		redis_chan(chan)->known = false;
+	q->result = -ENOENT;
+	return true;
 }
 
 static void change_read(struct redis_question *q, const redisReply *reply)
 {
-	if (redis_reply_is_gone(reply)) {
-		name_gone(q);
-		q->result = -ENOENT;
-		return;
-	}
-	q->ino = attr_read(q, reply, 0);
+	if (!name_gone(q, reply))
+		q->ino = attr_read(q, reply, 0);
 }
 
 static void remove_read(struct redis_question *q, const redisReply *reply)
@@ -383,13 +383,10 @@ void redis_chan_free(struct ipc_chan *chan)
 
 static void answer_read(struct redis_question *q, const redisReply *reply)
 {
-	if (redis_reply_is_gone(reply)) {
-		name_gone(q);
-		q->result = -ENOENT;
-	} else {
-		q->reply = redis_reply_copy(reply);
-	}
-	if (q->result == 0 && !q->reply)
+	if (name_gone(q, reply))
+		return;
+	q->reply = redis_reply_copy(reply);
+	if (!q->reply)
 		q->result = -ENOMEM;
 }
 
