@@ -383,10 +383,7 @@ void redis_chan_free(struct ipc_chan *chan)
 
 static void answer_read(struct redis_question *q, const redisReply *reply)
 {
-	if (name_gone(q, reply))
-		return;
-	q->reply = redis_reply_copy(reply);
-	if (!q->reply)
+	if (!name_gone(q, reply) && !(q->reply = redis_reply_copy(reply)))
 		q->result = -ENOMEM;
 }
 
