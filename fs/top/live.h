@@ -49,4 +49,7 @@ void screen_arrange(struct screen *);
 /* Back to the table. */
 void screen_leave_page(struct screen *);
 
+/* terminal.c: whether TERM is known, and its cursor can be moved. */
+bool screen_terminal_moves(void);
+
 #endif

@@ -114,9 +114,7 @@ char *top_place_trouble(const char *dir, int err, char *out, unsigned long size)
 		break;
 	case ENOTCONN:
 	case ECONNABORTED:
-		snprintf(out, size,
-			 "%s: the ipcfs that was mounted there has died; remove what is left with: fusermount3 -u DIR",
-			 dir);
+		snprintf(out, size, "%s: this ipcfs has died; clear it away with: fusermount3 -u DIR", dir);
 		break;
 	case EACCES:
 	case EPERM:

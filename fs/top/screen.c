@@ -136,8 +136,9 @@ static int screen_begin(void)
 		fputs("ipcfs-top: this is no terminal; -b prints the table\n", stderr);
 		return -1;
 	}
-	if (!newterm(NULL, stdout, stdin)) {
-		fprintf(stderr, "ipcfs-top: TERM=%s: no such terminal is known here; -b prints the table\n",
+	/* It draws blanks where it cannot move the cursor, as on TERM=dumb. */
+	if (!screen_terminal_moves() || !newterm(NULL, stdout, stdin)) {
+		fprintf(stderr, "ipcfs-top: TERM=%s: not known here, or it cannot move a cursor; -b prints the table\n",
 			getenv("TERM") ? getenv("TERM") : "");
 		return -1;
 	}

@@ -270,8 +270,8 @@ char *top_sum(const struct top_sample *s, char out[static TOP_LINE])
 		if (row->rate[TOP_OUT] >= 0)
 			to = (to < 0 ? 0 : to) + row->rate[TOP_OUT];
 	}
-	snprintf(out, TOP_LINE, "%zu channels, %lld waiting, %lld held, %lld owed, in %s/s, out %s/s", s->count,
-		 (long long)sums[0], (long long)sums[1], (long long)sums[2], top_number_text(in, a),
-		 top_number_text(to, b));
+	snprintf(out, TOP_LINE, "%zu channel%s, %lld waiting, %lld held, %lld owed, in %s/s, out %s/s", s->count,
+		 s->count == 1 ? "" : "s", (long long)sums[0], (long long)sums[1], (long long)sums[2],
+		 top_number_text(in, a), top_number_text(to, b));
 	return out;
 }

@@ -105,6 +105,15 @@ t_test_bare(top, others_see_what_status_shows_them)
 	cr_expect(strstr(out, "    1     -    0    0 own\n") && !strstr(out, "cat"), "%s", out);
 }
 
+t_test(top, a_terminal_that_cannot_draw_is_refused)
+{
+	t_need("script");
+	for (size_t i = 0; i < 2; i++)
+		t_bash(0, t_format("TERM=%s script -qc '" TOP " '$M </dev/null | grep -q 'TERM=%s: not known .*; -b "
+				   "prints the table'",
+				   i ? "dumb" : "nosuch", i ? "dumb" : "nosuch"));
+}
+
 t_test(top, a_dead_mount_is_called_so)
 {
 	t_mount_crash(M);

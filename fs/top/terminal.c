@@ -1,0 +1,19 @@
+/* What the terminal can do; by itself, as <term.h> defines words like columns and lines as its own. */
+#ifdef HAVE_NCURSES
+#include "live.h"
+
+#include <curses.h>
+#include <term.h>
+#include <unistd.h>
+
+bool screen_terminal_moves(void)
+{
+	const char *move;
+	int err;
+
+	if (setupterm(NULL, STDOUT_FILENO, &err) != OK)
+		return false;
+	move = tigetstr("cup");
+	return move && move != (const char *)-1;
+}
+#endif
