@@ -21,9 +21,23 @@ static void ref_tell_renamed(struct ipc *ipc, const struct ipc_cred *cred, const
 	ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, known ? &st : NULL, old);
 }
 
+/* What had the name until now. Nobody else tells of it: inotify(7) has no event for that. */
+static void ref_replaced(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const struct stat *st)
+{
+	const struct ipc_path path = ipc_ref_path(ref);
+	const struct ipc_event e = {.type = IPC_EVENT_REMOVED, .path = path.text, .by = cred, .st = st};
+
+	if (!ref->kind->named && st->st_nlink <= 1)
+		ipc_counts_gone(ipc, ref->kind, st->st_ino);
+	if (ipc->events && ref->kind->names->depth)
+		ipc_event(ipc, &e);
+}
+
 int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from, const struct ipc_ref *to,
 	       unsigned flags)
 {
+	struct stat old, new;
+	bool replaces;
 	int r;
 
 	if (from->facet_at || to->facet_at)
@@ -42,11 +56,15 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, from);
 	if (r < 0)
 		return r;
+	replaces = to->kind->names->stat(ipc, to, &new) == 0 && from->kind->names->stat(ipc, from, &old) == 0 &&
+		   old.st_ino != new.st_ino;
 	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
 				      : ipc_named_rename(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
 	if (r == 0)
 		ipc_names_changed(ipc, from->kind);
+	if (r == 0 && replaces)
+		ref_replaced(ipc, cred, to, &new);
 	if (r == 0 && ipc->events)
 		ref_tell_renamed(ipc, cred, from, to);
 	return r;

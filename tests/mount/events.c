@@ -145,6 +145,65 @@ t_test(events, a_second_name_comes_and_goes)
 	close(fd);
 }
 
+static void check_replaced(const char *kind)
+{
+	int fd = events_open();
+	char *text;
+
+	t_bash(0,
+	       t_format(
+		       "cd $M/%s; %s ${P}a ${P}b; mv -f ${P}a ${P}b; rm ${P}b; sleep 0.3; touch $M/bcast/${P}end; rm $M/bcast/${P}end",
+		       kind, strcmp(kind, "pipe") ? "touch" : "mkfifo"));
+	text = events_until(fd, t_format("bcast/%s made", t_name("end")));
+	cr_expect_eq(events_count(text, t_format("%s/%s made", kind, t_name("a"))), 1, "%s", text);
+	cr_expect_eq(events_count(text, t_format("%s/%s removed", kind, t_name("a"))), 1, "%s", text);
+	cr_expect_eq(events_count(text, t_format("%s/%s made", kind, t_name("b"))), 2, "%s", text);
+	cr_expect_eq(events_count(text, t_format("%s/%s removed", kind, t_name("b"))), 2, "%s", text);
+	close(fd);
+}
+
+t_test(events, what_a_rename_replaces_is_removed)
+{
+	t_name("a");
+	t_name("b");
+	check_replaced("sem");
+	check_replaced("pipe");
+	check_replaced("bcast");
+}
+
+t_test(events, who_finds_no_room_and_who_waits_are_told)
+{
+	struct queue q = queue_make("q", 1, 16);
+	int fd = events_open();
+	char *text;
+
+	queue_send(&q, "one", 0);
+	t_spawn(M, "bash", "echo two >$M/mq/${P}q");
+	text = events_until(fd, " waiting pid=");
+	cr_expect(strstr(text, t_format("mq/%s full pid=", q.name)), "%s", text);
+	cr_expect(strstr(text, " operation=write"), "%s", text);
+	t_bash(0, "cat $M/mq/${P}q@lines,n=2 >/dev/null");
+	close(fd);
+}
+
+/* The other face, and many lines in a read. */
+t_test(events, each_way_to_read_opens_and_closes)
+{
+	struct queue q = queue_make("q", 10, 16);
+	int fd = events_open();
+	char *text;
+
+	for (int i = 0; i < 6; i++)
+		queue_send(&q, "line", 0);
+	t_bash(0,
+	       "cat $M/mq/${P}q@fifo,n=3 >/dev/null; cat $M/mq/${P}q@lines,batch,n=3 >/dev/null; touch $M/bcast/${P}end");
+	text = events_until(fd, t_format("bcast/%s made", t_name("end")));
+	cr_expect_eq(events_count(text, t_format("mq/%s opened pid=", q.name)), 2, "%s", text);
+	if (events_count(text, t_format("mq/%s closed pid=", q.name)) < 2)
+		text = events_until(fd, t_format("mq/%s closed pid=", q.name));
+	close(fd);
+}
+
 /* A script that reads events, and has begun to. */
 static pid_t events_script(const char *script)
 {
