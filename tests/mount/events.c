@@ -200,7 +200,7 @@ t_test(events, each_way_to_read_opens_and_closes)
 	text = events_until(fd, t_format("bcast/%s made", t_name("end")));
 	cr_expect_eq(events_count(text, t_format("mq/%s opened pid=", q.name)), 2, "%s", text);
 	if (events_count(text, t_format("mq/%s closed pid=", q.name)) < 2)
-		text = events_until(fd, t_format("mq/%s closed pid=", q.name));
+		events_until(fd, t_format("mq/%s closed pid=", q.name));
 	close(fd);
 }
 
