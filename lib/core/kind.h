@@ -37,6 +37,7 @@ struct ipc_kind_names {
 	 * names may go on behind a '/', and then come here whole.
 	 */
 	int (*stat)(struct ipc *, const struct ipc_ref *, struct stat *st);
+	const char *busy; /* the cause of its -EBUSY, for MNT/errors; or NULL: it never says that */
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 	/*

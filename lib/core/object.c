@@ -1,5 +1,6 @@
 /* The calls on an object by its name: those that the kind does, with what is asked before and told behind them. */
 #include <errno.h>
+#include <stdint.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 
@@ -18,7 +19,6 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 	struct ipc_ref plain;
 	int r;
 
-	(void)cred;
 	if (ref->facets.set & IPC_F_HELP) {
 		ipc_help_stat(st);
 		r = 0;
@@ -34,6 +34,8 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 		if (r == 0)
 			st->st_mode = S_IFREG | (S_ISLNK(st->st_mode) ? 0600 : st->st_mode & 0666);
 	}
+	if (r == -EBUSY && ref->kind->names->busy)
+		return ipc_refuse(ipc, cred, EBUSY, ipc_ref_path(ref).text, "%s", ref->kind->names->busy);
 	if (r == 0) {
 		const struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
 
@@ -169,6 +171,18 @@ static int ref_contradicts(struct ipc *ipc, const struct ipc_cred *cred, const s
 	return r == -EEXIST ? r : 0;
 }
 
+/* truncate(2) and ftruncate(2), where the size itself is what was wrong. */
+static void refuse_size(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int err, off_t size)
+{
+	if (err == EINVAL)
+		ipc_refuse(ipc, cred, err, ipc_ref_path(ref).text,
+			   "a size of %jd: what is in /%s has none, and takes 0 only; memory in /shm has one",
+			   (intmax_t)size, ref->kind->name);
+	else if (err == EFBIG)
+		ipc_refuse(ipc, cred, err, ipc_ref_path(ref).text, "a size of %jd is more than what is in /%s may have",
+			   (intmax_t)size, ref->kind->name);
+}
+
 int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct ipc_handle *h,
 	       const struct stat *st, unsigned set)
 {
@@ -188,6 +202,8 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	r = ref->kind->names->chattr ? ref->kind->names->chattr(ipc, ref, h, st, set)
 				     : ipc_named_chattr(ipc, ref, h, st, set);
 	ipc_ref_leave(cred, ref);
+	if (r < 0 && (set & IPC_SET_SIZE))
+		refuse_size(ipc, cred, ref, -r, st->st_size);
 	chan = ipc_chan_find(ipc, ref->kind, ref->base);
 	if (r == 0 && (set & IPC_SET_TIMES) && chan)
 		chan->changed = (struct timespec){0};

@@ -61,6 +61,10 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
 				      : ipc_named_rename(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
+	if (r == -EINVAL && flags & ~(unsigned)RENAME_NOREPLACE)
+		return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(from).text,
+				  "two names of /%s cannot be exchanged in one step; only those of /shm can",
+				  from->kind->name);
 	if (r == 0)
 		ipc_names_changed(ipc, from->kind);
 	if (r == 0 && replaces)
@@ -91,7 +95,8 @@ int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 	 * As fs.protected_hardlinks has it: the owner could not remove the name that somebody else gave to his object.
 	 */
 	if (ipc_ref_may_remove(ipc, cred, from) < 0)
-		return -EPERM;
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(from).text,
+				  "another user's channel gets its names from its owner, who could not remove yours");
 	r = ipc_chan_link(chan, cred, to);
 	if (r < 0)
 		return r;

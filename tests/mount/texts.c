@@ -174,3 +174,22 @@ t_test(texts, errors_keep_the_last_only)
 	cr_assert(strstr(text, "nonsense999"), "%s", text);
 	cr_assert_lt(strlen(text), 100000);
 }
+
+/* Refusals that nobody could guess the cause of. */
+t_test(texts, errors_say_why_a_size_or_an_exchange_is_refused)
+{
+	const char *const kinds[] = {"mq", "sem", "bcast"};
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *path = t_path(M, "%s/%s", kinds[i], t_name("x"));
+		const char *other = t_path(M, "%s/%s", kinds[i], t_name("y"));
+
+		t_bash(0, t_format("touch %s %s", path, other));
+		t_check_errno(truncate(path, 5), EINVAL);
+		cr_expect(t_refused(t_format("in /%s has none, and takes 0 only", kinds[i])));
+		t_check_errno(renameat2(AT_FDCWD, path, AT_FDCWD, other, RENAME_EXCHANGE),
+			      i == 0 ? EOPNOTSUPP : EINVAL);
+		cr_expect(t_refused(kinds[i]));
+	}
+	cr_expect(t_refused("two names of /bcast cannot be exchanged"));
+}

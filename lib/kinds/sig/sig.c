@@ -343,6 +343,8 @@ static const struct ipc_kind_names sig_names = {
 	.place = IPC_PLACE_PID,
 	.translate = sig_translate,
 	.stat = sig_stat,
+	.busy = "of a process in an execve(2) that waits for its files to close the kernel tells nothing, and so many of "
+		"its user or container hang there that ipcfs asks of none for now; end those, or try again",
 	.create = sig_create,
 	.unlink = sig_unlink,
 	.chattr = sig_chattr,
