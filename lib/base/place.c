@@ -139,22 +139,47 @@ int ipc_caps_keep(uint64_t caps)
 	return caps_set(caps, true);
 }
 
-static pid_t pid_translate(pid_t thread, pid_t pid, unsigned long how)
+static int pids_open(pid_t thread)
 {
 	char path[48];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)thread);
+	fd = thread > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	return fd < 0 ? -ESRCH : fd;
+}
+
+int ipc_pids_of(pid_t thread, int *pids)
+{
+	*pids = -1;
+	if (!ipc_place_differs(thread, IPC_PLACE_PID))
+		return 0;
+	*pids = pids_open(thread);
+	return *pids < 0 ? *pids : 0;
+}
+
+static pid_t pid_ask(int pids, pid_t pid, unsigned long how)
+{
+	int r = ioctl(pids, how, (long)pid);
+
+	return r >= 0 ? r : errno == ESRCH ? 0 : errno == ENOTTY ? -EOPNOTSUPP : -errno;
+}
+
+pid_t ipc_pid_seen_in(int pids, pid_t pid)
+{
+	return pid_ask(pids, pid, NSFS_PID_IN_PIDNS);
+}
+
+static pid_t pid_translate(pid_t thread, pid_t pid, unsigned long how)
+{
 	int fd, r;
 
-	if (thread <= 0)
-		return -ESRCH;
-	if (pid <= 0)
+	if (thread > 0 && pid <= 0)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)thread);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = pids_open(thread);
 	if (fd < 0)
-		return -ESRCH;
-	r = ioctl(fd, how, (long)pid);
-	if (r < 0)
-		r = errno == ESRCH ? 0 : errno == ENOTTY ? -EOPNOTSUPP : -errno;
+		return fd;
+	r = pid_ask(fd, pid, how);
 	close(fd);
 	return r;
 }

@@ -56,6 +56,12 @@ int ipc_caps_keep(uint64_t caps);
  * or -errno: -EOPNOTSUPP before Linux 6.11, -ESRCH where the thread's own namespace cannot be told.
  */
 pid_t ipc_pid_seen_by(pid_t thread, pid_t pid);
+/*
+ * seen_by() for later, when the thread may be in an execve(2) and hold up whoever looks: of: -1 in *pids where its
+ * namespace is ours, or a descriptor for seen_in(); 0 or -errno.
+ */
+int ipc_pids_of(pid_t thread, int *pids);
+pid_t ipc_pid_seen_in(int pids, pid_t pid);
 pid_t ipc_pid_meant_by(pid_t thread, pid_t pid);
 
 #endif

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/directory.h"
+#include "base/place.h"
+#include "cred.h"
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
@@ -172,7 +174,7 @@ struct ipc_listing *ipc_listing_begin(struct ipc *ipc, const struct ipc_cred *cr
 	l->ipc = ipc;
 	l->kind = kind;
 	l->cred = *cred;
-	l->fd = -1;
+	l->fd = l->pids = -1;
 	l->ready = ready;
 	l->ready_arg = arg;
 	l->whole = !dir;
@@ -186,6 +188,8 @@ static void listing_free(struct ipc_listing *l)
 {
 	if (l->names)
 		l->kind->names->found_free(l->names);
+	if (l->pids >= 0)
+		close(l->pids);
 	free(l);
 }
 
@@ -222,8 +226,11 @@ static void listing_done(struct ipc_job *job)
 /* Of a kind whose names a helper finds. All of them are busy: in its turn. */
 static int listing_find(struct ipc_listing *l)
 {
-	int r;
+	int r = ipc_pids_of(l->cred.pid, &l->pids);
 
+	if (r < 0)
+		return r;
+	ipc_cred_fix(&l->cred);
 	l->found = -EINTR; /* should it be cancelled before it begins */
 	r = ipc_pool_submit(l->ipc->pool, &l->job, listing_work, listing_done);
 	if (r == -EAGAIN)

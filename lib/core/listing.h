@@ -25,6 +25,11 @@ struct ipc_listing {
 	mode_t type;				/* the kind's, which has set it at the first step */
 	void *names;				/* the kind's: what it has found, and its found_free() frees */
 
+	/*
+	 * For find(): the lister's PID namespace, -1: ours. What he is was found out while he waited for the listing:
+	 * later /proc may hold a helper up, as long as a process hangs in an execve(2).
+	 */
+	int pids;
 	struct ipc_job job;
 	int found;
 	bool looking, ended;

@@ -75,6 +75,7 @@ int ipc_look(struct ipc *ipc, struct ipc_look *look)
 	int r;
 
 	look->ipc = ipc;
+	ipc_cred_fix(&look->cred);
 	look->result = -EINTR;
 	look->root = -1;
 	look->timer = (struct ipc_timer){0};

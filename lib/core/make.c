@@ -37,6 +37,7 @@ static void making_done(struct ipc_job *job)
 int ipc_make(struct ipc *ipc, struct ipc_making *m)
 {
 	m->ipc = ipc;
+	ipc_cred_fix(&m->cred);
 	m->result = -EINTR; /* should it be cancelled before it begins */
 	m->why[0] = '\0';
 	return ipc_pool_submit(ipc->pool, &m->job, making_work, making_done);

@@ -51,11 +51,11 @@ static int processes_add(void *arg, pid_t pid)
 	return 0;
 }
 
-/* As the caller counts them; what he cannot see becomes 0. */
-static int processes_translate(struct sig_processes *all, const struct ipc_cred *cred)
+/* As they are counted in that namespace; what cannot be seen there becomes 0. */
+static int processes_translate(struct sig_processes *all, int pids)
 {
 	for (size_t i = 0; i < all->count; i++) {
-		pid_t seen = all->pids[i] ? ipc_pid_seen_by(cred->pid, all->pids[i]) : 0;
+		pid_t seen = all->pids[i] ? ipc_pid_seen_in(pids, all->pids[i]) : 0;
 
 		if (seen < 0 && seen != -ESRCH)
 			return seen;
@@ -65,14 +65,14 @@ static int processes_translate(struct sig_processes *all, const struct ipc_cred 
 }
 
 /* Whom the caller may signal, as he counts them. Any thread may call it. */
-static int processes_find(struct sig_processes *all, const struct ipc_cred *cred)
+static int processes_find(struct sig_processes *all, const struct ipc_cred *cred, int pids)
 {
 	int r = ipc_process_each(processes_add, all);
 
 	if (r == 0)
 		r = ipc_cred_run(cred, processes_try, all, NULL, 0);
-	if (r == 0 && ipc_place_differs(cred->pid, IPC_PLACE_PID))
-		r = processes_translate(all, cred);
+	if (r == 0 && pids >= 0)
+		r = processes_translate(all, pids);
 	return r;
 }
 
@@ -81,7 +81,7 @@ int sig_find(struct ipc_listing *l)
 	struct sig_processes *all = calloc(1, sizeof(*all));
 
 	l->names = all;
-	return all ? processes_find(all, &l->cred) : -ENOMEM;
+	return all ? processes_find(all, &l->cred, l->pids) : -ENOMEM;
 }
 
 int sig_each_name(struct ipc_listing *l)
