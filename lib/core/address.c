@@ -55,7 +55,7 @@ void ipc_set_device(struct ipc *ipc, dev_t device)
 
 bool ipc_has_addresses(const struct ipc *ipc)
 {
-	return ipc->addresses || ipc->bindings;
+	return ipc->addresses || !ipc_list_empty(&ipc->bindings);
 }
 
 void ipc_drop_addresses(struct ipc *ipc)

@@ -30,7 +30,8 @@ struct ipc {
 	bool down;
 	bool abroad;		       /* callers from other namespaces have come */
 	char hidden[32];	       /* ipc_hidden_name() */
-	unsigned addresses, bindings;  /* sockets that are bound in the mount, and that are being bound */
+	unsigned addresses;	       /* sockets that are bound in the mount */
+	struct ipc_list bindings;      /* the kind's: sockets that are being bound */
 	const struct ipc_cred *reader; /* whom a text is made for, if he counts processes in another way: abroad.c */
 	ino_t next_ino;
 	char *scratch;

@@ -26,6 +26,7 @@ enum { BACKLOG = 4096 };
 
 struct sock_binding {
 	struct ipc_job job;
+	struct ipc_list link; /* of all */
 	struct ipc *ipc;
 	struct sock_chan *c;   /* NULL: the name is gone */
 	struct ipc_list looks; /* who waits for it */
@@ -99,7 +100,7 @@ static void binding_done(struct ipc_job *job)
 	struct ipc_list *pos, *next;
 	int r = b->result;
 
-	b->ipc->bindings--;
+	ipc_list_remove(&b->link);
 	if (!b->c)
 		r = -ENOENT;
 	else if (r == 0)
@@ -145,8 +146,21 @@ static int binding_start(struct ipc *ipc, struct sock_chan *c)
 		return r;
 	}
 	c->binding = b;
-	ipc->bindings++;
+	ipc_list_append(&ipc->bindings, &b->link);
 	return 0;
+}
+
+struct sock_chan *sock_address_of(struct ipc *ipc, ino_t ino)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &ipc->bindings) {
+		const struct sock_binding *b = ipc_container(pos, struct sock_binding, link);
+
+		if (b->c && b->c->chan.st.st_ino == ino)
+			return b->c;
+	}
+	return NULL;
 }
 
 int sock_address_await(struct ipc *ipc, struct sock_chan *c, struct ipc_look *look)

@@ -87,31 +87,17 @@ static bool sock_is_socket(struct ipc *ipc, const struct ipc_ref *ref)
 	return c && S_ISSOCK(c->chan.st.st_mode);
 }
 
-struct sock_search {
-	ino_t ino;
-	struct sock_chan *found;
-};
-
-static void sock_search(struct ipc_chan *chan, void *arg)
-{
-	struct sock_search *s = arg;
-
-	if (chan->st.st_ino == s->ino && sock_chan(chan)->binding)
-		s->found = sock_chan(chan);
-}
-
 static int sock_hidden_make(struct ipc *ipc, ino_t ino, struct ipc_ref *ref, struct stat *st)
 {
-	struct sock_search s = {.ino = ino};
+	const struct sock_chan *c = sock_address_of(ipc, ino);
 	struct ipc_ref plain = {.kind = &ipc_sock};
 
-	ipc_chan_each(ipc, &ipc_sock, sock_search, &s);
-	if (!s.found)
+	if (!c)
 		return -ENOENT;
-	snprintf(plain.base, sizeof(plain.base), "%s", s.found->chan.name);
+	snprintf(plain.base, sizeof(plain.base), "%s", c->chan.name);
 	if (!ipc_ref_address(&plain, ref))
 		return -ENAMETOOLONG;
-	*st = s.found->chan.st;
+	*st = c->chan.st;
 	st->st_mode = S_IFSOCK | (st->st_mode & 07777);
 	return 0;
 }
