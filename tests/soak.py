@@ -2,7 +2,7 @@
 soak.py SECONDS: all kinds at once on a mount of its own, among random signals, kills, renames and unlinks. Each message has
 a number and a digest, and is looked for at the end: exactly once, unless its sender or its taker was killed with it in hand.
 
-Programs in pairs through files (mq lines, raw and batch; sock dgram and stream; pipe; bcast; sem; shm) and natively (mq); through
+Programs in pairs through files (mq lines, raw, batch and fifo; sock dgram and stream; pipe; bcast; sem; shm) and natively (mq); through
 descriptors that are shared and passed; and, where there are the means, through a bind mount beside the mount, as a second user,
 and by BusyBox. A worker that is killed is started again. $IPCFS names the program. Ends with a table, and status 1 if anything is
 wrong.
@@ -29,7 +29,8 @@ READ_MAX = 4096
 PATIENCE = 30
 MEMORY_SLACK_KB = 4096
 SENDERS = {"lines sender", "raw sender", "native sender", "batch sender", "dgram sender", "stream sender", "pipe sender",
-           "shared sender", "bind sender", "other sender", "busybox sender", "sem poster", "guard", "cast", "churn"}
+           "shared sender", "bind sender", "other sender", "busybox sender", "fifo sender",
+           "sem poster", "guard", "cast", "churn"}
 NOBODY = 65534
 PR_SET_PDEATHSIG = 1
 STOP_SENDING, STOP_TAKING = 1, 2
@@ -267,6 +268,16 @@ def take_pipe(flow, path):
         *whole, text = text.split(b"\n")
         for message in whole:
             flow.take(message)
+
+
+def take_fifo(flow, path):
+    """A pipe of its own for each open, which ends when nothing has come for a while."""
+    while run["stop"] != STOP_TAKING:
+        fd = os.open(path, os.O_RDONLY)
+        while data := os.read(fd, READ_MAX):
+            for message in data.splitlines():
+                flow.take(message)
+        os.close(fd)
 
 
 def native_open(name):
@@ -619,7 +630,7 @@ def touch(path):
 
 def names_make(mnt):
     os.umask(0)
-    for name in ("mq/lines", "mq/raw", "mq/batch", "mq/shared", "mq/bind", "mq/other", "mq/busybox", "sock/dgram@dgram", "sock/stream", "sem/post", "sem/lock@value=1",
+    for name in ("mq/lines", "mq/raw", "mq/batch", "mq/shared", "mq/bind", "mq/other", "mq/busybox", "mq/fifo", "sock/dgram@dgram", "sock/stream", "sem/post", "sem/lock@value=1",
                  "bcast/cast", "shm/memory@size=4096"):
         touch(f"{mnt}/{name}")
     os.mkfifo(f"{mnt}/pipe/p")
@@ -677,6 +688,7 @@ def workers_beside(mnt, place):
 def workers_of(mnt):
     lines, raw, batch = Flow("mq lines", 1), Flow("mq raw", 1), Flow("mq batch", READ_MAX // 20)
     common = Flow("mq shared", 2)
+    fifo = Flow("mq fifo", 1)
     dgram, stream, pipe = Flow("sock dgram", 1), Flow("sock stream", STREAM_BATCH), Flow("pipe", 0)
 
     def sender(role, flow, fn, *args):
@@ -699,6 +711,9 @@ def workers_of(mnt):
         sender("shared sender", common, send_shared, f"{mnt}/mq/shared@lines"),
         taker("shared taker", common, take_shared, f"{mnt}/mq/shared@lines,timeout=500ms"),
         taker("passed taker", common, take_passed, f"{mnt}/mq/shared@lines,timeout=500ms"),
+        sender("fifo sender", fifo, send_lines, f"{mnt}/mq/fifo@fifo"),
+        taker("fifo taker", fifo, take_fifo, f"{mnt}/mq/fifo@fifo,idle=300ms"),
+        taker("fifo taker", fifo, take_fifo, f"{mnt}/mq/fifo@fifo,idle=300ms"),
         sender("dgram sender", dgram, send_raw, f"{mnt}/sock/dgram"),
         taker("dgram taker", dgram, take, f"{mnt}/sock/dgram@timeout=500ms", False),
         taker("dgram taker", dgram, take, f"{mnt}/sock/dgram@timeout=500ms", False),
