@@ -183,7 +183,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	else if (r < 0)
 		dir_reply_missing(req, r);
 	else if (!dir_reply_again(req, &ref, &st))
-		fs_dir_reply_entry(req, &ref, &st, !followed);
+		fs_dir_reply_entry(req, &ref, &st, !followed && !fs_shmlink_varies(fs, &ref, &st));
 }
 
 void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)

@@ -209,7 +209,11 @@ void fs_getattr(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_file_info *);
 void fs_readlink(fuse_req_t, fuse_ino_t);
 
-/* shmlink.c. Whether the caller would better see a file than a link of that owner's. */
+/*
+ * shmlink.c. varies: whether others see a file where this caller sees a link, so that the kernel must not keep it.
+ * is_unsafe: whether the caller would better see a file than a link of that owner's.
+ */
+bool fs_shmlink_varies(const struct fs *, const struct ipc_ref *, const struct stat *);
 bool fs_shmlink_is_unsafe(const struct fs *, const struct ipc_cred *, const struct ipc_ref *, const struct stat *);
 
 /*

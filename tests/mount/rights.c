@@ -206,6 +206,28 @@ t_test_bare(rights, object_that_turns_into_a_link_is_not_followed)
 	cr_expect_str_eq(t_read(victim), "precious");
 }
 
+t_test_bare(rights, what_an_owner_sees_as_a_link_is_a_file_to_others_at_once)
+{
+	struct stat st;
+	char target[PATH_MAX];
+
+	rights_mount("");
+	if (strcmp(t_read("/proc/sys/fs/protected_symlinks"), "0\n") != 0)
+		cr_skip_test("fs.protected_symlinks protects others, and all see a link");
+	be(BOB);
+	make("shm", 0666);
+	cr_assert_eq(lstat(path_of("shm"), &st), 0);
+	cr_assert(S_ISLNK(st.st_mode));
+	be(0);
+	cr_assert_eq(lstat(path_of("shm"), &st), 0);
+	if (S_ISLNK(st.st_mode))
+		cr_assert(readlink(path_of("shm"), target, sizeof(target)) > 0, "%s", strerror(errno));
+	be(BOB);
+	cr_assert_eq(lstat(path_of("shm"), &st), 0);
+	cr_expect(S_ISLNK(st.st_mode));
+	be(0);
+}
+
 /* Bob changes his object into a link, and back, all the time. */
 static int exchange_for_ever(void *names)
 {
