@@ -59,7 +59,7 @@ void fs_file_free(struct fs_file *file)
 	ipc_list_remove(&file->link);
 	if (file->charged)
 		ipc_uncharge(file->fs->ipc, file->charged_to, file->charged);
-	free(file->text.data);
+	ipc_loop_free_slowly(file->fs->loop, file->text.data, file->text.size);
 	free(file);
 }
 

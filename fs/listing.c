@@ -88,7 +88,7 @@ static void list_free(struct dir_list *list)
 	fs_lister_close(&list->fs->listers, list->lister);
 	list_uncharge(list);
 	ipc_list_remove(&list->link);
-	free(list->buf);
+	ipc_loop_free_slowly(list->fs->loop, list->buf, list->size);
 	free(list);
 }
 

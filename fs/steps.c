@@ -17,7 +17,7 @@ static void text_finish(struct fs_steps *t, int err)
 	}
 	err = err ? err : whole;
 	if (err) {
-		free(t->text.data);
+		ipc_loop_free_slowly(t->all->turns->loop, t->text.data, t->text.size);
 		t->text = (struct ipc_text){0};
 		ipc_uncharge(t->ipc, t->cred.uid, t->charged);
 		t->charged = 0;

@@ -1,6 +1,7 @@
 #include "loop.h"
 
 #include "busy.h"
+#include "slow.h"
 #include "timers.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct ipc_loop {
 	struct ipc_list tasks;
 	struct ipc_timers timers;
 	struct ipc_garbage *garbage;
+	struct ipc_slow slow;
 	int batch_len;
 	struct epoll_event batch[BATCH_MAX];
 };
@@ -184,6 +186,11 @@ void ipc_loop_free_later(struct ipc_loop *loop, struct ipc_garbage *garbage, voi
 	loop->garbage = garbage;
 }
 
+void ipc_loop_free_slowly(struct ipc_loop *loop, void *ptr, size_t size)
+{
+	ipc_slow_free(&loop->slow, ptr, size);
+}
+
 static void garbage_drain(struct ipc_loop *loop)
 {
 	while (loop->garbage) {
@@ -254,6 +261,7 @@ struct ipc_loop *ipc_loop_new(void)
 	if (!loop)
 		return NULL;
 	ipc_list_init(&loop->tasks);
+	ipc_slow_init(&loop->slow, loop);
 	loop->stop_fd = -1;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
@@ -277,6 +285,7 @@ void ipc_loop_free(struct ipc_loop *loop)
 	if (!loop)
 		return;
 	garbage_drain(loop);
+	ipc_slow_fini(&loop->slow);
 	if (loop->stop_fd >= 0)
 		close(loop->stop_fd);
 	if (loop->epoll_fd >= 0)

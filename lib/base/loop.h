@@ -6,6 +6,7 @@
 #define IPC_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "list.h"
@@ -86,6 +87,9 @@ struct ipc_garbage {
 
 /* Calls free(3) on ptr, in which garbage is, at the end of the turn, when nobody up the stack can still look at it. */
 void ipc_loop_free_later(struct ipc_loop *, struct ipc_garbage *, void *ptr);
+
+/* As free(3), of a block of so many bytes at least: much of it goes a piece in each turn (slow.h). */
+void ipc_loop_free_slowly(struct ipc_loop *, void *ptr, size_t size);
 
 /*
  * The busy source: poll() takes what is there without blocking and returns how many items it took, 0 for none, or a

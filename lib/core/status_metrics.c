@@ -263,8 +263,8 @@ static void metrics_free(struct ipc_status *s)
 		return;
 	if (m->text.stream)
 		ipc_text_close(&m->text);
-	free(m->text.data);
-	free(m->samples);
+	ipc_loop_free_slowly(s->ipc->loop, m->text.data, m->text.size);
+	ipc_loop_free_slowly(s->ipc->loop, m->samples, m->size * sizeof(*m->samples));
 	free(m);
 }
 
