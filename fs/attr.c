@@ -21,9 +21,10 @@ void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat 
 		st->st_blocks = (node->length + 511) / 512;
 	} else {
 		/*
-		 * Nobody else gets into a mount of one's own, and programs look for that around their sockets. In
-		 * others everybody makes, and that only owners remove is ours to see to: in a sticky directory
-		 * fs.protected_regular and its like would forbid what a channel's mode allows to others.
+		 * A mount without allow_other has one user, and is 0700: programs that put sockets there check that. In
+		 * one with allow_other everybody may make channels: 0777. It is not sticky, because in a sticky
+		 * directory the kernel's fs.protected_regular and fs.protected_fifos forbid what a channel's mode
+		 * allows; that only owners remove is checked by us.
 		 */
 		st->st_mode = S_IFDIR | (node->type != FS_KIND ? 0755 : fs->opt.shared ? 0777 : 0700);
 		st->st_nlink = 2;
@@ -76,17 +77,13 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	off_t size;
 	int r;
 
-	if (node->type == FS_FIFO) {
+	/* A directory below a kind's own is but a part of names. */
+	if (node->type == FS_FIFO || (node->type == FS_CHAN && S_ISDIR(node->mode))) {
 		attr_remembered(fs, node, st);
 		return 0;
 	}
 	if (node->type != FS_CHAN) {
 		fs_attr_fixed(fs, node, st);
-		return 0;
-	}
-	/* A directory below a kind's own is but a part of names. */
-	if (S_ISDIR(node->mode)) {
-		attr_remembered(fs, node, st);
 		return 0;
 	}
 	if (!h)
@@ -99,8 +96,8 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	r = attr_named(fs, &cred, node, st);
 	if (r == 0) {
 		/*
-		 * To its exclusive creator the object is a file, whatever others see; the kernel takes no change of
-		 * type.
+		 * The open with O_EXCL that made the object has it as a regular file, whatever others see (a FIFO, a
+		 * link). The kernel takes EIO for an inode whose type changes, so this node stays what it is.
 		 */
 		if ((st->st_mode ^ node->mode) & S_IFMT) {
 			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
@@ -112,7 +109,10 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	}
 	if (r == IPC_ASKED)
 		return r;
-	/* The name has gone, or means something else by now. Whoever has the old one open still holds a file. */
+	/*
+	 * The name has gone, or means another object by now: the kernel looks again. Unless the old object is open:
+	 * then its descriptor still has attributes.
+	 */
 	if (r != -EINPROGRESS && !attr_is_open(node)) {
 		fs_expect_retry(fs, cred.pid);
 		return -ESTALE;
@@ -130,7 +130,7 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct stat st;
 	int r;
 
-	/* With a file the kernel asks for lseek(2) alone, from the end. That of a channel is nowhere. */
+	/* GETATTR comes with an open file only for lseek(2) with SEEK_END. A channel has no end to seek to. */
 	if (fi && node->believed) {
 		if (fs_file_handle(fi))
 			ipc_handle_seeks_end(fs_file_handle(fi));
@@ -192,7 +192,10 @@ static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *
 	struct stat st = *attr, named;
 	int r = h && ipc_handle_stat(h, &named) == 0 ? 0 : attr_named(fs, cred, node, &named);
 
-	/* A plain file is changed by its handle. All else goes by its name, which may be another's by now. */
+	/*
+	 * A plain file is changed through its open handle. Everything else is changed by name; the name may mean
+	 * another object by now.
+	 */
 	if (r == IPC_ASKED)
 		return r;
 	if (r != -ESTALE) {
@@ -219,7 +222,8 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 
 	if (node->type != FS_CHAN || S_ISDIR(node->mode)) {
 		/*
-		 * `> M/errors` and the like is no mistake worth an error; anything else would change what is not there.
+		 * `> M/errors` truncates a text, which has no effect and is no error. Any other change is refused, as
+		 * there is nothing to change.
 		 */
 		r = (node->type == FS_TEXT || node->type == FS_FIFO) &&
 				    !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES))
@@ -242,7 +246,7 @@ static void readlink_again(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info
 	fs_readlink(req, ino);
 }
 
-/* The maker of a FIFO comes back to its name, and finds that now. */
+/* The open that made this FIFO walks its path again, and this link leads it to the same name, which is the FIFO now. */
 static int readlink_itself(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, char *target,
 			   size_t size)
 {
@@ -265,7 +269,10 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	if (notice && fs_notice_wait(req, notice, ino, NULL, readlink_again))
 		return;
 
-	/* Where it leads would be another object to him; what the kernel kept was for somebody else. */
+	/*
+	 * To a caller from elsewhere the link's target would be another object. He gets here only by an entry that the
+	 * kernel cached for somebody else: ENOENT makes it look again.
+	 */
 	if (node->type == FS_CHAN &&
 	    (!ipc_ref_suits(&cred, &node->ref) ||
 	     (ipc_stat(fs->ipc, &cred, &node->ref, &st) == 0 && fs_shmlink_is_unsafe(fs, &cred, &node->ref, &st))))

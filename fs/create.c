@@ -114,11 +114,17 @@ static bool create_is_for_kernel(const struct creating *c, bool narrow)
 		return false;
 	if (S_ISREG(mode))
 		return c->made && !narrow && c->ref->facet_at;
-	/* Nor would the kernel follow a link for O_NOFOLLOW, or open what has a mode that denies it by now. */
+	/*
+	 * The kernel does not follow a link for O_NOFOLLOW, nor open a file whose mode denies it by now: those opens
+	 * are served here.
+	 */
 	return !S_ISLNK(mode) || !c->made || !(narrow || (c->fi->flags & O_NOFOLLOW));
 }
 
-/* The kernel opens a FIFO after us, by the mode that it finds: there the owner keeps what he needs for his own open. */
+/*
+ * Whether the FIFO keeps the wider mode for a moment. The kernel opens it after this request and checks its mode then,
+ * so its owner has to keep the permissions that his own open takes.
+ */
 static bool create_stays_wide(const struct creating *c)
 {
 	struct ipc_cred cred = fs_cred(c->req);
@@ -164,11 +170,11 @@ static uint64_t create_notice(const struct creating *c, int r)
 {
 	uint64_t notice = c->made && (r < 0 || c->ref->facet_at) ? fs_notice_made(fs_of(c->req), c->ref) : 0;
 
-	/* A FIFO's creator would have to follow a link for it. */
+	/* To wait for a notice the creator of a FIFO follows a link, which O_NOFOLLOW forbids. */
 	return !S_ISREG(c->st.st_mode) && (c->fi->flags & O_NOFOLLOW) ? 0 : notice;
 }
 
-/* The same for NAME@fifo, whose open goes on in fifo.c. */
+/* Creates a name with the facet fifo; fifo.c goes on with the open. */
 static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, int flags, const int *result)
 {
 	struct fs *fs = fs_of(req);
@@ -192,7 +198,7 @@ static void create_fifo(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, 
 		fs_reply_err(req, r);
 		return;
 	}
-	/* It must not wait, under its directory's lock. */
+	/* O_NONBLOCK: during CREATE the kernel holds the lock of the directory, so this open must not wait. */
 	fs_fifo_open(req, ref, flags | O_NONBLOCK, st.st_ino);
 	if (made != mode)
 		create_narrow(fs, &cred, ref, mode, &st);
@@ -213,7 +219,10 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 		fs_reply_err(req, r);
 		return;
 	}
-	/* Others may remove it in between; the kernel would give up here. */
+	/*
+	 * Others may remove the name between its creation and its open: then it is made again, a few times. The kernel
+	 * would not try again by itself.
+	 */
 	for (int i = 0; again && (r == -ESTALE || r == -ENOENT) && i < FS_TRIES_MAX; i++)
 		r = create_open(&c);
 	if (r == -EAGAIN && !(fi->flags & (O_EXCL | O_NONBLOCK)))
@@ -234,7 +243,10 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 static void create_answer(fuse_req_t req, const struct ipc_ref *ref, mode_t mode, struct fuse_file_info *fi,
 			  const int *made)
 {
-	/* With O_EXCL the kernel would find what was made, on its second look; there the handle is an ordinary one. */
+	/*
+	 * With O_EXCL the handle is an ordinary one: the kernel's second look-up would find the new name, and the open
+	 * would be EEXIST.
+	 */
 	if (fs_is_fifo(ref) && !(fi->flags & O_EXCL))
 		create_fifo(req, ref, mode, fi->flags, made);
 	else

@@ -42,7 +42,7 @@ struct fs_notices {
 	atomic_int helper;    /* its thread */
 	uint64_t last, given; /* the number of the last one that was queued, and that the kernel has got */
 	struct ipc_list waiting;
-	/* natives.c */
+	/* notice_natives.c */
 	struct ipc_watch watch; /* inotify's */
 	struct ipc_list own;
 	struct fs_own now[2]; /* for what is over at once */
@@ -80,7 +80,7 @@ bool fs_notice_mknod(fuse_req_t, fuse_ino_t parent, const char *name);
 bool fs_notice_unlink(fuse_req_t, fuse_ino_t parent, const char *name);
 
 /*
- * natives.c: what others make and remove beside the mount. own: what happened to this name just now was done through
+ * notice_natives.c: what others make and remove beside the mount. own: what happened to this name just now was done through
  * the mount, and the kernel has told of it, or will. making_begin, making_end: the same around what a helper does.
  */
 void fs_natives_start(struct fs *);

@@ -5,7 +5,7 @@
 
 unsigned fs_ring_poll(struct fs_ring *ring, pid_t thread, unsigned asked, unsigned events, bool notify)
 {
-	/* Who is not visible (0) cannot be told from others. */
+	/* Thread 0 is one that we cannot see (another PID namespace): several of them cannot be told apart. */
 	if (thread <= 0 || !(asked & POLLIN) || asked & POLLHUP)
 		return events;
 	if (ring->reader == thread)

@@ -62,7 +62,7 @@ static void service_tick(struct ipc_timer *timer)
 	struct fs_service *service = ipc_container(timer, struct fs_service, timer);
 	int r = ipc_timer_start(service->loop, timer, ipc_now() + service->period, service_tick);
 
-	/* Without memory for the timer the manager would take us for dead. */
+	/* If no timer can be had, the watchdog is turned off, or the manager would take us for dead. */
 	sd_notify(0, r < 0 ? "WATCHDOG_USEC=0" : "WATCHDOG=1");
 }
 

@@ -32,7 +32,7 @@ struct ipc {
 	char hidden[32];	       /* ipc_hidden_name() */
 	unsigned addresses;	       /* sockets that are bound in the mount */
 	struct ipc_list bindings;      /* the kind's: sockets that are being bound */
-	const struct ipc_cred *reader; /* whom a text is made for, if he counts processes in another way: abroad.c */
+	const struct ipc_cred *reader; /* whom a text is made for, if he counts processes in another way: reader.c */
 	ino_t next_ino;
 	char *scratch;
 	size_t scratch_size;

@@ -56,7 +56,9 @@ static int parse_count(const char *line, size_t n, unsigned *count)
 	return r == 0 && !number ? -EINVAL : r;
 }
 
-/* The post() of the call that runs at the moment: ipc_frame_write() takes no argument that could carry it. */
+/*
+ * The post() of the call that is running. A static variable, because ipc_frame_write() has no argument to pass it on.
+ */
 static int (*post_by)(struct ipc_handle *, unsigned count);
 
 static int post_line(struct ipc_handle *h, const char *line, size_t n)

@@ -24,7 +24,7 @@
 #include "core/tap.h"
 
 /* The buffer of a channel, in bytes of messages; 16 bytes of it allow one message. */
-enum { BUFFER_DEFAULT = 1 << 20, BUFFER_MIN = 4096, BUFFER_MAX = 1 << 30 };
+enum { BUFFER_DEFAULT = 1 << 20 };
 
 static int bcast_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
 {
@@ -51,8 +51,7 @@ static int bcast_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_de
 	return 0;
 }
 
-/* The memory is the owner's, whoever writes. */
-static int bcast_resize(struct bcast_chan *c, size_t size, const char *path)
+int bcast_resize(struct bcast_chan *c, size_t size, const char *path)
 {
 	struct ipc_cred owner = {.uid = c->chan.charged_to};
 	size_t before = c->ring.bytes ? bcast_ring_memory(c->ring.size) : 0;
@@ -167,7 +166,10 @@ static bool bcast_ready(struct bcast_handle *b)
 	return b->next < ring->next;
 }
 
-/* Told once: what goes before the next read comes is only counted, or a reader could hear of nothing else for ever. */
+/*
+ * The reader is told once (ENOBUFS). Messages that go until its next read are only counted, or a slow reader would be
+ * told for ever and read nothing.
+ */
 static int bcast_fell_behind(struct bcast_handle *b)
 {
 	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
@@ -278,7 +280,7 @@ static ssize_t bcast_read(struct ipc_op *op)
 	return (ssize_t)len;
 }
 
-/* A descriptor with a position did not move, and its next read is served from what is kept. Others need the same. */
+/* A descriptor with a file position did not move when its read failed: its next read is served from what is kept. */
 static unsigned bcast_poll(struct ipc_handle *h)
 {
 	struct bcast_handle *b = bcast_handle(h);
@@ -287,77 +289,14 @@ static unsigned bcast_poll(struct ipc_handle *h)
 
 	if (!h->readable)
 		return events;
-	/* Though it has something to read: to who waits for edges each message is one. */
+	/*
+	 * The handle goes to the sleepers even if it has something to read now: who polls for edges (EPOLLET) expects
+	 * one for each message.
+	 */
 	bcast_sleep(b);
 	if (bcast_done(h) || (h->facets.set & IPC_F_DRAIN) || b->next < ring->first || bcast_ready(b))
 		return events | POLLIN | POLLRDNORM;
 	return events;
-}
-
-static void bcast_ctl_reader(const struct bcast_handle *b, FILE *out)
-{
-	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
-	uint64_t missed = b->next < ring->first ? ring->first - b->next : 0;
-	pid_t pid = ipc_reader_pid(b->h.ipc, b->h.cred.pid);
-	char command[128];
-
-	ipc_command(pid ? b->h.cred.pid : 0, command, sizeof(command));
-	fprintf(out, "reader=pid:%d command:%s lag:%" PRIu64 " dropped:%" PRIu64 "\n", (int)pid, command,
-		ring->next - (b->next + missed), b->dropped + missed);
-}
-
-static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)
-{
-	struct ipc_list *pos, *next;
-	const struct bcast_ring *ring;
-	unsigned count = 0;
-	size_t memory;
-
-	(void)ipc;
-	(void)ref;
-	if (!chan)
-		return 0;
-	ring = &bcast_chan(chan)->ring;
-	memory = ring->bytes ? bcast_ring_memory(ring->size) : 0;
-	ipc_list_each(pos, next, &chan->handles) {
-		const struct ipc_handle *h = ipc_container(pos, struct ipc_handle, link);
-
-		memory += ipc_keep_size(h) + ipc_frame_size(h);
-	}
-	fprintf(out, "buffer=%zu\nmax_messages=%zu\nmessages=%" PRIu64 "\nbytes=%zu\nmemory=%zu\n", ring->size,
-		ring->size / BCAST_RING_AVERAGE, ring->next - ring->first, bcast_ring_bytes(ring), memory);
-	ipc_list_each(pos, next, &chan->handles) {
-		const struct bcast_handle *b = ipc_container(pos, struct bcast_handle, h.link);
-
-		if (b->h.readable && count++ < IPC_CTL_SHOWN)
-			bcast_ctl_reader(b, out);
-	}
-	ipc_ctl_more("readers", count, out);
-	return 0;
-}
-
-static int bcast_ctl_set(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *key,
-			 const char *value, char *why, size_t size)
-{
-	struct ipc_chan *chan = ipc_chan_find(ipc, &ipc_bcast, ref->base);
-	struct bcast_chan *c = chan ? bcast_chan(chan) : NULL;
-	int64_t buffer;
-
-	(void)cred;
-	if (!c)
-		return -ENOENT;
-	if (strcmp(key, "buffer") != 0) {
-		snprintf(why, size, "only buffer=BYTES can be set");
-		return -EINVAL;
-	}
-	if (ipc_number_parse(value, strlen(value), 1, BUFFER_MIN, BUFFER_MAX, &buffer) < 0) {
-		snprintf(why, size, "buffer=BYTES takes %d to %dG, with K, M or G", BUFFER_MIN, BUFFER_MAX >> 30);
-		return -EINVAL;
-	}
-	if (c->ring.bytes)
-		return bcast_resize(c, (size_t)buffer, ipc_ref_path(ref).text);
-	c->ring.size = (size_t)buffer;
-	return 0;
 }
 
 static const struct ipc_kind_names bcast_names = {
@@ -373,11 +312,6 @@ static const struct ipc_kind_handles bcast_handles = {
 	.flush = bcast_flush,
 	.close = bcast_close,
 	.poll = bcast_poll,
-};
-
-static const struct ipc_kind_ctl bcast_ctl = {
-	.show = bcast_ctl_show,
-	.set = bcast_ctl_set,
 };
 
 static const struct ipc_kind_readme bcast_readme = {

@@ -1,10 +1,14 @@
-/* What the files of the broadcast kind share: bcast.c, and wake.c for who waits. */
+/*
+ * What the files of the broadcast kind share: bcast.c has names and data, ring.c the messages that are kept, wake.c who
+ * waits, ctl.c NAME@ctl.
+ */
 #ifndef IPC_BCAST_H
 #define IPC_BCAST_H
 
 #include "ring.h"
 #include "core/chan.h"
 #include "core/handle.h"
+#include "core/kind.h"
 #include "core/op.h"
 
 /*
@@ -51,6 +55,12 @@ static inline struct bcast_handle *bcast_handle(struct ipc_handle *h)
 {
 	return ipc_container(h, struct bcast_handle, h);
 }
+
+/* Gives the channel a buffer of so many bytes, charged to its owner, whoever writes. 0 or -errno; path: for a refusal.
+ */
+int bcast_resize(struct bcast_chan *, size_t bytes, const char *path);
+
+extern const struct ipc_kind_ctl bcast_ctl;
 
 /* wake.c */
 void bcast_wake_init(struct bcast_chan *);

@@ -13,7 +13,7 @@ enum {
 	ROUND_READER_NS = 100000, /* several times what a reader takes: most of the time is the writers' */
 	ROUND_BYTES = 64 << 10
 };
-/* Who gives up after this much waits for no round. */
+/* A reader whose patience (idle, timeout) is shorter than this is woken at once, and waits for no round. */
 #define PATIENCE_MIN_NS ((int64_t)1000000000)
 
 void bcast_wake_init(struct bcast_chan *c)
@@ -64,7 +64,7 @@ static void round_due(struct ipc_timer *timer)
 	round_begin(ipc_container(timer, struct bcast_chan, round_timer), ipc_now());
 }
 
-/* There is something for those who sleep until the next round: it begins now, or when it may. */
+/* There is a message for readers who sleep until the next round: starts the round now, or sets its timer. */
 static void round_want(struct bcast_chan *c)
 {
 	bool much = c->ring.end - c->round_end >= ROUND_BYTES;

@@ -56,7 +56,10 @@ int mq_flush(struct ipc_op *op)
 	return ipc_frame_flush(op, mq_send_one);
 }
 
-/* The same by way of what we hold: a message that is to be owed, or one that was given back. */
+/*
+ * Takes one message from the journal: one that is to be owed is received into it first, and one that was given back is
+ * in it already. Returns its framed length in `to`.
+ */
 static ssize_t mq_take_held(struct ipc_op *op, struct mq_owed *owed, char *to, int delim)
 {
 	struct ipc_handle *h = op->handle;
@@ -124,8 +127,8 @@ ssize_t mq_read(struct ipc_op *op)
 		return 0;
 	buf = ipc_scratch(h->ipc, worst + op->size);
 	/*
-	 * The rest of one that is longer than the read must have its place before it is taken: put back, it would come
-	 * last.
+	 * If the read may be shorter than the message, room for the rest is reserved before the message is taken: later
+	 * it could only be put back, at the end of the queue.
 	 */
 	if (!buf || (op->size < worst && !ipc_keep_reserve(h, worst)))
 		return -ENOMEM;

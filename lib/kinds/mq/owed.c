@@ -102,7 +102,7 @@ int mq_owed_return(struct mq_owed *o, const struct mq_message *m)
 	return 0;
 }
 
-/* So many that nobody may have again, then others have their turn. */
+/* So many messages that have used up their tries are moved to NAME.dead in a row; then others have their turn. */
 enum { BURIED_MAX = 64 };
 
 static bool owed_is_poison(const struct ipc_handle *h, const struct mq_debt *d)

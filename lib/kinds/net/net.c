@@ -188,7 +188,10 @@ static int net_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	net_parse(c->chan.name, &c->name);
 	n->fd = -1;
 	ipc_waitq_init(&n->own, h->ipc, -1);
-	/* This is how touch(1) opens, which must trouble no server. */
+	/*
+	 * O_WRONLY with O_NONBLOCK is how touch(1) opens a file. It connects only when something is written, so that no
+	 * server is troubled.
+	 */
 	n->late = !h->readable && (flags & O_NONBLOCK);
 	h->open_side = IPC_OUT;
 	if (listen) {

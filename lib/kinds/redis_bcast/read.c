@@ -62,7 +62,7 @@ static void chunk_take(struct rbcast_chan *c, const redisReply *reply)
 	c->chunk = chunk;
 }
 
-/* The reader's own chunk has what it reads next, then; or NULL: it is to be fetched. */
+/* Makes the reader's chunk the one that has its next message. NULL: none has it, and it is to be fetched. */
 static struct rbcast_chunk *reader_chunk(struct rbcast_handle *b)
 {
 	struct rbcast_chan *c = rbcast_chan(b->h.chan);
@@ -215,7 +215,10 @@ static ssize_t read_chunk(struct ipc_op *op)
 	return (ssize_t)len;
 }
 
-/* That there is nothing is to be asked for then: what another machine has written may not have been told here yet. */
+/*
+ * Whether an empty channel ends this read. Then the Redis is asked whether it is empty: what another machine has
+ * written may not have been told here yet.
+ */
 static bool ends_when_empty(const struct ipc_op *op)
 {
 	return op->nonblock || (op->handle->facets.set & IPC_F_DRAIN);

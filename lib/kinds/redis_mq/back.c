@@ -22,7 +22,7 @@ static bool back_send(struct rmq_chan *q, const struct redis_arg *messages, unsi
 	return redis_tell(&q->redis, &redis_script_mq_back, messages, count, true, back_done);
 }
 
-/* An owed message that no handle has been given is its call's: settled as if it had been. */
+/* An owed message that has been given to no handle: it goes back like one that a reader gave back. */
 static void owed_return(struct rmq_chan *q, const redisReply *message, struct redis_holder holder)
 {
 	struct rmq_debt *d = calloc(1, sizeof(*d));

@@ -24,7 +24,10 @@ static struct redis_arg ticket_of(struct rmq_handle *w, const struct rmq_chan *q
 
 /* --- the line of those who wait for room --- */
 
-/* The writer waits no more, and those behind him need not wait for him. Without memory they do so for the lease. */
+/*
+ * The writer gives up his place in the line, so that those behind him need not wait for him. If there is no memory to
+ * tell the Redis, they wait until his place expires with the lease.
+ */
 static void line_leave(struct rmq_handle *w)
 {
 	struct rmq_chan *q = rmq_chan(w->h.chan);
@@ -46,7 +49,10 @@ static int count_sent(struct ipc_handle *h, const char *data, size_t n)
 	return redis_sends_count(&rmq_handle(h)->sends, data, n);
 }
 
-/* His ticket, whether these follow others of the same write, and their priority. */
+/*
+ * The first arguments of a send: the writer's ticket, whether the messages follow others of the same write, and their
+ * priority.
+ */
 static unsigned send_lead(struct redis_send *s, struct redis_arg *args, bool follows)
 {
 	struct rmq_handle *w = rmq_handle(s->sends->h);
@@ -60,7 +66,9 @@ static unsigned send_lead(struct redis_send *s, struct redis_arg *args, bool fol
 	return 3;
 }
 
-/* Not all had room: he has a place in the line. Who waits no more leaves it. */
+/*
+ * The queue had no room for all: the writer has a place in the line now; if he does not wait (`wanted`), he leaves it.
+ */
 static void send_stands_in_line(struct rmq_handle *w, unsigned wakes, bool wanted)
 {
 	struct ipc_chan *chan = w->h.chan;
@@ -155,7 +163,10 @@ bool rmq_withdraw(struct ipc_op *op)
 	bool over;
 
 	if (ipc_op_side(op) == IPC_IN) {
-		/* What comes for it goes back. Another who reads the same open file asks for himself. */
+		/*
+		 * A message that still comes for this reader goes back. If another process reads the same open file, it
+		 * asks again.
+		 */
 		rmq_quit(w);
 		w->empty = false;
 		ipc_waitq_wake(&w->waitq);

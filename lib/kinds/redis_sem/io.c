@@ -22,8 +22,8 @@ static void give_done(struct redis_chan *rc)
 }
 
 /*
- * Without memory a held one goes back when our lease ends with the daemon; one that nobody holds is lost, and
- * MNT/errors says so.
+ * Gives a permit back. If there is no memory for the call, a held permit goes back when this daemon's lease ends; one
+ * that nobody holds is lost, and MNT/errors says so.
  */
 static void permit_give(struct ipc_chan *chan, const char *holder)
 {
