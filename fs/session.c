@@ -231,6 +231,26 @@ static void session_end(struct fs *fs)
 	fs_request_free(&fs->request);
 }
 
+/* Whoever waits is told that it ends; then nothing comes from the kernel any more. */
+static void session_stop(struct fs *fs)
+{
+	fs_service_stopping(&fs->service);
+	fs_notices_stop(fs);
+	ipc_shut_down(fs->ipc);
+	fs_replay_shut_down(fs);
+	fs_fifo_shut_down(fs);
+	fs_deferred_shut_down(fs);
+	fs_steps_end(&fs->steps);
+	fs_turns_end(&fs->turns);
+	fs_last_closes_end(&fs->closers);
+	fs_shared_reads_end(&fs->shared_reads);
+	ipc_watch_remove(&fs->device);
+	fs_mounted_end(fs);
+	fuse_session_unmount(fs->se);
+	fs_file_close_all(fs);
+	fs_dir_close_all(fs);
+}
+
 int fs_session_run(struct fs *fs, struct fuse_args *args)
 {
 	int status = 1;
@@ -263,21 +283,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	if (r < 0)
 		fs_complain("%s", strerror(-r));
 	status = r < 0;
-	fs_service_stopping(&fs->service);
-	fs_notices_stop(fs);
-	ipc_shut_down(fs->ipc);
-	fs_replay_shut_down(fs);
-	fs_fifo_shut_down(fs);
-	fs_deferred_shut_down(fs);
-	fs_steps_end(&fs->steps);
-	fs_turns_end(&fs->turns);
-	fs_last_closes_end(&fs->closers);
-	fs_shared_reads_end(&fs->shared_reads);
-	ipc_watch_remove(&fs->device);
-	fs_mounted_end(fs);
-	fuse_session_unmount(fs->se);
-	fs_file_close_all(fs);
-	fs_dir_close_all(fs);
+	session_stop(fs);
 out_session:
 	fuse_session_destroy(fs->se);
 	fs_notices_end(fs);
