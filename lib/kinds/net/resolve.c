@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "net.h"
+#include "base/backoff.h"
 #include "core/instance.h"
 
 /* So many at once, so that a name server that is silent leaves helpers to others; then again after such times. */
@@ -18,7 +19,7 @@ enum { QUERIES_MAX = 32 };
 struct net_query {
 	struct ipc_job job;
 	struct ipc_timer timer;
-	int64_t delay;
+	struct ipc_backoff backoff;
 	struct ipc *ipc;
 	struct ipc_cred cred;
 	struct net_name name;
@@ -111,7 +112,6 @@ static void query_again(struct ipc_timer *timer)
 
 static int query_submit(struct net_query *q)
 {
-	int64_t delay = q->delay;
 	int r = -EAGAIN;
 
 	q->gai = EAI_SYSTEM;
@@ -121,9 +121,7 @@ static int query_submit(struct net_query *q)
 	net_of(q->ipc)->queries += r == 0;
 	if (!ipc_pool_is_busy(r))
 		return r;
-	if (q->delay < DELAY_LAST)
-		q->delay *= 2;
-	return ipc_timer_start(q->ipc->loop, &q->timer, ipc_now() + delay, query_again);
+	return ipc_timer_start(q->ipc->loop, &q->timer, ipc_now() + ipc_backoff_pause(&q->backoff), query_again);
 }
 
 /* What needs no asking: whether the port is a number, and what is wrong with it if it is. */
@@ -155,7 +153,7 @@ struct net_query *net_resolve(struct ipc *ipc, const struct ipc_cred *cred, cons
 	q->passive = passive;
 	q->done = done;
 	q->arg = arg;
-	q->delay = DELAY_FIRST;
+	q->backoff = (struct ipc_backoff){DELAY_FIRST, DELAY_LAST};
 	if (query_port_is_number(q)) {
 		if (!q->gai)
 			q->gai = query_ask(q, AI_NUMERICHOST | AI_NUMERICSERV, &q->result);

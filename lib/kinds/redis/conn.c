@@ -117,10 +117,8 @@ static void conn_expired(struct ipc_timer *timer)
 
 static void conn_later(struct redis_conn *c, bool soon)
 {
-	int64_t pause = soon ? 0 : c->pause;
+	int64_t pause = soon ? 0 : ipc_backoff_pause(&c->backoff);
 
-	if (!soon && c->pause < PAUSE_LAST)
-		c->pause *= 2;
 	/* Without memory for a timer there is none for a connection either; a running one can be moved. */
 	ipc_timer_start(c->ipc->loop, &c->timer, ipc_now() + pause, conn_expired);
 }
@@ -226,7 +224,7 @@ static void conn_greeted(redisAsyncContext *ac, void *answer, void *arg)
 		return;
 	}
 	ipc_timer_stop(c->ipc->loop, &c->timer);
-	c->pause = PAUSE_FIRST;
+	c->backoff = (struct ipc_backoff){PAUSE_FIRST, PAUSE_LAST};
 	c->is_up = true;
 	c->up(c);
 }
@@ -346,7 +344,7 @@ static void conn_attempt(struct redis_conn *c)
 void redis_conn_start(struct redis_conn *c)
 {
 	c->watch.fd = -1;
-	c->pause = PAUSE_FIRST;
+	c->backoff = (struct ipc_backoff){PAUSE_FIRST, PAUSE_LAST};
 	ipc_task_init(&c->flush, conn_flush);
 	conn_attempt(c);
 }

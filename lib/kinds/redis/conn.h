@@ -8,6 +8,7 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
+#include "base/backoff.h"
 #include "ipc.h"
 
 struct redis_link;
@@ -51,7 +52,7 @@ struct redis_conn {
 	struct ipc_watch watch;
 	struct ipc_task flush;
 	struct ipc_timer timer; /* until the next attempt, or for this one to end */
-	int64_t pause;
+	struct ipc_backoff backoff;
 	bool connecting, is_up;
 	bool writing; /* what is to be sent has not gone whole */
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/sys.h"
 #include "core/abroad.h"
 #include "core/cred.h"
@@ -35,7 +36,7 @@ struct sock_dial {
 	struct ipc_cred cred;
 	int root; /* of the caller's paths; -1: ours */
 	bool answers;
-	int64_t delay;
+	struct ipc_backoff backoff;
 	int type; /* to be tried; 0: any. Behind a success: what it was */
 	int fd;	  /* the connection, or -errno */
 	char target[];
@@ -186,11 +187,7 @@ static void dial_again(struct ipc_timer *timer)
 
 static int dial_retry(struct sock_dial *d)
 {
-	int64_t delay = d->delay;
-
-	if (d->delay < DELAY_LAST)
-		d->delay *= 2;
-	return ipc_timer_start(d->ipc->loop, &d->timer, ipc_now() + delay, dial_again);
+	return ipc_timer_start(d->ipc->loop, &d->timer, ipc_now() + ipc_backoff_pause(&d->backoff), dial_again);
 }
 
 static void dial_finish(struct sock_dial *d)
@@ -281,7 +278,7 @@ static int dial_start(struct sock_handle *s, const char *target)
 	s->root = -1;
 	d->cred = s->h.cred;
 	d->answers = s->h.readable;
-	d->delay = DELAY_FIRST;
+	d->backoff = (struct ipc_backoff){DELAY_FIRST, DELAY_LAST};
 	d->type = s->type;
 	memcpy(d->target, target, size);
 	r = dial_submit(d);
