@@ -285,7 +285,7 @@ static int shm_counter(void *map)
 	while (!t->stop) {
 		++*(atomic_long *)map;
 		t->shm++;
-		usleep(100);
+		usleep(100); /* a client that is no busy loop */
 	}
 	return 0;
 }
@@ -506,7 +506,7 @@ static void crash_once(void)
 	tally_make();
 	start_traffic();
 	cr_assert_eq(access(t_path(M, "sock/x@addr"), F_OK), 0);
-	usleep((useconds_t)(rand() % 20000));
+	usleep((useconds_t)(rand() % 20000)); /* at any moment of the traffic */
 	t_mount_crash(M);
 	check_clients_end();
 	check_kernel_traffic_goes_on();

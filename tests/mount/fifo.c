@@ -509,7 +509,7 @@ t_test(fifo, killed_opens_leave_nothing)
 	for (int i = 0; i < 200; i++) {
 		pid_t child = t_fork(read_nothing, face(""));
 
-		usleep((useconds_t)(i * 10));
+		usleep((useconds_t)(i * 10)); /* each a little later in its life */
 		kill(child, SIGKILL);
 		t_wait_exit(child, T_PATIENCE, NULL);
 	}

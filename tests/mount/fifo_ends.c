@@ -176,7 +176,7 @@ t_test(fifo_ends, killed_opens_leave_no_watch_and_no_helper)
 	for (int i = 0; i < 200; i++) {
 		pid_t child = t_fork(open_and_read, t_path(M, "mq/%s@fifo", q.name));
 
-		usleep((useconds_t)(i * 10));
+		usleep((useconds_t)(i * 10)); /* each a little later in its life */
 		kill(child, SIGKILL);
 		t_wait_exit(child, T_PATIENCE, NULL);
 	}

@@ -43,7 +43,7 @@ static int work(void *arg)
 	while ((n = read(fd, life->text + used, LIFE_SIZE - used)) > 0) {
 		used += (size_t)n;
 		if (!life->hurries)
-			usleep(below(1000));
+			usleep(below(1000)); /* that is its work */
 	}
 	return n < 0;
 }
@@ -109,7 +109,7 @@ static void kill_workers_at_any_moment(const char *facets)
 	while (jobs_read() < JOBS - JOBS / 20) {
 		int i = (int)below(WORKERS);
 
-		usleep(below(3000));
+		usleep(below(3000)); /* at any moment of its life */
 		kill(worker[i], SIGKILL);
 		t_wait_exit(worker[i], T_PATIENCE, NULL);
 		worker[i] = worker_start(face);

@@ -208,7 +208,7 @@ t_test_bare(notices, a_daemon_that_is_killed_while_names_are_made_leaves_nobody_
 
 		for (size_t k = 0; k < 3; k++)
 			maker[k] = t_spawn(m, "sh", "i=0; while : <> $M/pipe/$$.$i; do i=$((i+1)); done 2>/dev/null");
-		usleep(100000);
+		usleep(100000); /* the daemon is killed in mid-traffic, which has no event to wait for */
 		t_mount_crash(m);
 		for (size_t k = 0; k < 3; k++)
 			cr_expect_neq(t_wait_exit(maker[k], 10000, NULL), 0);

@@ -129,7 +129,7 @@ t_test_bare(redis_bcast, a_cut_connection_loses_and_doubles_nothing)
 	pid_t writer = t_spawn(
 		a, "bash", "for i in {1..40}; do seq $((i*500-499)) $((i*500)); sleep 0.02; done >$M/bcast/c@lines");
 	for (int i = 0; i < 5; i++) {
-		usleep(150000);
+		usleep(150000); /* some of the lines pass between two cuts */
 		redis_cut(&proxy);
 		usleep(20000);
 		redis_mend(&proxy);

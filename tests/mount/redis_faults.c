@@ -37,7 +37,7 @@ t_test_bare(redis_faults, a_cut_connection_loses_and_doubles_nothing)
 			       "for i in {1..30}; do seq $((i*300-299)) $((i*300)); sleep 0.02; done >$M/mq/q@lines");
 	pid_t reader = t_spawn(b, "bash", "cat $M/mq/q@lines,n=9000 | cmp - <(seq 9000) && echo same");
 	for (int i = 0; i < 6; i++) {
-		usleep(150000);
+		usleep(150000); /* some of the lines pass between two cuts */
 		kill(-through.pid, SIGKILL);
 		t_wait_exit(through.pid, T_PATIENCE, &got);
 		through.pid = t_spawn(NULL, "bash", proxy);

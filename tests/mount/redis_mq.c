@@ -230,7 +230,7 @@ t_test_bare(redis_mq, a_server_killed_in_mid_traffic_loses_and_doubles_nothing)
 	char *got;
 
 	for (int i = 0; i < 3; i++) {
-		usleep(200000);
+		usleep(200000); /* three times while 20,000 lines pass, wherever they are then */
 		redis_kill(&server);
 		redis_again(&server);
 	}

@@ -182,7 +182,7 @@ t_test_bare(redis_sem, a_cut_connection_loses_and_doubles_no_permit)
 	pid_t taker =
 		t_spawn(b, "bash", "n=0; while ((n < 200)); do cat $M/sem/s >/dev/null || exit; n=$((n+1)); done");
 	for (int i = 0; i < 5; i++) {
-		usleep(200000);
+		usleep(200000); /* some permits pass between two cuts */
 		redis_cut(&proxy);
 		usleep(20000);
 		redis_mend(&proxy);

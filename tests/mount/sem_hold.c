@@ -212,7 +212,7 @@ t_test(sem_hold, killing_holders_and_waiters_at_any_moment_loses_no_permit)
 		for (int i = 0; i < SHELLS; i++)
 			pids[i] = t_spawn(M, "bash", "while :; do exec 9<$S@hold; exec 9<&-; done");
 		t_await(t_ctl(M, t_format("sem/%s", t_name("s")), "out_messages") > 20L * (round + 1));
-		usleep((useconds_t)(rand() % 5000));
+		usleep((useconds_t)(rand() % 5000)); /* at any moment of opening and closing */
 		for (int i = 0; i < SHELLS; i++)
 			kill(pids[i], i % 2 ? SIGKILL : SIGTERM);
 		for (int i = 0; i < SHELLS; i++)

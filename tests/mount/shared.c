@@ -23,7 +23,7 @@ static void expect_independent_writers(int flags)
 	pid_t first, second;
 
 	queue_fill(&q);
-	usleep(50000); /* the shell has started them by then */
+	usleep(50000); /* a shell needs longer to start them; writes go side by side from 2 ms behind the open on */
 	first = t_fork(write_one, &fd);
 	queue_await_waiters(M, &q, 1);
 	second = t_fork(write_one, &fd);

@@ -51,7 +51,7 @@ static void *write_meanwhile(void *arg)
 		if (write(fd, "x", 1) != 1)
 			break;
 		delayed += now_ms() - from > STOPPED_MS;
-		usleep(500);
+		usleep(500); /* often enough to see each delay, and no load */
 	}
 	return NULL;
 }

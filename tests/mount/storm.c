@@ -210,7 +210,7 @@ t_test(storm, killed_readers_cost_one_message_each_at_most)
 	for (int i = 0; i < KILLS; i++) {
 		pid_t victim = t_fork(plain_reader, "");
 
-		usleep((useconds_t)(rand() % 3000));
+		usleep((useconds_t)(rand() % 3000)); /* at any moment of its life */
 		kill(victim, SIGKILL);
 		t_wait_exit(victim, T_PATIENCE, NULL);
 	}

@@ -58,7 +58,7 @@ static inline struct bcast_handle *bcast_handle(struct ipc_handle *h)
 
 /* Gives the channel a buffer of so many bytes, charged to its owner, whoever writes. 0 or -errno; path: for a refusal.
  */
-int bcast_resize(struct bcast_chan *, size_t bytes, const char *path);
+int bcast_resize(struct bcast_chan *, size_t size, const char *path);
 
 extern const struct ipc_kind_ctl bcast_ctl;
 
