@@ -1,6 +1,8 @@
 #include "busy.h"
 
-#include "loop.h"
+#include "clock.h"
+
+#include <stddef.h>
 
 enum {
 	FAR_SKIPS = 64,

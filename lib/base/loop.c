@@ -37,14 +37,6 @@ struct ipc_loop {
 	struct epoll_event batch[BATCH_MAX];
 };
 
-int64_t ipc_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
 /* Watches */
 
 int ipc_watch_add(struct ipc_loop *loop, struct ipc_watch *watch, int fd, uint32_t events,

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "list.h"
 
 struct ipc_loop;
@@ -49,9 +50,6 @@ int ipc_loop_run(struct ipc_loop *);
 /* One turn, which sleeps at most timeout_ms (-1: until something happens). Returns 0 or -errno. For tests. */
 int ipc_loop_turn(struct ipc_loop *, int timeout_ms);
 void ipc_loop_stop(struct ipc_loop *);
-
-/* Monotonic time in nanoseconds. */
-int64_t ipc_now(void);
 
 /*
  * Puts fd into the loop with epoll's event bits (EPOLLET allowed). Returns 0 or -errno (epoll_ctl(2)).

@@ -23,11 +23,6 @@ static const struct ipc_status_writer *const writers[] = {
 	[IPC_STATUS_DOT] = &ipc_status_dot,
 };
 
-int64_t ipc_status_awake(const struct ipc_awake *awake)
-{
-	return awake->before_ns + (awake->now ? ipc_now() - awake->since : 0);
-}
-
 static bool status_is_kernels(const struct ipc_kind *kind)
 {
 	return !kind->named && !kind->remote;

@@ -54,7 +54,10 @@ struct ipc_status {
 };
 
 /* How long the processors have been kept awake, in nanoseconds. */
-int64_t ipc_status_awake(const struct ipc_awake *);
+static inline int64_t ipc_status_awake(const struct ipc_awake *awake)
+{
+	return awake->before_ns + (awake->now ? ipc_now() - awake->since : 0);
+}
 
 extern const struct ipc_status_writer ipc_status_lines, ipc_status_json, ipc_status_brief, ipc_status_metrics,
 	ipc_status_dot;
