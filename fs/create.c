@@ -110,7 +110,7 @@ static bool create_is_for_kernel(const struct creating *c, bool narrow)
 {
 	mode_t mode = c->st.st_mode;
 
-	if ((c->fi->flags & O_EXCL) || fs_refusal(fs_of(c->req), fs_cred(c->req).pid).pid)
+	if ((c->fi->flags & O_EXCL) || fs_refusal_making(fs_of(c->req), fs_cred(c->req).pid, c->ref).pid)
 		return false;
 	if (S_ISREG(mode))
 		return c->made && !narrow && c->ref->facet_at;
@@ -211,7 +211,7 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
 	struct creating c = {.req = req, .ref = ref, .mode = mode, .fi = fi, .result = made};
-	bool again = fs_refusal(fs, cred.pid).pid;
+	bool again = fs_refusal_making(fs, cred.pid, ref).pid;
 	uint64_t notice;
 	int r = create_open(&c);
 
@@ -229,7 +229,7 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 		r = -ESTALE;
 	notice = create_notice(&c, r);
 	if (r == -ESTALE)
-		fs_expect_creator(fs, cred.pid, mode, notice);
+		fs_expect_creator(fs, cred.pid, ref, mode, notice);
 	else
 		fs_refusal_done(fs, cred.pid);
 	if (r < 0 || !c.file) {

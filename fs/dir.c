@@ -140,6 +140,7 @@ static bool dir_reply_again(fuse_req_t req, const struct ipc_ref *ref, const str
 	if (!node)
 		return false;
 	node->again = true;
+	fs_refusal_held(fs, cred.pid);
 	if (fs_reply_entry(req, node, &st, false) < 0)
 		fs_node_forget(fs, node, 1);
 	return true;

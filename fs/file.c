@@ -233,7 +233,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs_node *node = fs_node(fs, ino);
 	struct ipc_cred cred = fs_cred(req);
 	struct ipc_op op = {.type = IPC_OPEN, .nonblock = fi->flags & O_NONBLOCK};
-	struct fs_refused before = fs_refusal(fs, cred.pid);
+	struct fs_refused before =
+		node->type == FS_CHAN ? fs_refusal_making(fs, cred.pid, &node->ref) : fs_refusal(fs, cred.pid);
 	struct fs_file *file;
 	int r;
 

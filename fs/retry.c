@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/hash.h"
 #include "fs.h"
 
 /* For how long a refused caller is expected back, on however busy a machine. */
@@ -52,12 +53,26 @@ void fs_expect_retry(struct fs *fs, pid_t pid)
 	refused_add(fs, 0, pid);
 }
 
-void fs_expect_creator(struct fs *fs, pid_t pid, mode_t mode, uint64_t notice)
+/* Without its facets, as what they lead to may be what is made at last. Never 0. */
+static uint64_t name_number(const struct ipc_ref *ref)
+{
+	return (ipc_text_hash(ref->base) ^ ipc_text_hash(ipc_kind_name(ref->kind))) | 1;
+}
+
+void fs_expect_creator(struct fs *fs, pid_t pid, const struct ipc_ref *ref, mode_t mode, uint64_t notice)
 {
 	refused_add(fs, 0, pid);
-	refused_slot(fs, pid)->creates = true;
+	refused_slot(fs, pid)->makes = name_number(ref);
 	refused_slot(fs, pid)->mode = mode;
 	refused_slot(fs, pid)->notice = notice;
+}
+
+void fs_refusal_held(struct fs *fs, pid_t pid)
+{
+	struct fs_refused *slot = refused_find(fs, pid);
+
+	if (slot)
+		slot->held = true;
 }
 
 void fs_refusal_noticed(struct fs *fs, pid_t pid)
@@ -73,7 +88,7 @@ void fs_refusal_noticed(struct fs *fs, pid_t pid)
 void fs_refusal_found(struct fs *fs, pid_t pid, bool link)
 {
 	struct fs_refused *slot = refused_find(fs, pid);
-	bool stays = slot && (slot->notice || slot->phantom);
+	bool stays = slot && ((slot->notice && !slot->held) || slot->phantom);
 
 	if (!slot || (slot->notice && link))
 		return;
@@ -88,6 +103,16 @@ struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
 	const struct fs_refused *slot = refused_find(fs, pid);
 
 	return slot ? *slot : (struct fs_refused){.pid = 0};
+}
+
+struct fs_refused fs_refusal_making(struct fs *fs, pid_t pid, const struct ipc_ref *ref)
+{
+	struct fs_refused before = fs_refusal(fs, pid);
+
+	if (!before.makes || before.makes == name_number(ref))
+		return before;
+	fs_refusal_done(fs, pid);
+	return (struct fs_refused){.pid = 0};
 }
 
 void fs_refusal_done(struct fs *fs, pid_t pid)
@@ -137,7 +162,7 @@ int fs_open_anew(struct fs *fs, const struct ipc_cred *cred, struct fs_node *nod
 		struct stat st;
 
 		r = ipc_stat(fs->ipc, cred, &node->ref, &st);
-		if (r == -ENOENT && before->creates) {
+		if (r == -ENOENT && before->makes) {
 			r = ipc_create(fs->ipc, cred, &node->ref, S_IFREG | before->mode);
 			if (r == 0) {
 				fs_natives_own(fs, &node->ref);

@@ -34,9 +34,10 @@ struct fs_refused {
 	uint64_t serial; /* the node's */
 	int64_t until;
 	unsigned missed; /* lookups since that found no such name */
-	bool creates;	 /* he was about to make the name, with that mode */
-	mode_t mode;
+	uint64_t makes;	 /* the name that he was about to make, as a number (fs_refusal_making()); 0: none */
+	mode_t mode;	 /* with that mode */
 	uint64_t notice; /* that he is to wait for; 0: none */
+	bool held;	 /* a look-up of his was told to wait for it, so it was the first */
 	bool phantom;	 /* it has left an entry that he looks up first */
 };
 
@@ -48,7 +49,9 @@ enum { FS_TRIES_MAX = 16 };
 /* The caller is told ESTALE; of: because he met the node with that serial; creator: he comes to make a name. */
 void fs_expect_retry(struct fs *, pid_t pid);
 void fs_expect_retry_of(struct fs *, uint64_t serial, pid_t pid);
-void fs_expect_creator(struct fs *, pid_t pid, mode_t mode, uint64_t notice);
+void fs_expect_creator(struct fs *, pid_t pid, const struct ipc_ref *, mode_t mode, uint64_t notice);
+/* His look-up is told to wait for the notice. */
+void fs_refusal_held(struct fs *, pid_t pid);
 /* He has waited for the notice of his FIFO. */
 void fs_refusal_noticed(struct fs *, pid_t pid);
 /* He has found what the kernel opens by itself, or follows. */
@@ -56,6 +59,8 @@ void fs_refusal_found(struct fs *, pid_t pid, bool link);
 bool fs_is_retry(struct fs *, pid_t pid);
 /* What is known of the caller, who is back; pid 0: nothing. done: he has been served. */
 struct fs_refused fs_refusal(struct fs *, pid_t pid);
+/* The same where he makes or opens that name: one who was about to make another has come for something new. */
+struct fs_refused fs_refusal_making(struct fs *, pid_t pid, const struct ipc_ref *);
 void fs_refusal_done(struct fs *, pid_t pid);
 /* A lookup of his found no such name. */
 void fs_refusal_missed(struct fs *, pid_t pid);

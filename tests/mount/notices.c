@@ -199,6 +199,22 @@ t_test(notices, a_pipe_is_made_by_an_open_that_follows_no_link)
 	close(fd);
 }
 
+/* The kernel opens each by itself; the notice of the one before has been given early for some, and late for others. */
+t_test(notices, pipes_that_one_thread_makes_are_each_opened_by_the_kernel)
+{
+	for (int i = 0; i < 600; i++) {
+		const char *path = t_path(M, "pipe/%s", t_name(i % 2 ? "same" : t_format("%d", i)));
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		struct stat st;
+
+		cr_assert_geq(fd, 0, "%s", path);
+		cr_assert_eq(fstat(fd, &st), 0);
+		cr_assert(S_ISFIFO(st.st_mode), "%s is served as mode %o", path, st.st_mode);
+		close(fd);
+		cr_assert_eq(unlink(path), 0);
+	}
+}
+
 /* Its helper may wait for a lock of the mount, whose holder waits for the daemon. */
 t_test_bare(notices, a_daemon_that_is_killed_while_names_are_made_leaves_nobody_behind)
 {
