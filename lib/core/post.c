@@ -56,12 +56,7 @@ static int parse_count(const char *line, size_t n, unsigned *count)
 	return r == 0 && !number ? -EINVAL : r;
 }
 
-/*
- * The post() of the call that is running. A static variable, because ipc_frame_write() has no argument to pass it on.
- */
-static int (*post_by)(struct ipc_handle *, unsigned count);
-
-static int post_line(struct ipc_handle *h, const char *line, size_t n)
+int ipc_post_line(struct ipc_handle *h, const char *line, size_t n, int (*post)(struct ipc_handle *, unsigned count))
 {
 	size_t bytes = n;
 	unsigned count;
@@ -71,7 +66,7 @@ static int post_line(struct ipc_handle *h, const char *line, size_t n)
 	r = parse_count(line, n, &count);
 	if (r == -EINVAL)
 		return refuse_count(h, line, n);
-	r = r == 0 ? post_by(h, count) : refuse_many(h, line, n);
+	r = r == 0 ? post(h, count) : refuse_many(h, line, n);
 	if (r < 0)
 		return r;
 	h->chan->counts->in_messages += count;
@@ -89,15 +84,14 @@ static bool may_become_count(const char *line, size_t n)
 	return true;
 }
 
-ssize_t ipc_post_write(struct ipc_op *op, int (*post)(struct ipc_handle *, unsigned count))
+ssize_t ipc_post_write(struct ipc_op *op, ipc_post_sender *send)
 {
 	struct ipc_handle *h = op->handle;
 	const char *last;
 	size_t tail;
 	ssize_t r;
 
-	post_by = post;
-	r = ipc_frame_write(op, '\n', IPC_MESSAGE_MAX, post_line);
+	r = ipc_frame_write(op, '\n', IPC_MESSAGE_MAX, send);
 	/* The line is refused as a whole: also what an earlier write has begun of it. */
 	if (r < 0 && r != -EAGAIN)
 		ipc_frame_drop(h);
@@ -112,12 +106,10 @@ ssize_t ipc_post_write(struct ipc_op *op, int (*post)(struct ipc_handle *, unsig
 	return r;
 }
 
-int ipc_post_flush(struct ipc_op *op, int (*post)(struct ipc_handle *, unsigned count))
+int ipc_post_flush(struct ipc_op *op, ipc_post_sender *send)
 {
-	int r;
+	int r = ipc_frame_flush(op, send);
 
-	post_by = post;
-	r = ipc_frame_flush(op, post_line);
 	/* Each of several descriptors may be closed: only the first close reports the line, and drops it. */
 	if (r != -EAGAIN)
 		ipc_frame_drop(op->handle);

@@ -8,12 +8,17 @@
 enum { IPC_PERMITS_MAX = INT32_MAX };
 
 /*
- * For a kind's write() and flush(). post: 0, -errno with a line for MNT/errors, or -EAGAIN, and then it comes again
- * with the same count. A line is posted as a whole or not at all; what can be no count any more is refused at once, and
- * not only at close.
+ * One line, by which a kind posts. post: 0, -errno with a line for MNT/errors, or -EAGAIN, and then it comes again with
+ * the same count.
  */
-ssize_t ipc_post_write(struct ipc_op *, int (*post)(struct ipc_handle *, unsigned count));
-int ipc_post_flush(struct ipc_op *, int (*post)(struct ipc_handle *, unsigned count));
+int ipc_post_line(struct ipc_handle *, const char *line, size_t n, int (*post)(struct ipc_handle *, unsigned count));
+/*
+ * For a kind's write() and flush(). send: gives each line to ipc_post_line(). A line is posted as a whole or not at
+ * all; what can be no count any more is refused at once, and not only at close.
+ */
+typedef int ipc_post_sender(struct ipc_handle *, const char *line, size_t n);
+ssize_t ipc_post_write(struct ipc_op *, ipc_post_sender *send);
+int ipc_post_flush(struct ipc_op *, ipc_post_sender *send);
 /* They would be too many: -EOVERFLOW, with a line for MNT/errors. */
 int ipc_post_refuse(struct ipc_handle *, unsigned count);
 

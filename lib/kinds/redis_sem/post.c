@@ -67,12 +67,22 @@ static int post_no_more(struct ipc_handle *h, unsigned count)
 	return s->posted || s->error[IPC_OUT] ? post(h, count) : -EAGAIN;
 }
 
+static int post_line(struct ipc_handle *h, const char *line, size_t n)
+{
+	return ipc_post_line(h, line, n, post);
+}
+
+static int post_line_no_more(struct ipc_handle *h, const char *line, size_t n)
+{
+	return ipc_post_line(h, line, n, post_no_more);
+}
+
 ssize_t rsem_write(struct ipc_op *op)
 {
-	return post_goes_on(op, ipc_post_write(op, op->ending ? post_no_more : post));
+	return post_goes_on(op, ipc_post_write(op, op->ending ? post_line_no_more : post_line));
 }
 
 int rsem_flush(struct ipc_op *op)
 {
-	return (int)post_goes_on(op, ipc_post_flush(op, op->ending ? post_no_more : post));
+	return (int)post_goes_on(op, ipc_post_flush(op, op->ending ? post_line_no_more : post_line));
 }

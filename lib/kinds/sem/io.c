@@ -240,12 +240,17 @@ static int post(struct ipc_handle *h, unsigned count)
 	return 0;
 }
 
+static int post_line(struct ipc_handle *h, const char *line, size_t n)
+{
+	return ipc_post_line(h, line, n, post);
+}
+
 ssize_t sem_write(struct ipc_op *op)
 {
-	return ipc_post_write(op, post);
+	return ipc_post_write(op, post_line);
 }
 
 int sem_flush(struct ipc_op *op)
 {
-	return ipc_post_flush(op, post);
+	return ipc_post_flush(op, post_line);
 }
