@@ -30,6 +30,8 @@ bool ipc_kind_name_of(struct ipc *ipc, const struct ipc_kind *kind, const char *
 
 /* Names that one step looks at; and listings that have a directory open at the same time. */
 enum { STEP = 64, STEP_LIVE = 16, DIRECTORIES_MAX = 64 };
+/* How long a listing waits for helpers that are all busy, before it asks for one again. */
+#define HELPERS_BUSY INT64_C(10000000)
 
 /* The next part of a name below the directory; once, as the names that share it come one after another. */
 void ipc_listing_tell(struct ipc_listing *l, const char *name, mode_t type)
@@ -198,6 +200,7 @@ void ipc_listing_end(struct ipc_listing *l)
 	if (!l)
 		return;
 	files_close(l);
+	ipc_timer_stop(l->ipc->loop, &l->timer);
 	l->ended = true;
 	if (l->looking)
 		ipc_job_cancel(l->ipc->pool, &l->job);
@@ -223,19 +226,26 @@ static void listing_done(struct ipc_job *job)
 		l->ready(l->ready_arg);
 }
 
-/* Of a kind whose names a helper finds. All of them are busy: in its turn. */
+static void listing_find_again(struct ipc_timer *timer)
+{
+	struct ipc_listing *l = ipc_container(timer, struct ipc_listing, timer);
+
+	l->ready(l->ready_arg);
+}
+
+/* Of a kind whose names a helper finds. Where all helpers are busy, the next step tries it again, a moment later. */
 static int listing_find(struct ipc_listing *l)
 {
-	int r = ipc_pids_of(l->cred.pid, &l->pids);
+	int r = l->pids < 0 ? ipc_pids_of(l->cred.pid, &l->pids) : 0;
 
 	if (r < 0)
 		return r;
 	ipc_cred_fix(&l->cred);
 	l->found = -EINTR; /* should it be cancelled before it begins */
 	r = ipc_pool_submit(l->ipc->pool, &l->job, listing_work, listing_done);
-	if (r == -EAGAIN)
-		return 1;
 	l->looking = l->begun = r == 0;
+	if (ipc_pool_is_busy(r))
+		r = ipc_timer_start(l->ipc->loop, &l->timer, ipc_now() + HELPERS_BUSY, listing_find_again);
 	return r < 0 ? r : -EINPROGRESS;
 }
 

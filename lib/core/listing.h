@@ -18,7 +18,7 @@ struct ipc_listing {
 	char dir[IPC_NAME_MAX + 2]; /* and its '/'; "" for the kind's own */
 	size_t dir_len;
 	char told[IPC_NAME_MAX + 1]; /* last */
-	char at[IPC_NAME_MAX + 1];   /* of names in a tree, the one that was looked at last */
+	char at[IPC_NAME_MAX + 2];   /* of names in a tree, the one that was looked at last; at first `dir` */
 	bool begun;
 	bool (*shown)(const struct ipc_chan *); /* of ipc_listing_table() */
 	int fd;					/* of names in a directory, it; -1: not open */
@@ -31,6 +31,7 @@ struct ipc_listing {
 	 */
 	int pids;
 	struct ipc_job job;
+	struct ipc_timer timer; /* until helpers are free */
 	int found;
 	bool looking, ended;
 	void (*ready)(void *arg);

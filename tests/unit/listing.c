@@ -3,7 +3,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -26,9 +30,11 @@ int u_each_name(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 
 	if (!l)
 		return -ENOMEM;
-	while ((r = ipc_listing_step(l, emit, arg)) == 1 || r == -EINPROGRESS)
+	while ((r = ipc_listing_step(l, emit, arg)) == 1 || r == -EINPROGRESS) {
 		while (r == -EINPROGRESS && !ready)
 			ipc_loop_turn(ipc->loop, 100);
+		ready = false;
+	}
 	ipc_listing_end(l);
 	return r;
 }
@@ -153,6 +159,69 @@ static unsigned descriptors(void)
 	for (int fd = 0; fd < 1024; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
+}
+
+static int until_closed[2];
+
+static void work_await_close(struct ipc_job *job)
+{
+	char byte;
+
+	while (read(until_closed[0], &byte, 1) < 0 && !atomic_load(&job->cancelled))
+		continue;
+}
+
+static void done_nothing(struct ipc_job *job)
+{
+	(void)job;
+}
+
+/* -1: none can be made. */
+static pid_t child_elsewhere(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, 0);
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+/* It keeps the lister's PID namespace open meanwhile. */
+Test(listing, waits_for_busy_helpers_without_turning_and_with_one_descriptor, .init = setup_sig)
+{
+	static struct ipc_job jobs[256];
+	struct ipc_cred me = u_me();
+	struct told told = {0};
+	bool ready = false;
+	struct ipc_listing *l;
+	unsigned n = 0, before;
+	pid_t child = child_elsewhere();
+
+	if (child < 0)
+		cr_skip_test("a PID namespace takes CAP_SYS_ADMIN");
+	me.pid = child;
+	cr_assert_eq(pipe2(until_closed, O_CLOEXEC), 0);
+	while (n < 256 && ipc_pool_submit(u_ipc->pool, &jobs[n], work_await_close, done_nothing) == 0)
+		n++;
+	cr_assert_lt(n, 256);
+	before = descriptors();
+	l = ipc_listing_begin(u_ipc, &me, &ipc_sig, "", found, &ready);
+	for (int i = 0; i < 20; i++)
+		cr_expect_eq(ipc_listing_step(l, tell, &told), -EINPROGRESS);
+	cr_expect_eq(descriptors(), before + 1);
+	cr_expect_not(ready);
+	close(until_closed[1]);
+	while (ipc_listing_step(l, tell, &told) == -EINPROGRESS) {
+		for (ready = false; !ready;)
+			ipc_loop_turn(u_loop, 100);
+	}
+	cr_expect_gt(told.others, 0);
+	ipc_listing_end(l);
+	cr_expect_eq(descriptors(), before - 1);
+	close(until_closed[0]);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 }
 
 Test(listing, a_thousand_at_a_time_do_not_take_all_descriptors, .init = setup_shm)
