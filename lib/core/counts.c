@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "counts_book.h"
 #include "instance.h"
 #include "kind.h"
@@ -103,16 +104,9 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 	return hash ^ hash >> 32;
 }
 
-static uint64_t text_hash(uint64_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = mix(hash, (unsigned char)*text);
-	return hash;
-}
-
 static uint64_t place_of(struct ipc *ipc, const struct ipc_kind *kind)
 {
-	uint64_t place = kind->remote && ipc->opt.redis ? text_hash(1, ipc->opt.redis) : 1;
+	uint64_t place = kind->remote && ipc->opt.redis ? ipc_text_hash(ipc->opt.redis) : 1;
 	int dir = kind->names->dir ? kind->names->dir(ipc) : -1;
 	struct statfs fs;
 	struct stat st;
@@ -135,7 +129,7 @@ uint64_t ipc_book_place(struct ipc_book *book, unsigned kind)
 
 static struct ipc_record **bucket_of(const struct ipc_book *book, const char *kind, uint64_t place, ino_t ino)
 {
-	return &book->buckets[text_hash(mix(mix(0, place), ino), kind) & (book->size - 1)];
+	return &book->buckets[mix(mix(ipc_text_hash(kind), place), ino) & (book->size - 1)];
 }
 
 struct ipc_record *ipc_book_find(const struct ipc_book *book, const char *kind, uint64_t place, ino_t ino)

@@ -20,7 +20,9 @@
 #include "rundir.h"
 
 #define FILE_NAME IPC_RUNDIR_KEEP "counts"
-#define MAGIC "ipcfs-1"
+/* Its name until it is locked and says what it is: of the other name each new instance takes what nobody has locked. */
+#define NEW_NAME "new-counts"
+#define MAGIC "ipcfs-2"
 
 /* Of other mount points, so many files wait for the next instance there. */
 enum { FOREIGN_MAX = 64 };
@@ -35,9 +37,9 @@ struct head {
 	char mountpoint[PATH_MAX];
 };
 
-enum { HEAD_SIZE = 8192, CHUNK_SIZE = IPC_BOOK_CHUNK * sizeof(struct ipc_record) };
+enum { PAGE_MAX = 65536, HEAD_SIZE = PAGE_MAX, CHUNK_SIZE = IPC_BOOK_CHUNK * sizeof(struct ipc_record) };
 _Static_assert(sizeof(struct head) <= HEAD_SIZE, "the records begin behind it");
-_Static_assert(sizeof(struct ipc_record) % 64 == 0 && CHUNK_SIZE % 65536 == 0, "chunks are whole pages of any size");
+_Static_assert(CHUNK_SIZE % PAGE_MAX == 0, "chunks are whole pages of any size");
 
 static int head_write(int fd, const char *mountpoint)
 {
@@ -47,8 +49,7 @@ static int head_write(int fd, const char *mountpoint)
 	if (r < 0 || strlen(mountpoint) >= sizeof(head.mountpoint))
 		return r < 0 ? r : -ENAMETOOLONG;
 	memcpy(head.mountpoint, mountpoint, strlen(mountpoint));
-	r = -posix_fallocate(fd, 0, HEAD_SIZE);
-	return r < 0 || pwrite(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? r : -EIO;
+	return pwrite(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? 0 : -EIO;
 }
 
 static int file_make(struct ipc_book *book)
@@ -59,26 +60,38 @@ static int file_make(struct ipc_book *book)
 
 	if (dir < 0)
 		return dir;
-	book->fd = openat(dir, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	book->fd = openat(dir, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (book->fd < 0)
 		return -errno;
 	book->length = HEAD_SIZE;
 	r = flock(book->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : head_write(book->fd, book->ipc->opt.mountpoint);
+	if (r == 0 && renameat(dir, NEW_NAME, dir, FILE_NAME) < 0)
+		r = -errno;
 	if (r < 0) {
-		unlinkat(dir, FILE_NAME, 0);
+		unlinkat(dir, NEW_NAME, 0);
 		close(book->fd);
 		book->fd = -1;
 	}
 	return r;
 }
 
-/* The space is taken from the file system now: where there is none, a store would be a SIGBUS. NULL: there is none. */
+/* Now: where the file system has none, a store would be a SIGBUS. */
+static bool space_take(int fd, size_t at)
+{
+	int err;
+
+	do
+		err = posix_fallocate(fd, (off_t)at, CHUNK_SIZE);
+	while (err == EINTR);
+	return err == 0;
+}
+
+/* NULL: there is no space. */
 static void *chunk_map(struct ipc_book *book)
 {
 	void *map;
 
-	if (book->no_file || (book->fd < 0 && file_make(book) < 0) ||
-	    posix_fallocate(book->fd, (off_t)book->length, CHUNK_SIZE) != 0)
+	if (book->no_file || (book->fd < 0 && file_make(book) < 0) || !space_take(book->fd, book->length))
 		return NULL;
 	map = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, book->fd, (off_t)book->length);
 	if (map == MAP_FAILED)
