@@ -46,6 +46,17 @@ t_test_bare(redis_mq, ten_thousands_of_lines_come_once_and_in_order)
 		"same\nmessages=0\nowed=0\n");
 }
 
+t_test_bare(redis_mq, what_two_machines_give_back_of_equal_messages_is_all_there)
+{
+	make();
+	t_check("touch $A/mq/q; exec 8<$A/mq/q@fifo,lines 9<$B/mq/q@fifo,lines\n"
+		"for i in 1 2 3; do echo same >$A/mq/q@lines; done\n"
+		"until grep -q ^messages=1 $A/mq/q@ctl; do sleep 0.01; done\n"
+		"exec 8<&- 9<&-; until grep -q ^messages=3 $A/mq/q@ctl; do sleep 0.01; done\n"
+		"cat $B/mq/q@lines,drain | uniq -c",
+		"      3 same\n");
+}
+
 t_test_bare(redis_mq, a_waiting_reader_is_woken_from_another_machine)
 {
 	make();

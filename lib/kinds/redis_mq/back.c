@@ -61,16 +61,17 @@ void rmq_return(struct rmq_chan *q, const redisReply *reply, size_t from, size_t
 	free(args);
 }
 
-/* From the last to the first: each before all others of its priority. */
+/*
+ * From the last to the first: each before all others of its priority. Its number is the server's to give, as other
+ * daemons give messages back, too: the same number twice would make one message of two.
+ */
 void rmq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned prio)
 {
 	struct rmq_chan *q = rmq_chan(h->chan);
 	const char *body = ipc_message_unframe(h, data, &len);
-	static uint64_t before = UINT64_C(1) << 51;
 	unsigned inverse = 32767u - prio;
 	char *copy = malloc(len + RMQ_TAG);
 	struct redis_arg arg = {.data = copy, .len = len + RMQ_TAG};
-	uint64_t number = --before;
 
 	ipc_chan_went_back(h->chan, len);
 	if (!copy) {
@@ -80,8 +81,7 @@ void rmq_give_back(struct ipc_handle *h, const char *data, size_t len, unsigned 
 	}
 	copy[0] = (char)(inverse >> 8);
 	copy[1] = (char)inverse;
-	for (int i = 0; i < 8; i++)
-		copy[2 + i] = (char)(number >> (56 - 8 * i));
+	memset(copy + 2, 0, RMQ_TAG - 2);
 	memcpy(copy + RMQ_TAG, body, len);
 	back_send(q, &arg, 1);
 	free(copy);
