@@ -131,7 +131,7 @@ t_test_bare(redis_bcast, a_cut_connection_loses_and_doubles_nothing)
 	for (int i = 0; i < 5; i++) {
 		usleep(150000); /* some of the lines pass between two cuts */
 		redis_cut(&proxy);
-		usleep(20000);
+		usleep(20000); /* the pause before they try again: so they often find nobody, which nothing shows */
 		redis_mend(&proxy);
 	}
 	cr_assert_eq(t_wait_exit(writer, T_PATIENCE, &got), 0, "%s", got);

@@ -184,7 +184,7 @@ t_test_bare(redis_sem, a_cut_connection_loses_and_doubles_no_permit)
 	for (int i = 0; i < 5; i++) {
 		usleep(200000); /* some permits pass between two cuts */
 		redis_cut(&proxy);
-		usleep(20000);
+		usleep(20000); /* the pause before they try again: so they often find nobody, which nothing shows */
 		redis_mend(&proxy);
 	}
 	cr_assert_eq(t_wait_exit(poster, T_PATIENCE, &got), 0, "%s", got);
