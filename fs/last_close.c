@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fdinfo.h"
@@ -28,13 +27,11 @@ static bool closer_is_last(const struct fs_last_close *c)
 	pid_t process = ipc_proc_process(c->closer);
 	struct dirent *e;
 	bool last = true;
-	char path[32];
 	DIR *fds;
 
 	if (process < 0 || process != ipc_proc_process(c->opener))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)c->closer);
-	fds = opendir(path);
+	fds = ipc_proc_dir(c->closer, "fdinfo");
 	if (!fds)
 		return false;
 	while (last && (e = readdir(fds)))

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "fs.h"
 
 /* So many requests in a row, then whoever waits has a turn. */
@@ -169,15 +170,12 @@ static int session_loop(struct fs *fs)
 static void session_raise_limit(void)
 {
 	struct rlimit limit;
-	unsigned long most;
-	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+	long most = ipc_proc_number("/proc/sys/fs/nr_open");
 
-	if (f && fscanf(f, "%lu", &most) == 1) {
-		limit.rlim_cur = limit.rlim_max = most;
+	if (most >= 0) {
+		limit.rlim_cur = limit.rlim_max = (rlim_t)most;
 		setrlimit(RLIMIT_NOFILE, &limit); /* as root */
 	}
-	if (f)
-		fclose(f);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);

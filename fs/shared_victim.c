@@ -4,17 +4,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/kcmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fdinfo.h"
 #include "base/proc.h"
+#include "base/thread.h"
 
-enum { STATUS_SIZE = 4096, FDS_MAX = 256 };
+enum { FDS_MAX = 256 };
 
 struct search {
 	struct fs_shared_victim *victim;
@@ -22,48 +21,12 @@ struct search {
 	const atomic_bool *cancelled;
 };
 
-static uint64_t signal_bit(int number)
-{
-	return UINT64_C(1) << (number - 1);
-}
-
-/* The number behind a line's name, in the text of /proc/PID/status; 0 where there is none. */
-static uint64_t status_number(const char *status, const char *name, int base)
-{
-	const char *at = strstr(status, name);
-
-	return at ? strtoull(at + strlen(name), NULL, base) : 0;
-}
-
-static char status_state(const char *status)
-{
-	const char *at = strstr(status, "\nState:\t");
-
-	return at ? at[strlen("\nState:\t")] : '?';
-}
-
-/*
- * A signal that ends a process by default has become a SIGKILL for each of its threads; one with a handler, or for
- * which the program waits, is pending itself.
- */
-static bool status_is_ending(const char *status)
-{
-	uint64_t own = status_number(status, "\nSigPnd:", 16), all = own | status_number(status, "\nShdPnd:", 16);
-	uint64_t asks = signal_bit(SIGTERM) | signal_bit(SIGINT) | signal_bit(SIGHUP) | signal_bit(SIGQUIT) |
-			signal_bit(SIGALRM);
-
-	return (own & signal_bit(SIGKILL)) || (all & asks & ~status_number(status, "\nSigBlk:", 16));
-}
-
 /* The descriptor that a thread's system call is about: its first argument. -1: we may not see it, or it is in none. */
 static int thread_fd(pid_t thread)
 {
-	char text[256];
-	unsigned long number, fd;
+	unsigned long fd;
 
-	if (ipc_proc_read_of(thread, "syscall", text, sizeof(text)) <= 0)
-		return -1;
-	return sscanf(text, "%lu %lx", &number, &fd) == 2 && fd < 1u << 30 ? (int)fd : -1;
+	return ipc_thread_call(thread, &fd) >= 0 && fd < 1u << 30 ? (int)fd : -1;
 }
 
 static void search_add(struct search *s, int dir, pid_t thread, const char *fd)
@@ -81,21 +44,17 @@ static void search_add(struct search *s, int dir, pid_t thread, const char *fd)
  */
 static bool thread_waits(pid_t thread)
 {
-	char text[64];
-
-	return ipc_proc_read_of(thread, "wchan", text, sizeof(text)) > 0 && strstr(text, "fdget_pos");
+	return ipc_thread_sleeps_in(thread, "fdget_pos");
 }
 
 /* The descriptor of its call; where that cannot be seen, those that it has. */
 static void search_fds(struct search *s, pid_t thread)
 {
-	char path[48], text[16];
+	DIR *fds = ipc_proc_dir(thread, "fdinfo");
 	int fd = thread_fd(thread), seen = 0;
 	struct dirent *e;
-	DIR *fds;
+	char text[16];
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)thread);
-	fds = opendir(path);
 	if (!fds)
 		return;
 	snprintf(text, sizeof(text), "%d", fd);
@@ -109,21 +68,18 @@ static void search_fds(struct search *s, pid_t thread)
 
 static char search_thread(struct search *s, pid_t thread)
 {
-	char status[STATUS_SIZE];
-	char state;
+	struct ipc_thread t;
 
-	if (ipc_proc_read_of(thread, "status", status, sizeof(status)) <= 0)
+	if (!ipc_thread_read(thread, &t))
 		return '?';
-	state = status_state(status);
-	if (state == 'D' && status_is_ending(status) && thread_waits(thread))
+	if (t.state == 'D' && t.ending && thread_waits(thread))
 		search_fds(s, thread);
-	return state;
+	return t.state;
 }
 
 static int search_process(void *arg, pid_t process)
 {
 	struct search *s = arg;
-	char path[48];
 	struct dirent *e;
 	DIR *threads;
 
@@ -132,8 +88,7 @@ static int search_process(void *arg, pid_t process)
 	/* Of a process that is being ended, the first thread may have got through. */
 	if (search_thread(s, process) != 'Z')
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
-	threads = opendir(path);
+	threads = ipc_proc_dir(process, "task");
 	if (!threads)
 		return 0;
 	while ((e = readdir(threads)))
@@ -166,11 +121,7 @@ bool fs_shared_same(pid_t reader, const struct fs_shared_victim *victim)
 
 bool fs_shared_alone(pid_t reader, pid_t opener)
 {
-	char status[STATUS_SIZE], path[48], children[16];
+	struct ipc_thread t;
 
-	if (reader != opener || ipc_proc_read_of(reader, "status", status, sizeof(status)) <= 0)
-		return false;
-	snprintf(path, sizeof(path), "task/%d/children", (int)reader);
-	return status_number(status, "\nThreads:", 10) == 1 &&
-	       ipc_proc_read_of(reader, path, children, sizeof(children)) == 0;
+	return reader == opener && ipc_thread_read(reader, &t) && t.threads == 1 && ipc_thread_is_childless(reader);
 }

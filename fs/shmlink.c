@@ -9,9 +9,7 @@
 
 static bool links_are_followed(void)
 {
-	char text[8];
-
-	return ipc_proc_read("/proc/sys/fs/protected_symlinks", text, sizeof(text)) > 0 && text[0] == '0';
+	return ipc_proc_number("/proc/sys/fs/protected_symlinks") == 0;
 }
 
 bool fs_shmlink_varies(const struct fs *fs, const struct ipc_ref *ref, const struct stat *st)

@@ -42,6 +42,31 @@ ssize_t ipc_proc_read_of(pid_t thread, const char *file, char *text, size_t size
 	return ipc_proc_read(path, text, size);
 }
 
+long ipc_proc_number(const char *path)
+{
+	char text[32], *end;
+	long number = ipc_proc_read(path, text, sizeof(text)) > 0 ? strtol(text, &end, 10) : -1;
+
+	return number >= 0 && end > text ? number : -1;
+}
+
+DIR *ipc_proc_dir(pid_t thread, const char *name)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, name);
+	return opendir(path);
+}
+
+long ipc_proc_resident(void)
+{
+	char text[128];
+	long pages;
+
+	ipc_proc_read("/proc/self/statm", text, sizeof(text));
+	return sscanf(text, "%*d %ld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
+}
+
 /* The status shows as 0 to those who may not trace the process. They may not see its working directory either. */
 static bool status_is_shown(pid_t thread)
 {

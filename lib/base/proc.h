@@ -2,6 +2,7 @@
 #ifndef IPC_PROC_H
 #define IPC_PROC_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,6 +35,13 @@ static inline bool ipc_proc_is_from(pid_t thread, int64_t since)
 ssize_t ipc_proc_read(const char *path, char *text, size_t size);
 /* The same of /proc/THREAD/FILE. */
 ssize_t ipc_proc_read_of(pid_t thread, const char *file, char *text, size_t size);
+
+/* The number at the start of such a file; -1: not to be known. */
+long ipc_proc_number(const char *path);
+/* The directory /proc/THREAD/NAME, or NULL; the caller closes it with closedir(3). */
+DIR *ipc_proc_dir(pid_t thread, const char *name);
+/* Bytes of memory that this process has in use. */
+long ipc_proc_resident(void);
 
 /* The name of a thread, as it has it, whatever bytes; "?" where it cannot be seen. */
 void ipc_proc_command(pid_t thread, char *out, size_t size);

@@ -188,15 +188,6 @@ static void metrics_quotas(struct ipc_status *s)
 				s->ipc->opt.quota[i]);
 }
 
-static long metrics_resident(void)
-{
-	char text[128];
-	long pages;
-
-	ipc_proc_read("/proc/self/statm", text, sizeof(text));
-	return sscanf(text, "%*d %ld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
-}
-
 static void metrics_daemon(struct ipc_status *s)
 {
 	FILE *out = s->out;
@@ -223,7 +214,8 @@ static void metrics_daemon(struct ipc_status *s)
 			(double)ipc_status_awake(s->ipc->opt.awake) / 1e9);
 	}
 	metrics_head(out, "ipcfs_resident_memory_bytes", "gauge", "Memory of the daemon.");
-	fprintf(out, "# UNIT ipcfs_resident_memory_bytes bytes\nipcfs_resident_memory_bytes %ld\n", metrics_resident());
+	fprintf(out, "# UNIT ipcfs_resident_memory_bytes bytes\nipcfs_resident_memory_bytes %ld\n",
+		ipc_proc_resident());
 	metrics_quotas(s);
 	fputs("# EOF\n", out);
 }

@@ -50,15 +50,13 @@ static void waiter_read_files(struct ipc_job *job)
 {
 	struct ipc_waiter *w = ipc_container(job, struct ipc_waiter, job);
 	unsigned files = 0;
-	char path[32];
 	struct dirent *e;
 	DIR *dir;
 
 	w->process = ipc_proc_process(w->cred.pid);
 	w->threads = w->process > 0 ? ipc_proc_threads(w->process) : 0;
 	ipc_proc_command(w->cred.pid, w->command, sizeof(w->command));
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)w->process);
-	dir = w->process > 0 ? opendir(path) : NULL;
+	dir = w->process > 0 ? ipc_proc_dir(w->process, "fd") : NULL;
 	while (dir && (e = readdir(dir)) && !job->cancelled && w->count < IPC_WAITER_HOLDS && files++ < FILES_MAX)
 		waiter_read_file(w, dirfd(dir), e->d_name);
 	if (dir)

@@ -1,5 +1,6 @@
 /* The namespace of POSIX message queues, with or without a mounted mqueue file system; its limits in words. */
 #include "names.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "core/ref.h"
 
@@ -122,17 +123,9 @@ int mq_names_chattr(int dir, const char *name, ino_t ino, const struct stat *st,
 static long names_limit(const char *file)
 {
 	char path[64];
-	long value = -1;
-	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", file);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	if (fscanf(f, "%ld", &value) != 1)
-		value = -1;
-	fclose(f);
-	return value;
+	return ipc_proc_number(path);
 }
 
 /* EMFILE means RLIMIT_MSGQUEUE as well. */
