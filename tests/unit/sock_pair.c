@@ -142,3 +142,40 @@ Test(sock_pair, a_write_that_waits_ends_when_its_own_file_is_closed)
 	cr_assert_eq(get(r, 8, buf), 0);
 	ipc_close(r);
 }
+
+/* More reads wait than are served in a row, and the write is tried again before the rest of them has its turn. */
+Test(sock_pair, no_byte_goes_to_two_of_many_reads_that_wait)
+{
+	enum { SERVED = 64, READS = SERVED + 6, PIECE = 64 * 1024, PIECES = SERVED + 3 };
+	static struct u_call reads[READS], c, more;
+	char *text = calloc(PIECES, PIECE);
+	struct ipc_handle *r, *w;
+	size_t sum = 0;
+
+	cr_assert_eq(u_create_type("x", S_IFREG | 0644), 0);
+	w = opened("x", O_RDWR);
+	r = opened("x@listen", O_RDWR);
+	for (int i = 0; i < READS; i++)
+		cr_assert_eq(begin_read(&reads[i], r, PIECE, false), IPC_WOULD_PARK);
+	for (int i = 0; i < PIECES; i++)
+		text[(size_t)i * PIECE] = (char)i;
+	c.op.data = text;
+	c.op.size = (size_t)PIECES * PIECE;
+	cr_assert_eq(begin(&c, w, IPC_WRITE, false), IPC_WOULD_PARK);
+	more.op.data = "more";
+	more.op.size = 4;
+	begin(&more, w, IPC_WRITE, true);
+	cr_assert_eq(finish(&c), PIECES * PIECE);
+	for (int i = 0; i < PIECES; i++) {
+		cr_assert_eq(finish(&reads[i]), PIECE);
+		cr_assert_eq(reads[i].text[0], (char)i);
+		sum += (size_t)reads[i].result;
+	}
+	settle();
+	for (int i = PIECES; i < READS; i++)
+		sum += reads[i].done ? (size_t)reads[i].result : 0;
+	cr_assert_eq(sum, PIECES * PIECE + (more.result > 0 ? (size_t)more.result : 0));
+	ipc_close(r);
+	ipc_close(w);
+	free(text);
+}

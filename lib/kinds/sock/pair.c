@@ -24,8 +24,7 @@ struct sock_pair {
 	unsigned holders;		   /* the handles, and the backlog as long as nobody has accepted */
 	struct sock_handle *handle[SIDES]; /* NULL: not yet, or no more */
 	size_t flying[SIDES];		   /* bytes that were sent to that side, and not received there */
-	const char *offer;		   /* what is being written, while it is offered to reads that wait */
-	size_t offered;			   /* how much is left of that; for side `to` */
+	struct ipc_op *offer;		   /* the write that is being offered to reads that wait on side `to`; NULL */
 	int to;
 	bool hot[SIDES];	/* reads of that side have come in time */
 	bool reading;		/* a read is being served: it is offered nothing by what that sets off */
@@ -86,28 +85,27 @@ static struct ipc_op *pair_waiting_write(const struct sock_pair *pair, int side)
 	return op->type == IPC_WRITE && op->done < op->size ? op : NULL;
 }
 
-static ssize_t pair_give(struct ipc_op *op, const char *data, size_t size)
+/* What is left of the write goes to the read, as far as that has room. */
+static ssize_t pair_give(struct ipc_op *op, struct ipc_op *write)
 {
 	struct sock_handle *s = sock_handle(op->handle);
-	size_t n = op->size < size ? op->size : size;
+	size_t left = write->size - write->done, n = op->size < left ? op->size : left;
 	char *buf = ipc_socket_buffer(op, n);
 
 	if (!buf)
 		return -ENOMEM;
-	memcpy(buf, data, n);
+	memcpy(buf, write->data + write->done, n);
+	write->done += n;
 	s->pair->hot[s->side] = op->size >= LARGE;
 	return (ssize_t)n;
 }
 
 static ssize_t pair_take_offer(struct ipc_op *op, struct sock_pair *pair)
 {
-	ssize_t n = pair_give(op, pair->offer, pair->offered);
+	ssize_t n = pair_give(op, pair->offer);
 
-	if (n < 0)
-		return n;
-	pair->offer += n;
-	pair->offered -= (size_t)n;
-	ipc_socket_count_read(op, (size_t)n);
+	if (n >= 0)
+		ipc_socket_count_read(op, (size_t)n);
 	return n;
 }
 
@@ -115,11 +113,10 @@ static ssize_t pair_take_offer(struct ipc_op *op, struct sock_pair *pair)
 static ssize_t pair_take_waiting(struct ipc_op *op, struct sock_pair *pair, struct ipc_op *write)
 {
 	struct ipc_waitq *writers = write->waitq;
-	ssize_t n = pair_give(op, write->data + write->done, write->size - write->done);
+	ssize_t n = pair_give(op, write);
 
 	if (n < 0)
 		return n;
-	write->done += (size_t)n;
 	if (write->done == write->size) {
 		pair->reading = true;
 		ipc_waitq_run(writers, IPC_OUT);
@@ -136,7 +133,7 @@ ssize_t sock_pair_read(struct ipc_op *op)
 	struct ipc_op *write;
 	ssize_t n;
 
-	if (pair && pair->offered && pair->to == s->side)
+	if (pair && pair->offer && pair->to == s->side && pair->offer->done < pair->offer->size)
 		return pair_take_offer(op, pair);
 	write = pair && !op->handle->chan->taps ? pair_waiting_write(pair, !s->side) : NULL;
 	if (write)
@@ -156,12 +153,10 @@ static void pair_offer(struct ipc_op *op, struct sock_pair *pair, int to)
 	if (!peer || pair->reading || op->handle->chan->taps || pair->flying[to] ||
 	    ipc_list_empty(&peer->own.ops[IPC_IN]) || op->done == op->size)
 		return;
-	pair->offer = op->data + op->done;
-	pair->offered = op->size - op->done;
+	pair->offer = op;
 	pair->to = to;
 	ipc_waitq_run(&peer->own, IPC_IN);
-	op->done = op->size - pair->offered;
-	pair->offered = 0;
+	pair->offer = NULL;
 }
 
 static void pair_waited(struct ipc_timer *timer)
