@@ -9,8 +9,8 @@ if kept then return cmsgpack.unpack(kept) end
 local answer, unchanged = run()
 if answer ~= GONE and not unchanged then
 	call('HSET', key 'r', field, cmsgpack.pack(answer))
-	-- While there are others the key has its end already, which is put off now and then.
-	if ARGV[2]:sub(-1) == '0' or call('HLEN', key 'r') == 1 then call('EXPIRE', key 'r', '3600') end
+	-- While there are others the key has its end already, which is put off now and then, once in a second or so.
+	if looks or call('HLEN', key 'r') == 1 then call('EXPIRE', key 'r', '3600') end
 end
 forget()
 return answer
