@@ -19,6 +19,8 @@ static void make_with(int jobs)
 	b = redis_mount(&server, "B", NULL);
 	M = a;
 	t_check(t_format("touch $A/mq/q; seq -f job%%g %d >$A/mq/q@lines", jobs), "");
+	/* Its daemon's last call, which comes behind the close. */
+	t_await(strcmp(redis_say(&server, "EXISTS 'ipcfs:{mq/q}:r'"), "0\n") == 0);
 }
 
 static long scripts_called(void)
@@ -70,17 +72,19 @@ t_test_bare(redis_ack, a_batch_is_settled_by_the_next)
 t_test_bare(redis_ack, a_batch_is_settled_by_the_call_that_takes_the_next)
 {
 	char jobs[8192];
-	long calls, most = 0;
+	long calls, begin, most = 0;
 	int fd;
 
 	make_with(3000);
 	fd = t_open(t_path(b, "mq/q@lines,ack,batch,drain"), O_RDONLY);
+	begin = t_deadline(0);
 	calls = scripts_called();
 	for (int i = 1; read(fd, jobs, sizeof(jobs)) > 0; i++) {
 		long owed = strtol(redis_say(&server, "HLEN 'ipcfs:{mq/q}:o'"), NULL, 10);
 
 		most = owed > most ? owed : most;
-		cr_assert_leq(scripts_called(), calls + i);
+		/* A daemon that was quiet for a second makes a call to say what need not be kept for it. */
+		cr_assert_leq(scripts_called(), calls + i + (t_deadline(0) - begin) / 1000);
 	}
 	cr_assert(most > 500 && most < 2000, "%ld", most);
 	cr_assert_str_eq(redis_say(&server, "HLEN 'ipcfs:{mq/q}:o'"), "0\n");
