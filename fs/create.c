@@ -122,8 +122,8 @@ static bool create_is_for_kernel(const struct creating *c, bool narrow)
 }
 
 /*
- * Whether the FIFO keeps the wider mode for a moment. The kernel opens it after this request and checks its mode then,
- * so its owner has to keep the permissions that his own open takes.
+ * Whether the FIFO keeps the wider mode, for good. The kernel opens it after this request and checks its mode then, so
+ * its owner has to keep the permissions that his own open takes; nothing tells us when that open is over.
  */
 static bool create_stays_wide(const struct creating *c)
 {

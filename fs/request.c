@@ -1,6 +1,7 @@
 /* Two buffers take turns where large writes wait: request.h. */
 #include "request.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 enum { LARGE = 64 * 1024 };
@@ -12,7 +13,12 @@ void *fs_request_take(struct fs_request *request, const char *data, size_t size)
 
 	if (request->lent || size < LARGE || !mem || data < mem || data + size > mem + request->buf.size)
 		return NULL;
-	request->buf.mem = request->spare; /* libfuse allocates one where there is none */
+	/* As large as the one libfuse has made: where it finds none and can make no other, it ends the session. */
+	if (!request->spare)
+		request->spare = malloc(malloc_usable_size(taken));
+	if (!request->spare)
+		return NULL;
+	request->buf.mem = request->spare;
 	request->spare = NULL;
 	request->lent = true;
 	return taken;

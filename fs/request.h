@@ -8,13 +8,13 @@
 /* All 0 at first. */
 struct fs_request {
 	struct fuse_buf buf;
-	void *spare; /* of buf's size; NULL: none */
+	void *spare; /* as large as buf's; NULL: none */
 	bool lent;
 };
 
 /*
  * The buffer that `data` lies in, to be given back; NULL: the data are to be copied, as one buffer at a time is lent,
- * and for no less than a few pages: it is much larger than what most requests need.
+ * and for no less than a few pages: it is much larger than what most requests need. So it is also without memory.
  */
 void *fs_request_take(struct fs_request *, const char *data, size_t size);
 void fs_request_give(struct fs_request *, void *buffer); /* NULL: nothing was taken */
