@@ -5,13 +5,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int ipc_directory_read(int fd, DIR **out)
+int ipc_directory_open(int fd)
 {
 	/* Not dup(2): the copy would share the position. */
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	return own < 0 ? -errno : own;
+}
+
+int ipc_directory_read(int fd, DIR **out)
+{
+	int own = ipc_directory_open(fd);
+
 	if (own < 0)
-		return -errno;
+		return own;
 	*out = fdopendir(own);
 	if (*out)
 		return 0;

@@ -7,8 +7,10 @@
 #include <stdint.h>
 
 /*
- * A stream of its own over the directory `fd`, from its beginning; the caller closes it with closedir(3). 0 or -errno.
+ * The directory `fd` once more, from its beginning, for the caller to close: as a descriptor, or -errno; or as a
+ * stream, for closedir(3), and 0 or -errno.
  */
+int ipc_directory_open(int fd);
 int ipc_directory_read(int fd, DIR **out);
 
 /* As getdents64(2) has it. */

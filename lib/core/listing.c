@@ -126,10 +126,11 @@ int ipc_listing_live(struct ipc_listing *l)
 
 static int files_open(struct ipc_listing *l, int dir)
 {
-	/* Not dup(2): the copy would share the position. */
-	l->fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (l->fd < 0)
-		return -errno;
+	int fd = ipc_directory_open(dir);
+
+	if (fd < 0)
+		return fd;
+	l->fd = fd;
 	l->ipc->listed_directories++;
 	return 0;
 }
