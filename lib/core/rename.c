@@ -8,17 +8,33 @@
 #include "kind.h"
 #include "ref.h"
 
+static void ref_tell(struct ipc *ipc, enum ipc_event_type type, const struct ipc_cred *cred, const struct ipc_ref *ref,
+		     const char *key, const struct ipc_ref *other, const struct stat *st)
+{
+	const struct ipc_event_value value[IPC_EVENT_VALUES] = {{.key = key, .text = other->base}};
+
+	ipc_event_of_ref(ipc, type, cred, ref, st, value);
+}
+
 /* Under its new name it is another one to who looks at names. */
 static void ref_tell_renamed(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *from,
 			     const struct ipc_ref *to)
 {
-	const struct ipc_event_value old[IPC_EVENT_VALUES] = {{.key = "from", .text = from->base}};
-	const struct ipc_event_value new[IPC_EVENT_VALUES] = {{.key = "to", .text = to->base}};
 	struct stat st;
 	bool known = to->kind->names->stat(ipc, to, &st) == 0;
 
-	ipc_event_of_ref(ipc, IPC_EVENT_REMOVED, cred, from, known ? &st : NULL, new);
-	ipc_event_of_ref(ipc, IPC_EVENT_MADE, cred, to, known ? &st : NULL, old);
+	ref_tell(ipc, IPC_EVENT_REMOVED, cred, from, "to", to, known ? &st : NULL);
+	ref_tell(ipc, IPC_EVENT_MADE, cred, to, "from", from, known ? &st : NULL);
+}
+
+/* Both are there before and after: so both go before one of them comes. */
+static void ref_tell_exchanged(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *a,
+			       const struct ipc_ref *b, const struct stat *was_a, const struct stat *was_b)
+{
+	ref_tell(ipc, IPC_EVENT_REMOVED, cred, a, "to", b, was_a);
+	ref_tell(ipc, IPC_EVENT_REMOVED, cred, b, "to", a, was_b);
+	ref_tell(ipc, IPC_EVENT_MADE, cred, b, "from", a, was_a);
+	ref_tell(ipc, IPC_EVENT_MADE, cred, a, "from", b, was_b);
 }
 
 /* What had the name until now. Nobody else tells of it: inotify(7) has no event for that. */
@@ -37,7 +53,7 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	       unsigned flags)
 {
 	struct stat old, new;
-	bool replaces;
+	bool both;
 	int r;
 
 	if (from->facet_at || to->facet_at)
@@ -56,8 +72,8 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 		r = ipc_ref_enter(ipc, cred, from);
 	if (r < 0)
 		return r;
-	replaces = to->kind->names->stat(ipc, to, &new) == 0 && from->kind->names->stat(ipc, from, &old) == 0 &&
-		   old.st_ino != new.st_ino;
+	both = to->kind->names->stat(ipc, to, &new) == 0 && from->kind->names->stat(ipc, from, &old) == 0 &&
+	       old.st_ino != new.st_ino;
 	r = from->kind->names->rename ? from->kind->names->rename(ipc, from, to, flags)
 				      : ipc_named_rename(ipc, from, to, flags);
 	ipc_ref_leave(cred, from);
@@ -67,9 +83,11 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 				  from->kind->name);
 	if (r == 0)
 		ipc_names_changed(ipc, from->kind);
-	if (r == 0 && replaces)
+	if (r == 0 && both && !(flags & RENAME_EXCHANGE))
 		ref_replaced(ipc, cred, to, &new);
-	if (r == 0 && ipc->events)
+	if (r == 0 && ipc->events && both && (flags & RENAME_EXCHANGE))
+		ref_tell_exchanged(ipc, cred, from, to, &old, &new);
+	else if (r == 0 && ipc->events)
 		ref_tell_renamed(ipc, cred, from, to);
 	return r;
 }

@@ -171,6 +171,28 @@ t_test(events, what_a_rename_replaces_is_removed)
 	check_replaced("bcast");
 }
 
+/* Who keeps a list by what he hears has both in the end. */
+t_test(events, names_that_are_exchanged_go_and_come_back)
+{
+	const char *a = t_path(M, "shm/%s", t_name("a")), *b = t_path(M, "shm/%s", t_name("b"));
+	int fd = events_open();
+	char *text;
+
+	t_bash(0, "cd $M/shm; touch ${P}a ${P}b");
+	cr_assert_eq(renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE), 0);
+	t_bash(0, "sleep 0.3; touch $M/bcast/${P}end; rm $M/bcast/${P}end");
+	text = events_until(fd, t_format("bcast/%s made", t_name("end")));
+	for (int i = 0; i < 2; i++) {
+		const char *name = t_name(i ? "b" : "a"), *gone = strstr(text, t_format("shm/%s removed", name));
+
+		cr_expect_eq(events_count(text, t_format("shm/%s made", name)), 2, "%s", text);
+		cr_expect_eq(events_count(text, t_format("shm/%s removed", name)), 1, "%s", text);
+		cr_expect(gone && strstr(gone, t_format("shm/%s made", name)), "%s", text);
+	}
+	t_bash(0, "cd $M/shm; rm ${P}a ${P}b");
+	close(fd);
+}
+
 t_test(events, who_finds_no_room_and_who_waits_are_told)
 {
 	struct queue q = queue_make("q", 1, 16);
