@@ -15,7 +15,7 @@ static bool answers(const struct redis *r)
 }
 
 /* Debian's redis-tools has the server without a service: it is redis-check-rdb by another name. */
-static void find_server(void)
+void redis_need(void)
 {
 	const char *dir = t_format("%s/bin", t_scratch());
 
@@ -71,7 +71,7 @@ struct redis redis_start(const char *options)
 {
 	struct redis r = {.options = options};
 
-	find_server();
+	redis_need();
 	r.port = port_find();
 	snprintf(r.socket, sizeof(r.socket), "%s/redis.sock", t_scratch());
 	setenv("S", r.socket, 1);
@@ -83,7 +83,7 @@ static struct redis on_port(const char *name, const char *options)
 {
 	struct redis r = {.options = options};
 
-	find_server();
+	redis_need();
 	r.port = port_find();
 	snprintf(r.socket, sizeof(r.socket), "%s/%s", t_scratch(), name);
 	return r;

@@ -16,7 +16,9 @@ struct redis {
 	int port;	     /* of 127.0.0.1; 0: none */
 };
 
-/* Skips the test where there is no redis-server. options: more of its command line; or NULL. */
+/* Skips the test where there is no redis-server; else programs that it starts find one. */
+void redis_need(void);
+/* Does so, and starts one. options: more of its command line; or NULL. */
 struct redis redis_start(const char *options);
 /* One of several, whose socket and files are called name: on a free port, too. */
 struct redis redis_start_on_port(const char *name, const char *options);
