@@ -14,7 +14,6 @@ struct ipc *u_ipc;
 char u_prefix[32];
 const char *u_mountpoint;
 const struct ipc_kind *const *u_kinds = ipc_kinds;
-const char *u_mountpoint;
 
 static const struct ipc_kind *kind;
 

@@ -23,13 +23,11 @@ extern struct ipc *u_ipc;
 /* Of kernel names, so that tests at the same time do not meet; what bears it in /dev/shm goes with the test. */
 extern char u_prefix[32];
 
-/* What it believes to be mounted at; NULL, unless a suite's .init says otherwise: nowhere. */
+/* Where it believes to be mounted, as a suite's .init says; NULL: nowhere. Kinds that need one find a directory there.
+ */
 extern const char *u_mountpoint;
 /* What the instance offers: all kinds, unless a suite's .init has put others here. */
 extern const struct ipc_kind *const *u_kinds;
-
-/* A directory that plays the mount point, for kinds that need one; NULL: there is none. */
-extern const char *u_mountpoint;
 
 /* A suite's .init begins with u_setup(); u_teardown() is its .fini. */
 void u_setup(const struct ipc_kind *);
