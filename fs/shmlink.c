@@ -12,14 +12,19 @@ static bool links_are_followed(void)
 	return ipc_proc_number("/proc/sys/fs/protected_symlinks") == 0;
 }
 
+static bool others_see_a_file(const struct fs *fs, const struct ipc_ref *ref, const struct stat *st)
+{
+	return S_ISLNK(st->st_mode) && ipc_ref_is_plain(ref) && st->st_uid != 0 && links_are_followed() &&
+	       fs_passthrough_works(fs);
+}
+
 bool fs_shmlink_varies(const struct fs *fs, const struct ipc_ref *ref, const struct stat *st)
 {
-	return S_ISLNK(st->st_mode) && ipc_ref_is_plain(ref) && st->st_uid != 0 && fs->opt.shared &&
-	       links_are_followed() && fs_passthrough_works(fs);
+	return fs->opt.shared && others_see_a_file(fs, ref, st);
 }
 
 bool fs_shmlink_is_unsafe(const struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref,
 			  const struct stat *st)
 {
-	return st->st_uid != cred->uid && fs_shmlink_varies(fs, ref, st);
+	return st->st_uid != cred->uid && others_see_a_file(fs, ref, st);
 }

@@ -228,6 +228,20 @@ t_test_bare(rights, what_an_owner_sees_as_a_link_is_a_file_to_others_at_once)
 	be(0);
 }
 
+t_test_bare(rights, root_in_a_mount_of_his_own_sees_others_memory_as_in_one_for_all)
+{
+	struct stat for_all, own;
+
+	rights_mount("");
+	be(BOB);
+	make("shm", 0666);
+	be(0);
+	cr_assert_eq(lstat(path_of("shm"), &for_all), 0);
+	M = t_mount_start(NULL);
+	cr_assert_eq(lstat(path_of("shm"), &own), 0);
+	cr_expect_eq(own.st_mode & S_IFMT, for_all.st_mode & S_IFMT);
+}
+
 /* Bob changes his object into a link, and back, all the time. */
 static int exchange_for_ever(void *names)
 {
