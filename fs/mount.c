@@ -1,7 +1,6 @@
 /* What must be right before a mount can work, each with one line when it is not. */
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -9,20 +8,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mounts.h"
 #include "fs.h"
+
+struct look {
+	const char *dir;
+	bool ours; /* what is on top there */
+};
+
+static int mount_look(void *arg, const struct ipc_mount *mount)
+{
+	struct look *look = arg;
+
+	if (strcmp(mount->at, look->dir) == 0)
+		look->ours = strcmp(mount->type, "fuse.ipcfs") == 0;
+	return 0;
+}
 
 static bool mount_is_ours(const char *dir)
 {
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent *entry;
-	bool ours = false;
+	struct look look = {.dir = dir};
 
-	while (mounts && (entry = getmntent(mounts)))
-		if (strcmp(entry->mnt_dir, dir) == 0)
-			ours = strcmp(entry->mnt_type, "fuse.ipcfs") == 0;
-	if (mounts)
-		endmntent(mounts);
-	return ours;
+	ipc_mounts_each(mount_look, &look);
+	return look.ours;
 }
 
 static bool in_path(const char *program)
