@@ -35,7 +35,7 @@ enum { FS_FOPEN_PARALLEL_WRITES = 1 << 6 };
 /* For cpu_latency_ns: any is good; as the machine asks for it. */
 enum { FS_LATENCY_ANY = -1, FS_LATENCY_DEFAULT = -2 };
 
-enum { FS_KINDS_MAX = 16 };
+enum { FS_KINDS_MAX = IPC_KINDS_MAX };
 
 struct fs_options {
 	bool foreground, help, list, version;

@@ -25,7 +25,7 @@ struct fs;
 struct fs_node;
 struct fs_notice;
 
-enum { FS_NATIVE_DIRS = 16 };
+enum { FS_NATIVE_DIRS = IPC_KINDS_MAX };
 
 /* A name that we change ourselves. */
 struct fs_own {

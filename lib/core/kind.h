@@ -21,6 +21,8 @@ struct ipc_depth {
 /*
  * Members that may be NULL say so. Every function returns 0 or a count, or -errno; none blocks. `ref` has been parsed;
  * its facets are among the kind's, and never ctl, which the core serves.
+ *
+ * Members with one user so far say ONE USER, and what would have to know that kind if they were not there.
  */
 
 /* What is in MNT/KIND: names, and the objects that they stand for. */
@@ -28,6 +30,7 @@ struct ipc_kind_names {
 	/*
 	 * IPC_PLACE_ bits: to a caller from another one of these places the names mean something else. Then ref->abroad
 	 * is set, and translate(), if there is one, makes ref mean to us what it meant to him; 0 or -errno.
+	 * ONE USER, sig: ref.c, which has every name first, would have to know whose names are numbers of processes.
 	 */
 	unsigned place;
 	int (*translate)(struct ipc *, const struct ipc_cred *, struct ipc_ref *);
@@ -37,12 +40,17 @@ struct ipc_kind_names {
 	 * names may go on behind a '/', and then come here whole.
 	 */
 	int (*stat)(struct ipc *, const struct ipc_ref *, struct stat *st);
-	const char *busy; /* the cause of its -EBUSY, for MNT/errors; or NULL: it never says that */
+	/*
+	 * The cause of its -EBUSY, for MNT/errors; or NULL: it never says that. ONE USER, sig: stat() is told no
+	 * caller, and object.c, which knows him, would have to know what held a process up.
+	 */
+	const char *busy;
 	/* mode has a type (see ipc_create()) and the permission bits, umask applied. -EEXIST. */
 	int (*create)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mode_t mode);
 	/*
 	 * What create() does in a child, in a helper's thread; a failure but -EEXIST puts its cause into why. Or NULL:
-	 * it needs no child.
+	 * it needs no child. ONE USER, mq: the helper's thread would have to know whose limits only a process of the
+	 * caller's own meets.
 	 */
 	int (*make)(struct ipc_making *);
 	/*
@@ -59,12 +67,16 @@ struct ipc_kind_names {
 	int (*each_name)(struct ipc_listing *);
 	/*
 	 * Comes before it, in a helper's thread, where looking takes its time: leaves l->names; 0 or -errno. found_free
-	 * frees those, also after a failure. Or NULL.
+	 * frees those, also after a failure. Or NULL. ONE USER, sig: listing.c would have to know that a walk through
+	 * /proc is too long for the loop's thread.
 	 */
 	int (*find)(struct ipc_listing *l);
 	void (*found_free)(void *names);
-	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf,
-			size_t size); /* or NULL */
+	/*
+	 * Where its names are links, their target, as readlink(2). Or NULL. ONE USER, shm: object.c would have to know
+	 * where its objects are.
+	 */
+	int (*readlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, char *buf, size_t size);
 	/*
 	 * A descriptor of the directory where others make and remove names of the kind, or -1. Or NULL: there is none.
 	 */
@@ -80,7 +92,10 @@ struct ipc_kind_names {
 	 * what stat() said just now. False: depth() has to be asked. Or NULL.
 	 */
 	bool (*glance)(struct ipc *, const struct ipc_ref *, const struct stat *st, struct ipc_depth *);
-	/* For a kind without dir(): whether an object may be there still, by its number. Or NULL: not to be told. */
+	/*
+	 * For a kind without dir(): whether an object may be there still, by its number. Or NULL: not to be told. ONE
+	 * USER, sig: counts_sweep.c would have to know whose numbers are those of processes.
+	 */
 	bool (*lives)(ino_t);
 	/*
 	 * For NAME@tap of a kind whose names are the kernel's: whether the caller, who we are now, may read the object
@@ -89,7 +104,10 @@ struct ipc_kind_names {
 	int (*may_read)(struct ipc *, const struct ipc_ref *, ino_t ino);
 };
 
-/* Names that are sockets, with an inode of the mount as their address: address.c and look.c. */
+/*
+ * Names that are sockets, with an inode of the mount as their address: address.c and look.c. ONE USER, sock: those two
+ * would have to know how it keeps its sockets. Another kind that can be bound in the mount would fill the same table.
+ */
 struct ipc_kind_addresses {
 	/*
 	 * Where stat() said -EINPROGRESS: 0 if the name is a directory, or -errno. In a helper's thread, as
@@ -156,7 +174,11 @@ struct ipc_kind_handles {
 	 */
 	int (*watch_fd)(struct ipc_handle *);
 	int (*fstat)(struct ipc_handle *, struct stat *); /* a handle that is a plain file; or NULL */
-	int (*backing)(const struct ipc_handle *);	  /* ipc_handle_backing(); or NULL */
+	/*
+	 * ipc_handle_backing(); or NULL. ONE USER, shm: fs/passthrough.c would have to know whose handles are files
+	 * that the kernel can read by itself.
+	 */
+	int (*backing)(const struct ipc_handle *);
 };
 
 /*
@@ -182,7 +204,8 @@ struct ipc_kind_ctl {
 		   char *why, size_t size);
 	/*
 	 * For poll(2), of a name that accepts. clients: 1: one waits there, 0: none, or -errno: nobody listens. join:
-	 * whether it was made to listen on for this caller, until leave. Or NULL.
+	 * whether it was made to listen on for this caller, until leave. Or NULL. join and leave: ONE USER, net: ctl.c
+	 * would have to know which names listen only while somebody has them open.
 	 */
 	int (*clients)(struct ipc_chan *);
 	bool (*listen_join)(struct ipc_chan *, const struct ipc_cred *);
@@ -206,10 +229,22 @@ struct ipc_kind {
 	const struct ipc_kind_readme *readme;	 /* or NULL */
 	bool named;				 /* its names live in the channel table and nowhere else */
 	bool remote;				 /* its objects are no kernel's: nobody has to be acted as */
-	bool plain;				 /* what is regular of it is a plain file: ipc_ref_is_plain() */
-	bool text;				 /* no channels: a text of the whole instance */
-	bool texts;	/* an open with O_EXCL for both directions makes a small plain file instead: ipc_ref.text */
-	bool transient; /* and an entry appears when a name is opened; forgetting it is the kind's */
+	/*
+	 * What is regular of it is a plain file: ipc_ref_is_plain(). ONE USER, shm: ref.c and status.c would have to
+	 * know which objects are used without us.
+	 */
+	bool plain;
+	bool text; /* no channels: a text of the whole instance */
+	/*
+	 * An open with O_EXCL for both directions makes a small plain file instead: ipc_ref.text. ONE USER, sock: ref.c
+	 * would have to know whose servers put a lock file beside the name.
+	 */
+	bool texts;
+	/*
+	 * And an entry appears when a name is opened; forgetting it is the kind's. ONE USER, net: handle.c would have
+	 * to know whose names nobody makes, as they are addresses.
+	 */
+	bool transient;
 	size_t chan_size, handle_size; /* 0: the plain structs */
 
 	/*
@@ -223,7 +258,10 @@ struct ipc_kind {
 	 * too little memory, or too few descriptors, and somebody must come again. Or NULL: what is in there can go.
 	 */
 	bool (*recover)(struct ipc *, int dir);
-	/* Whether this instance does without it. Or NULL: never. */
+	/*
+	 * Whether this instance does without it. Or NULL: never. ONE USER, net: kind.c would have to know its mount
+	 * options, which are its own.
+	 */
 	bool (*hidden)(const struct ipc *);
 	/* Whether messages are lines unless a facet (nul) says otherwise. Or NULL: they are not. */
 	bool (*framed)(const struct ipc *);

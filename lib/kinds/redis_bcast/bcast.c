@@ -27,7 +27,7 @@ static void rbcast_woken(struct redis_chan *rc, const struct redis_word *what)
 
 static int rbcast_start(struct ipc *ipc)
 {
-	static const char *const fields[] = {"buffer", NULL};
+	static const char *const fields[REDIS_FIELDS_MAX + 1] = {"buffer", NULL};
 
 	return redis_kind_start(ipc, &ipc_redis_bcast, fields, "sw", rbcast_woken);
 }

@@ -91,7 +91,7 @@ void rmq_hold(struct rmq_chan *q, int more)
 
 static int rmq_start(struct ipc *ipc)
 {
-	static const char *const fields[] = {"maxmsg", "msgsize", NULL};
+	static const char *const fields[REDIS_FIELDS_MAX + 1] = {"maxmsg", "msgsize", NULL};
 
 	return redis_kind_start(ipc, &ipc_redis_mq, fields, "qodfxtpwg", rmq_woken);
 }

@@ -33,7 +33,7 @@ static void rsem_woken(struct redis_chan *rc, const struct redis_word *what)
 
 static int rsem_start(struct ipc *ipc)
 {
-	static const char *const fields[] = {"value", NULL};
+	static const char *const fields[REDIS_FIELDS_MAX + 1] = {"value", NULL};
 
 	return redis_kind_start(ipc, &ipc_redis_sem, fields, "hw", rsem_woken);
 }
