@@ -80,6 +80,9 @@ static void check_crowd(const char *name, struct crowd c, const struct queue *ot
 	int before;
 
 	make(name);
+	/* The first queue that is opened brings the file of the counters. */
+	t_write(t_path(M, "mq/%s", other->name), "hello");
+	cr_assert_str_eq(t_read(t_path(M, "mq/%s@one", other->name)), "hello");
 	before = daemon_descriptors();
 	for (int i = 0; i < PROCESSES; i++)
 		pid[i] = t_fork(misbehave, &c);
