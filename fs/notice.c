@@ -125,6 +125,7 @@ static void notice_work(struct ipc_job *job)
 {
 	struct fs_notice *n = ipc_container(job, struct fs_notice, job);
 	struct stat st;
+	bool ours;
 	int dir;
 
 	if (!job->apart)
@@ -133,9 +134,10 @@ static void notice_work(struct ipc_job *job)
 	dir = open(n->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return;
-	if (fstat(dir, &st) == 0 && st.st_dev == n->device && n->gone)
+	ours = fstat(dir, &st) == 0 && st.st_dev == n->device;
+	if (ours && n->gone)
 		unlinkat(dir, n->name, 0);
-	else if (st.st_dev == n->device)
+	else if (ours)
 		mknodat(dir, n->name, S_IFREG | 0600, 0);
 	close(dir);
 }
