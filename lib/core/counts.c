@@ -107,7 +107,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 static uint64_t place_of(struct ipc *ipc, const struct ipc_kind *kind)
 {
 	uint64_t place = kind->remote && ipc->opt.redis ? ipc_text_hash(ipc->opt.redis) : 1;
-	int dir = kind->names->dir ? kind->names->dir(ipc) : -1;
+	int dir = ipc_kind_dir(ipc, kind);
 	struct statfs fs;
 	struct stat st;
 

@@ -77,7 +77,7 @@ static bool is_same_time(const struct timespec *a, const struct timespec *b)
 /* When the directory changed last. False: that is not known, or another change would look like it. */
 static bool dir_changed(struct ipc_status *s, struct timespec *changed)
 {
-	int dir = s->kind->names->dir && s->kind->names->depth ? s->kind->names->dir(s->ipc) : -1;
+	int dir = ipc_kind_dir(s->ipc, s->kind);
 	struct timespec now;
 	struct stat st;
 
