@@ -58,49 +58,36 @@ void ipc_listing_tell(struct ipc_listing *l, const char *name, mode_t type)
 	l->emit(l->emit_arg, shown, type);
 }
 
-struct tree_step {
+struct table_step {
 	struct ipc_listing *l;
-	void (*tell)(struct ipc_listing *, struct ipc_tree_node *);
 	bool (*shown)(const struct ipc_chan *);
 	unsigned left;
 	bool past; /* behind the last name of the directory */
 };
 
-static bool tree_one(void *arg, struct ipc_tree_node *node)
+static bool table_one(void *arg, struct ipc_tree_node *node)
 {
-	struct tree_step *step = arg;
+	const struct ipc_chan *chan = ipc_chan_name_of(node)->chan;
+	struct table_step *step = arg;
 	struct ipc_listing *l = step->l;
 
 	step->past = strncmp(node->name, l->dir, l->dir_len) != 0;
 	if (step->past)
 		return false;
 	snprintf(l->at, sizeof(l->at), "%s", node->name);
-	step->tell(l, node);
-	return --step->left > 0;
-}
-
-int ipc_listing_tree(struct ipc_listing *l, const struct ipc_tree *tree,
-		     void (*tell)(struct ipc_listing *, struct ipc_tree_node *))
-{
-	struct tree_step step = {.l = l, .tell = tell, .left = STEP};
-
-	if (!l->begun)
-		strcpy(l->at, l->dir);
-	return !ipc_tree_walk(tree, l->at[0] ? l->at : NULL, tree_one, &step) && !step.past;
-}
-
-static void tell_chan(struct ipc_listing *l, struct ipc_tree_node *node)
-{
-	const struct ipc_chan *chan = ipc_chan_name_of(node)->chan;
-
-	if (!l->shown || l->shown(chan))
+	if (!step->shown || step->shown(chan))
 		ipc_listing_tell(l, node->name, chan->st.st_mode & S_IFMT);
+	return --step->left > 0;
 }
 
 int ipc_listing_table(struct ipc_listing *l, bool (*shown)(const struct ipc_chan *))
 {
-	l->shown = shown;
-	return ipc_listing_tree(l, &l->ipc->chans[ipc_kind_index(l->ipc, l->kind)], tell_chan);
+	const struct ipc_tree *tree = &l->ipc->chans[ipc_kind_index(l->ipc, l->kind)];
+	struct table_step step = {.l = l, .shown = shown, .left = STEP};
+
+	if (!l->begun)
+		strcpy(l->at, l->dir);
+	return !ipc_tree_walk(tree, l->at[0] ? l->at : NULL, table_one, &step) && !step.past;
 }
 
 int ipc_listing_live(struct ipc_listing *l)

@@ -18,12 +18,11 @@ struct ipc_listing {
 	char dir[IPC_NAME_MAX + 2]; /* and its '/'; "" for the kind's own */
 	size_t dir_len;
 	char told[IPC_NAME_MAX + 1]; /* last */
-	char at[IPC_NAME_MAX + 2];   /* of names in a tree, the one that was looked at last; at first `dir` */
+	char at[IPC_NAME_MAX + 2];   /* of names in the table, the one that was looked at last; at first `dir` */
 	bool begun;
-	bool (*shown)(const struct ipc_chan *); /* of ipc_listing_table() */
-	int fd;					/* of names in a directory, it; -1: not open */
-	mode_t type;				/* the kind's, which has set it at the first step */
-	void *names;				/* the kind's: what it has found, and its found_free() frees */
+	int fd;	     /* of names in a directory, it; -1: not open */
+	mode_t type; /* the kind's, which has set it at the first step */
+	void *names; /* the kind's: what it has found, and its found_free() frees */
 
 	/*
 	 * For find(): the lister's PID namespace, -1: ours. What he is was found out while he waited for the listing:
@@ -42,12 +41,9 @@ struct ipc_listing {
 void ipc_listing_tell(struct ipc_listing *, const char *name, mode_t type);
 /*
  * Steps, which say what each_name() does: of the names in the channel table, those that shown() (NULL: all) lets pass;
- * of the names in a tree, by tell(); and of the files in a directory, by take(), which need not keep out any but by
- * telling none of them.
+ * and of the files in a directory, by take(), which need not keep out any but by telling none of them.
  */
 int ipc_listing_table(struct ipc_listing *, bool (*shown)(const struct ipc_chan *));
-int ipc_listing_tree(struct ipc_listing *, const struct ipc_tree *,
-		     void (*tell)(struct ipc_listing *, struct ipc_tree_node *));
 int ipc_listing_files(struct ipc_listing *, int dir,
 		      void (*take)(struct ipc_listing *, const char *file, unsigned char type));
 /* Of the recorded names, where the kind's own cannot be listed; those that are gone are forgotten. */
