@@ -16,6 +16,7 @@
 #include "help.h"
 #include "instance.h"
 #include "kind.h"
+#include "name_quote.h"
 #include "ref.h"
 #include "tap.h"
 #include "cred.h"
@@ -32,16 +33,6 @@ int ipc_kernel_chattr(int fd, const struct stat *st, unsigned set)
 	if ((set & IPC_SET_TIMES) && utimensat(AT_FDCWD, path.text, times, 0) < 0)
 		return -errno;
 	return 0;
-}
-
-/* "@@" is one that belongs to the name. Takes the first n bytes of name. */
-static void ref_unescape(char *out, const char *name, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		*out++ = name[i];
-		i += name[i] == '@' && i + 1 < n && name[i + 1] == '@';
-	}
-	*out = '\0';
 }
 
 int ipc_ref_rebase(struct ipc_ref *ref, pid_t number)
@@ -133,16 +124,6 @@ static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ip
 	return ref->kind->names->translate ? ref->kind->names->translate(ipc, cred, ref) : 0;
 }
 
-/* The next '@' that does not belong to the name, or NULL. */
-static const char *ref_next_at(const char *from)
-{
-	const char *at = strchr(from, '@');
-
-	while (at && at[1] == '@')
-		at = strchr(at + 2, '@');
-	return at;
-}
-
 /*
  * Where the '@' stands whose right side is facets, or NULL. The leftmost that parses wins, so an address may hold an
  * '@'.
@@ -153,7 +134,7 @@ static const char *ref_facets(struct ipc *ipc, const struct ipc_kind *kind, cons
 	int framed = kind->framed && kind->framed(ipc);
 	bool first = true;
 
-	for (const char *at = ref_next_at(name); at; at = ref_next_at(at + 1), first = false) {
+	for (const char *at = ipc_name_next_at(name); at; at = ipc_name_next_at(at + 1), first = false) {
 		char other[256] = "";
 
 		if (ipc_facets_parse(kind->name, kind->facets | IPC_F_TEXTS, framed, at + 1, strlen(at + 1), facets,
@@ -174,7 +155,7 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 {
 	size_t len = strlen(name);
 	char why[256];
-	const char *at, *at_first = ref_next_at(name);
+	const char *at, *at_first = ipc_name_next_at(name);
 	struct stat st;
 	int r;
 
@@ -185,17 +166,17 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 				  "a name of %zu bytes; %d is the most, facets included", len, IPC_NAME_MAX);
 	memcpy(ref->base, name, len + 1);
 	if (!at_first) {
-		ref_unescape(ref->base, name, len);
+		ipc_name_unquote(ref->base, name, len);
 		return ref_translate(ipc, cred, ref);
 	}
 	at = ref_facets(ipc, kind, name, &ref->facets, why, sizeof(why));
 	if (at) {
 		ref->facet_at = (uint16_t)(at - name + 1);
-		ref_unescape(ref->base, name, (size_t)(at - name));
+		ipc_name_unquote(ref->base, name, (size_t)(at - name));
 		return ref->base[0] ? ref_translate(ipc, cred, ref)
 				    : ipc_refuse(ipc, cred, EINVAL, kind->name, "%s", no_name);
 	}
-	ref_unescape(ref->base, name, len);
+	ipc_name_unquote(ref->base, name, len);
 	literal = literal && (kind->names->rename || ipc_named_renames(kind)) && at_first != name;
 	r = literal ? 0 : kind->names->stat(ipc, ref, &st);
 	if (r == IPC_ASKED)
@@ -221,18 +202,12 @@ void ipc_name_show(struct ipc *ipc, const struct ipc_kind *kind, const char *bas
 {
 	struct ipc_facets facets;
 	char why[256];
-	size_t n = 0;
 
 	if (!strstr(base, "@@") && !ref_facets(ipc, kind, base, &facets, why, sizeof(why))) {
 		snprintf(text, size, "%s", base);
 		return;
 	}
-	for (const char *p = base; *p && n + 2 < size; p++) {
-		text[n++] = *p;
-		if (*p == '@')
-			text[n++] = '@';
-	}
-	text[n] = '\0';
+	ipc_name_quote(text, size, base);
 }
 
 void ipc_dir_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
