@@ -8,11 +8,9 @@
 #include <poll.h>
 #include <string.h>
 
-#include "core/reader.h"
 #include "bcast.h"
 #include "core/quota.h"
 #include "core/chan.h"
-#include "core/ctl.h"
 #include "core/frame.h"
 #include "core/handle.h"
 #include "core/keep.h"

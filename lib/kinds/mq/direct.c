@@ -5,7 +5,6 @@
 
 #include "back.h"
 #include "core/chan.h"
-#include "core/frame.h"
 #include "core/handle.h"
 #include "core/instance.h"
 #include "core/message.h"

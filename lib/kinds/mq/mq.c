@@ -17,7 +17,6 @@
 #include "direct.h"
 #include "names.h"
 #include "owed.h"
-#include "base/directory.h"
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/frame.h"

@@ -9,7 +9,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "core/abroad.h"
 #include "net.h"
 #include "kinds/socket.h"
 #include "base/sys.h"

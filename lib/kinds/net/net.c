@@ -4,7 +4,6 @@
  * connections, listen.c @listen, io.c the data, ctl.c NAME@ctl.
  */
 #include "net.h"
-#include "core/abroad.h"
 #include "core/chan.h"
 #include "core/handle.h"
 #include "core/instance.h"
