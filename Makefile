@@ -62,7 +62,8 @@ MOUNT := $(call objects,tests/mount/*.c tests/leaks.c)
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out $(if $(REDIS),,tests/bench/redis_%),$(wildcard tests/bench/*.c)))
 FUZZ := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
-TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-tests) $(FUZZ:%=$(B)/fuzz/%)
+PRELOAD := $(patsubst tests/preload/%.c,$(B)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+TESTS := $(if $(UNIT),$(B)/tests/unit-tests) $(if $(MOUNT),$(B)/tests/mount-tests $(PRELOAD)) $(FUZZ:%=$(B)/fuzz/%)
 
 # The front end needs the fs/ objects; until there are some, the library alone is the build.
 PROGRAMS := $(if $(FS),$(B)/ipcfs $(B)/ipcfs-top) $(B)/libipc.a $(EXAMPLES)
@@ -157,6 +158,12 @@ $(B)/tests/unit-tests: $(UNIT) $(TOP_PARTS) $(B)/libipc.a
 $(B)/tests/mount-tests: $(MOUNT)
 	$(call say,link,$@)
 	$(Q)$(LINK) -o $@ $(MOUNT) $(CRITERION_LIBS) $(LDLIBS)
+
+# What makes a daemon believe that it is on another kernel. A sanitised daemon is not to be deceived so.
+$(B)/tests/preload/%.so: tests/preload/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CC) $(BASEFLAGS) $(CPPFLAGS) -O2 -fPIC -shared -o $@ $< -ldl
 
 # In the tests a fuzz target is a plain program that replays the corpus.
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libipc.a

@@ -130,6 +130,8 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct stat st;
 	int r;
 
+	if (fs_kept_getattr(req, node))
+		return;
 	/* GETATTR comes with an open file only for lseek(2) with SEEK_END. A channel has no end to seek to. */
 	if (fi && node->believed) {
 		if (fs_file_handle(fi))

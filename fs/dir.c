@@ -54,13 +54,30 @@ static bool dir_resolve(fuse_req_t req, fuse_ino_t parent, const char *name, str
 	return r == 0;
 }
 
+static int dir_refuse_full(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref)
+{
+	char path[2 * IPC_NAME_MAX + IPC_NAME_MAX];
+
+	fs_ref_path(fs, ref, path, sizeof(path));
+	return ipc_refuse(fs->ipc, cred, ENFILE, path,
+			  "this user's programs look up names with facets faster than the kernel can be made to forget "
+			  "them, %d at most: it passes, try again in a moment",
+			  FS_KEPT_FACETED_MAX);
+}
+
 /* keep: whether the kernel may, at least. */
 void fs_dir_reply_entry(fuse_req_t req, const struct ipc_ref *ref, const struct stat *st, bool keep)
 {
 	struct fs *fs = fs_of(req);
+	struct ipc_cred cred = fs_cred(req);
 	bool cacheable;
-	struct fs_node *node = fs_node_get(fs, ref, st, fs_cred(req).pid, &cacheable);
+	struct fs_node *node;
 
+	if (fs_kept_is_full(fs, cred.uid, ref) && !fs_node_is_known(fs, ref)) {
+		fs_reply_err(req, dir_refuse_full(fs, &cred, ref));
+		return;
+	}
+	node = fs_node_get(fs, ref, st, cred.pid, &cacheable);
 	if (!node)
 		fs_reply_err(req, -ENOMEM);
 	else if (fs_reply_entry(req, node, st, keep && cacheable) < 0)
@@ -157,7 +174,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	bool followed = false;
 	int r;
 
-	if (fs_notice_lookup(req, parent, name))
+	if (fs_notice_lookup(req, parent, name) || fs_kept_lookup(req, parent, name))
 		return;
 	if (fixed) {
 		fs_attr_fixed(fs, fixed, &st);

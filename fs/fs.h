@@ -154,7 +154,7 @@ void fs_awake_end(struct fs_awake *);
 
 /*
  * node.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the
- * answer.
+ * answer. is_known: whether there is a node of that very name.
  */
 int fs_inode_init(struct fs *);
 void fs_inode_fini(struct fs *);
@@ -162,6 +162,7 @@ struct fs_node *fs_node(struct fs *, fuse_ino_t);
 fuse_ino_t fs_nodeid(const struct fs *, const struct fs_node *);
 struct fs_node *fs_node_child(struct fs *, const struct fs_node *parent, const char *name); /* fixed ones; or NULL */
 struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct stat *, pid_t pid, bool *cacheable);
+bool fs_node_is_known(struct fs *, const struct ipc_ref *);
 /* A node for the handle of an exclusive creator alone; counted. */
 struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const struct stat *);
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);

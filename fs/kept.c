@@ -1,14 +1,13 @@
 /* The names that the kernel keeps: kept.h. */
 #include "kept.h"
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "fs.h"
 
-/* A node with its name takes 700 bytes or so. */
-enum { KEPT_MAX = 4096, KEPT_MAX_ALL = 8 * KEPT_MAX };
 /* How many to drop at once. */
 enum { PRUNED = 64 };
 
@@ -21,13 +20,21 @@ struct prune_out {
 	uint64_t spare;	  // cppcheck-suppress unusedStructMember
 };
 
-static void kept_drop(struct fs_kept *kept, struct fs_node *node)
+static struct fs_kept_user *kept_user(struct fs_kept *kept, uid_t uid)
 {
+	return &kept->user[uid % FS_KEPT_USERS];
+}
+
+void fs_kept_drop(struct fs_kept *kept, struct fs_node *node)
+{
+	struct fs_kept_user *user = kept_user(kept, node->kept.uid);
+
 	if (!node->kept.kept)
 		return;
 	node->kept.kept = false;
 	ipc_list_remove(&node->kept.link);
-	kept->user[node->kept.uid % FS_KEPT_USERS].count--;
+	user->count--;
+	user->faceted -= node->kept.faceted;
 	kept->count--;
 }
 
@@ -51,47 +58,72 @@ static void kept_prune(struct fs *fs, struct ipc_list *nodes)
 	}
 	iov[2].iov_len = prune.count * sizeof(id[0]);
 	out.len = (uint32_t)(sizeof(out) + sizeof(prune) + iov[2].iov_len);
-	fs->kept.no_prune = writev(fuse_session_fd(fs->se), iov, 3) < 0;
+	if (writev(fuse_session_fd(fs->se), iov, 3) < 0) {
+		fs->kept.no_prune = errno == EINVAL;
+		return;
+	}
 	for (uint32_t i = 0; i < prune.count; i++)
-		kept_drop(&fs->kept, fs_node(fs, id[i]));
+		fs_kept_drop(&fs->kept, fs_node(fs, id[i]));
 }
 
-static struct ipc_list *kept_most(struct fs_kept *kept)
+struct fs_kept_user *fs_kept_too_many(struct fs_kept *kept)
 {
-	unsigned most = 0;
+	struct fs_kept_user *most = &kept->user[0];
 
 	for (unsigned i = 1; i < FS_KEPT_USERS; i++)
-		if (kept->user[i].count > kept->user[most].count)
-			most = i;
-	return &kept->user[most].nodes;
+		if (kept->user[i].count > most->count)
+			most = &kept->user[i];
+	return most->count > FS_KEPT_MAX || kept->count > FS_KEPT_MAX_ALL ? most : NULL;
 }
 
 void fs_kept_start(struct fs_kept *kept)
 {
 	for (unsigned i = 0; i < FS_KEPT_USERS; i++)
 		ipc_list_init(&kept->user[i].nodes);
+	ipc_list_init(&kept->asked);
 }
 
 void fs_kept_add(struct fs *fs, struct fs_node *node, uid_t uid)
 {
 	struct fs_kept *kept = &fs->kept;
-	unsigned user = uid % FS_KEPT_USERS;
+	struct fs_kept_user *user = kept_user(kept, uid), *many;
 
-	if (node->type != FS_CHAN || kept->no_prune)
+	if (node->type != FS_CHAN)
 		return;
-	kept_drop(kept, node);
-	if (kept->user[user].count >= KEPT_MAX)
-		kept_prune(fs, &kept->user[user].nodes);
-	else if (kept->count >= KEPT_MAX_ALL)
-		kept_prune(fs, kept_most(kept));
+	fs_kept_drop(kept, node);
 	node->kept.kept = true;
 	node->kept.uid = uid;
-	ipc_list_append(&kept->user[user].nodes, &node->kept.link);
-	kept->user[user].count++;
+	node->kept.faceted = node->ref.facet_at;
+	ipc_list_append(&user->nodes, &node->kept.link);
+	user->count++;
+	user->faceted += node->kept.faceted;
 	kept->count++;
+	if (user->count <= FS_KEPT_MAX && kept->count <= FS_KEPT_MAX_ALL)
+		return;
+	many = user->count > FS_KEPT_MAX ? user : fs_kept_too_many(kept);
+	if (!kept->no_prune)
+		kept_prune(fs, &many->nodes);
+	if (kept->no_prune)
+		fs_kept_ask(fs);
+}
+
+void fs_kept_closed(struct fs *fs, struct fs_node *node)
+{
+	if (!node->kept.kept)
+		fs_kept_add(fs, node, node->kept.uid);
 }
 
 void fs_kept_remove(struct fs *fs, struct fs_node *node)
 {
-	kept_drop(&fs->kept, node);
+	fs_kept_drop(&fs->kept, node);
+}
+
+bool fs_kept_is_full(struct fs *fs, uid_t uid, const struct ipc_ref *ref)
+{
+	struct fs_kept *kept = &fs->kept;
+
+	if (!kept->no_prune || !ref->facet_at || kept_user(kept, uid)->faceted < FS_KEPT_FACETED_MAX)
+		return false;
+	fs_kept_ask(fs); /* should it have had no way to */
+	return true;
 }

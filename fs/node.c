@@ -154,6 +154,11 @@ static struct fs_node *name_free_node(const struct fs_name *name, const struct s
 	return NULL;
 }
 
+bool fs_node_is_known(struct fs *fs, const struct ipc_ref *ref)
+{
+	return name_find(fs, ref);
+}
+
 struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const struct stat *st, pid_t pid, bool *cacheable)
 {
 	struct fs_name *name = name_find(fs, ref);
@@ -246,9 +251,12 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 void fs_node_release(struct fs *fs, struct fs_node *node)
 {
 	node->live--;
-	if (!node->live && !node->lookups) {
+	if (node->live)
+		return;
+	if (node->lookups)
+		fs_kept_closed(fs, node);
+	else
 		node_free(fs, node);
-	}
 }
 
 void fs_name_gone(struct fs *fs, const struct ipc_ref *ref)

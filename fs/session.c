@@ -285,6 +285,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 out_session:
 	fuse_session_destroy(fs->se);
 	fs_notices_end(fs);
+	fs_kept_end(&fs->kept);
 out:
 	session_end(fs);
 	return status;
