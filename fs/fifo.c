@@ -153,7 +153,7 @@ static void fifo_open_channel(struct fs_fifo *f, ino_t ino)
 	int r = -ESTALE;
 
 	/* The kernel's one second look is needed for the FIFO: what changes meanwhile is for us to look at again. */
-	for (int i = 0; r == -ESTALE && i < 16; i++) {
+	for (int i = 0; r == -ESTALE && i < FS_TRIES_MAX; i++) {
 		r = ipc_handle_new(ipc, &f->cred, &f->ref, f->flags & ~(O_CREAT | O_EXCL | O_TRUNC), st.st_ino,
 				   &f->handle);
 		if (r == -ESTALE && (ipc_stat(ipc, &f->cred, &f->ref, &st) < 0 || !S_ISREG(st.st_mode)))
