@@ -168,7 +168,7 @@ static void work_await_close(struct ipc_job *job)
 	char byte;
 
 	while (read(until_closed[0], &byte, 1) < 0 && !atomic_load(&job->cancelled))
-		continue;
+		;
 }
 
 static void done_nothing(struct ipc_job *job)
