@@ -76,7 +76,7 @@ static void wait_expired(struct ipc_timer *timer)
 	wait_end(w);
 }
 
-static void waiting_wake(struct fs *fs)
+static struct notice_wait *waiting_due(struct fs *fs)
 {
 	struct ipc_list *pos, *next;
 
@@ -84,8 +84,18 @@ static void waiting_wake(struct fs *fs)
 		struct notice_wait *w = ipc_container(pos, struct notice_wait, link);
 
 		if (!fs_notice_is_due(fs, w->number))
-			wait_end(w);
+			return w;
 	}
+	return NULL;
+}
+
+/* Each time from the first one: a request that goes on may give a notice itself, and that may let others go. */
+static void waiting_wake(struct fs *fs)
+{
+	struct notice_wait *w;
+
+	while ((w = waiting_due(fs)))
+		wait_end(w);
 }
 
 bool fs_notice_is_due(const struct fs *fs, uint64_t number)
