@@ -75,7 +75,7 @@ t_test_bare(redis_bcast, the_buffer_bounds_what_is_in_the_redis)
 t_test_bare(redis_bcast, a_message_above_the_buffer_is_refused)
 {
 	make();
-	t_check("touch $A/bcast/c; echo buffer=4096 >$A/bcast/c@ctl; head -c 5000 /dev/zero | tr '\\0' x | dd of=$A/bcast/c bs=8k 2>&1 |\n"
+	t_check("touch $A/bcast/c; echo buffer=4096 >$A/bcast/c@ctl; head -c 5000 /dev/zero | tr '\\0' x | dd of=$A/bcast/c bs=8k iflag=fullblock 2>&1 |\n"
 		"grep -o 'Message too long'; cat $B/bcast/c@last=1,drain",
 		"Message too long\n");
 }
