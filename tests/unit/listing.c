@@ -213,10 +213,12 @@ Test(listing, waits_for_busy_helpers_without_turning_and_with_one_descriptor, .i
 	cr_expect_eq(descriptors(), before + 1);
 	cr_expect_not(ready);
 	close(until_closed[1]);
-	while ((r = ipc_listing_step(l, tell, &told)) == -EINPROGRESS || r > 0) {
-		for (ready = r > 0; !ready;)
+	do {
+		r = ipc_listing_step(l, tell, &told);
+		while (r == -EINPROGRESS && !ready)
 			ipc_loop_turn(u_loop, 100);
-	}
+		ready = false;
+	} while (r == -EINPROGRESS || r > 0);
 	cr_expect_eq(r, 0);
 	cr_expect_gt(told.others, 0);
 	ipc_listing_end(l);
