@@ -76,26 +76,20 @@ static void wait_expired(struct ipc_timer *timer)
 	wait_end(w);
 }
 
-static struct notice_wait *waiting_due(struct fs *fs)
-{
-	struct ipc_list *pos, *next;
-
-	ipc_list_each(pos, next, &fs->notices.waiting) {
-		struct notice_wait *w = ipc_container(pos, struct notice_wait, link);
-
-		if (!fs_notice_is_due(fs, w->number))
-			return w;
-	}
-	return NULL;
-}
-
-/* Each time from the first one: a request that goes on may give a notice itself, and that may let others go. */
+/* First all, then each: a request that goes on may give a notice itself, and that may let others go. */
 static void waiting_wake(struct fs *fs)
 {
-	struct notice_wait *w;
+	struct ipc_list *pos, *next, due;
 
-	while ((w = waiting_due(fs)))
-		wait_end(w);
+	ipc_list_init(&due);
+	ipc_list_each(pos, next, &fs->notices.waiting) {
+		if (fs_notice_is_due(fs, ipc_container(pos, struct notice_wait, link)->number))
+			continue;
+		ipc_list_remove(pos);
+		ipc_list_append(&due, pos);
+	}
+	while (!ipc_list_empty(&due))
+		wait_end(ipc_container(ipc_list_pop(&due), struct notice_wait, link));
 }
 
 bool fs_notice_is_due(const struct fs *fs, uint64_t number)
