@@ -27,7 +27,7 @@
 /* Of other mount points, so many files wait for the next instance there. */
 enum { FOREIGN_MAX = 64 };
 /* How often, and with which pauses, the file of the instance before us is looked at, should that be ending still. */
-enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 2 };
+enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 5 };
 
 /* In front of the records. The numbers in them mean nothing after a reboot, and a directory in /tmp may outlive one. */
 struct head {

@@ -69,7 +69,8 @@ static void found_read(struct found *found, int dir)
 		found->known = found_add(found, e->d_ino);
 	found->known = found->known && !errno;
 	closedir(stream);
-	qsort(found->inos, found->count, sizeof(*found->inos), ino_compare);
+	if (found->count)
+		qsort(found->inos, found->count, sizeof(*found->inos), ino_compare);
 }
 
 static void sweep_work(struct ipc_job *job)
@@ -88,7 +89,7 @@ static bool is_missed(const struct ipc_sweep *s, unsigned kind, const struct ipc
 	if (ipc->kinds[kind]->names->lives)
 		return !ipc->kinds[kind]->names->lives(record->ino);
 	return found->known && record->place == ipc_book_place(s->book, kind) &&
-	       !bsearch(&record->ino, found->inos, found->count, sizeof(record->ino), ino_compare);
+	       (!found->count || !bsearch(&record->ino, found->inos, found->count, sizeof(record->ino), ino_compare));
 }
 
 static void sweep_record(const struct ipc_sweep *s, struct ipc_record *record)

@@ -147,7 +147,7 @@ t_test(fifo, tail_shows_the_last_lines)
 	make();
 	for (int i = 0; i < 5; i++)
 		queue_send(&q, t_format("%d", i), 0);
-	t_check("tail -f -n 2 $Q@fifo,drain >out & P=$!; until [ $(wc -l <out) = 2 ]; do sleep .01; done; kill $P; wait $P; cat out",
+	t_check(": >out; tail -f -n 2 $Q@fifo,drain >out & P=$!; until [ $(wc -l <out) = 2 ]; do sleep .01; done; kill $P; wait $P; cat out",
 		"3\n4\n");
 }
 
