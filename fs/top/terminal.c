@@ -9,11 +9,15 @@
 bool screen_terminal_moves(void)
 {
 	const char *move;
+	bool moves;
 	int err;
 
 	if (setupterm(NULL, STDOUT_FILENO, &err) != OK)
 		return false;
 	move = tigetstr("cup");
-	return move && move != (const char *)-1;
+	moves = move && move != (const char *)-1;
+	/* newterm() takes one of its own. */
+	del_curterm(cur_term);
+	return moves;
 }
 #endif
