@@ -67,16 +67,22 @@ static void wait_end(struct notice_wait *w)
 	ended.again(req, ended.ino, &ended.fi);
 }
 
+/* That one has been given, or never will be. */
+static void notices_note(struct fs_notices *all, uint64_t number)
+{
+	if (all->given < number)
+		all->given = number;
+}
+
 static void wait_expired(struct ipc_timer *timer)
 {
 	struct notice_wait *w = ipc_container(timer, struct notice_wait, timer);
 
-	if (w->fs->notices.given < w->number)
-		w->fs->notices.given = w->number;
+	notices_note(&w->fs->notices, w->number);
 	wait_end(w);
 }
 
-/* First all, then each: a request that goes on may give a notice itself, and that may let others go. */
+/* First all, then each: a request that goes on may wait again, or end the wait of others. */
 static void waiting_wake(struct fs *fs)
 {
 	struct ipc_list *pos, *next, due;
@@ -90,6 +96,11 @@ static void waiting_wake(struct fs *fs)
 	}
 	while (!ipc_list_empty(&due))
 		wait_end(ipc_container(ipc_list_pop(&due), struct notice_wait, link));
+}
+
+static void wake_task(struct ipc_task *task)
+{
+	waiting_wake(ipc_container(task, struct fs, notices.wake));
 }
 
 bool fs_notice_is_due(const struct fs *fs, uint64_t number)
@@ -160,8 +171,7 @@ static void notice_given(struct ipc_job *job)
 
 	fs->notices.giving = NULL;
 	fs->notices.count--;
-	if (fs->notices.given < n->number)
-		fs->notices.given = n->number;
+	notices_note(&fs->notices, n->number);
 	if (!job->abandoned)
 		free(n);
 	waiting_wake(fs);
@@ -181,9 +191,10 @@ static void notices_go_on(struct fs *fs)
 		    ipc_pool_submit_deaf(all->pool, &n->job, notice_work, notice_given, notice_left) < 0) {
 			all->giving = NULL;
 			all->count--;
-			all->given = n->number;
+			notices_note(all, n->number);
 			free(n);
-			waiting_wake(fs);
+			/* Later: who is told now may be in the midst of another request. */
+			ipc_task_post(fs->loop, &all->wake);
 		}
 	}
 }
@@ -193,6 +204,7 @@ uint64_t fs_notice(struct fs *fs, const struct ipc_kind *kind, const char *name,
 	struct fs_notices *all = &fs->notices;
 	size_t dir = strlen(fs->opt.mountpoint) + strlen("/") + strlen(ipc_kind_name(kind)) + 1;
 	struct fs_notice *n;
+	uint64_t number;
 
 	if (!all->pool || !fs->mount_number || all->count >= NOTICES_MAX)
 		return 0;
@@ -206,11 +218,11 @@ uint64_t fs_notice(struct fs *fs, const struct ipc_kind *kind, const char *name,
 	n->helper = &all->helper;
 	snprintf(n->path, dir, "%s/%s", fs->opt.mountpoint, ipc_kind_name(kind));
 	n->name = strcpy(n->path + dir, name);
-	n->number = ++all->last;
+	n->number = number = ++all->last;
 	all->count++;
 	ipc_list_append(&all->queued, &n->link);
-	notices_go_on(fs);
-	return n->number;
+	notices_go_on(fs); /* frees it where it cannot be given */
+	return number;
 }
 
 uint64_t fs_notice_made(struct fs *fs, const struct ipc_ref *ref)
@@ -280,6 +292,7 @@ void fs_notices_init(struct fs *fs)
 	ipc_list_init(&fs->notices.queued);
 	ipc_list_init(&fs->notices.waiting);
 	ipc_list_init(&fs->notices.own);
+	ipc_task_init(&fs->notices.wake, wake_task);
 }
 
 void fs_notices_start(struct fs *fs)
@@ -296,6 +309,7 @@ void fs_notices_stop(struct fs *fs)
 	struct fs_notices *all = &fs->notices;
 
 	fs_natives_end(fs);
+	ipc_task_cancel(&all->wake);
 	all->given = UINT64_MAX;
 	while (!ipc_list_empty(&all->queued))
 		free(ipc_container(ipc_list_pop(&all->queued), struct fs_notice, link));

@@ -42,6 +42,7 @@ struct fs_notices {
 	atomic_int helper;    /* its thread */
 	uint64_t last, given; /* the number of the last one that was queued, and that the kernel has got */
 	struct ipc_list waiting;
+	struct ipc_task wake; /* those whose notice cannot be given */
 	/* notice_natives.c */
 	struct ipc_watch watch; /* inotify's */
 	struct ipc_list own;

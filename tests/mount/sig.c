@@ -259,6 +259,29 @@ t_test_bare(sig, listing_is_what_the_caller_may_signal)
 	end(bobs);
 }
 
+static int sleep_until_killed(void *arg)
+{
+	(void)arg;
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+/* More of them than a page holds numbers: what a helper keeps them in has to grow. */
+t_test(sig, thousands_of_processes_are_listed)
+{
+	enum { MANY = 2500 };
+	static pid_t pid[MANY];
+
+	for (int i = 0; i < MANY; i++)
+		pid[i] = t_fork(sleep_until_killed, NULL);
+	cr_expect_geq(atoi(t_bash(0, "ls $M/sig | wc -l")), MANY);
+	for (int i = 0; i < MANY; i++)
+		kill(pid[i], SIGKILL);
+	for (int i = 0; i < MANY; i++)
+		t_wait_exit(pid[i], T_PATIENCE, NULL);
+}
+
 t_test_bare(sig, right_to_send_is_the_openers)
 {
 	pid_t pid = users_target(ANN);

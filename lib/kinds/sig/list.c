@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/place.h"
@@ -33,22 +34,34 @@ static int processes_try(void *arg, char *why, size_t why_size)
 	return 0;
 }
 
+/*
+ * Copied to a larger mapping: mremap(2) would not do. It gives a shared mapping more addresses, but what stands behind
+ * them keeps its size, and a store there is a SIGBUS.
+ */
+static int processes_grow(struct sig_processes *all)
+{
+	size_t size = all->size ? 2 * all->size : 4096;
+	void *grown = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (grown == MAP_FAILED)
+		return -ENOMEM;
+	if (all->pids) {
+		memcpy(grown, all->pids, all->size);
+		munmap(all->pids, all->size);
+	}
+	all->pids = grown;
+	all->size = size;
+	return 0;
+}
+
 static int processes_add(void *arg, pid_t pid)
 {
 	struct sig_processes *all = arg;
-	size_t size = all->size ? 2 * all->size : 4096;
-	void *grown;
+	int r = all->count * sizeof(pid) == all->size ? processes_grow(all) : 0;
 
-	if (all->count * sizeof(pid) == all->size) {
-		grown = all->size ? mremap(all->pids, all->size, size, MREMAP_MAYMOVE)
-				  : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (grown == MAP_FAILED)
-			return -ENOMEM;
-		all->pids = grown;
-		all->size = size;
-	}
-	all->pids[all->count++] = pid;
-	return 0;
+	if (r == 0)
+		all->pids[all->count++] = pid;
+	return r;
 }
 
 /* As they are counted in that namespace; what cannot be seen there becomes 0. */
