@@ -89,7 +89,7 @@ static void read_in_vain(struct ipc_handle *h, size_t size)
 
 static const char *read_lines(struct ipc_handle *h, size_t size)
 {
-	static char text[256];
+	static char text[1024];
 	struct ipc_op op = read_op(h, size, h->pos);
 	ssize_t n = ipc_submit(&op);
 
@@ -353,7 +353,7 @@ Test(mq_back, plenty_of_room_takes_no_more_than_was_asked_for)
 	ipc_close(h);
 }
 
-Test(mq_back, plenty_of_room_takes_nothing_from_waiting_writers)
+Test(mq_back, plenty_of_room_takes_what_a_waiting_writer_sends_meanwhile)
 {
 	struct ipc_handle *h, *w;
 	struct u_call writing;
@@ -362,10 +362,50 @@ Test(mq_back, plenty_of_room_takes_nothing_from_waiting_writers)
 	h = u_open("q@lines", O_RDONLY);
 	w = u_open("q@lines", O_WRONLY);
 	u_begin(&writing, w, IPC_WRITE, "a\nb\nc\n");
-	cr_assert_str_eq(read_lines(h, 128 << 10), "a\n");
-	cr_assert_str_eq(read_lines(h, 128 << 10), "b\n");
-	cr_assert_str_eq(read_lines(h, 128 << 10), "c\n");
+	cr_assert_str_eq(read_lines(h, 128 << 10), "a\nb\nc\n");
 	cr_assert_eq(u_finish(&writing), 6);
+	ipc_close(h);
+	ipc_close(w);
+}
+
+Test(mq_back, who_waits_to_read_has_his_share_of_a_waiting_writer)
+{
+	struct ipc_handle *h[2], *w;
+	struct u_call reading[2], writing;
+
+	make("q@maxmsg=1,msgsize=64");
+	w = u_open("q@lines", O_WRONLY);
+	for (int i = 0; i < 2; i++) {
+		h[i] = u_open("q@lines", O_RDONLY);
+		u_prepare(&reading[i], h[i], IPC_READ, "");
+		reading[i].op.size = 128 << 10;
+		u_submit(&reading[i]);
+	}
+	u_begin(&writing, w, IPC_WRITE, "a\nb\nc\n");
+	cr_assert_eq(u_finish(&writing), 6);
+	cr_assert_eq(u_finish(&reading[0]), 2);
+	cr_assert_geq(u_finish(&reading[1]), 2);
+	for (int i = 0; i < 2; i++)
+		ipc_close(h[i]);
+	ipc_close(w);
+}
+
+Test(mq_back, plenty_of_room_takes_a_bounded_number_from_a_waiting_writer)
+{
+	struct ipc_handle *h, *w;
+	struct u_call writing;
+	char lines[2 * 300 + 1];
+
+	for (size_t i = 0; i < sizeof(lines) - 1; i++)
+		lines[i] = i % 2 ? '\n' : 'x';
+	lines[sizeof(lines) - 1] = '\0';
+	make("q@maxmsg=1,msgsize=64");
+	h = u_open("q@lines", O_RDONLY);
+	w = u_open("q@lines", O_WRONLY);
+	u_begin(&writing, w, IPC_WRITE, lines);
+	cr_assert_eq(strlen(read_lines(h, 128 << 10)), 2 * 256);
+	cr_assert_eq(strlen(read_lines(h, 128 << 10)), 2 * 44);
+	cr_assert_eq(u_finish(&writing), (ssize_t)strlen(lines));
 	ipc_close(h);
 	ipc_close(w);
 }
