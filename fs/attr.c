@@ -277,7 +277,7 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	 */
 	if (node->type == FS_CHAN &&
 	    (!ipc_ref_suits(&cred, &node->ref) ||
-	     (ipc_stat(fs->ipc, &cred, &node->ref, &st) == 0 && fs_shmlink_is_unsafe(fs, &cred, &node->ref, &st))))
+	     (ipc_stat(fs->ipc, &cred, &node->ref, &st) == 0 && fs_shmlink_is_unsafe(&cred, &node->ref, &st))))
 		r = -ENOENT;
 	else if (node->again)
 		r = readlink_itself(fs, &cred, node, target, sizeof(target));

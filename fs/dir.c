@@ -192,8 +192,8 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		followed = ipc_ref_follow(fs->ipc, &ref);
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
 	}
-	if (r == 0 && fs_shmlink_is_unsafe(fs, &cred, &ref, &st)) {
-		ipc_ref_serve(fs->ipc, &ref);
+	if (r == 0 && fs_shmlink_is_unsafe(&cred, &ref, &st)) {
+		ipc_ref_serve(&ref);
 		r = ipc_stat(fs->ipc, &cred, &ref, &st);
 	}
 	if (r == -EINPROGRESS)

@@ -73,7 +73,7 @@ void fs_file_close_all(struct fs *fs)
 
 int fs_file_may_back(struct fs *fs, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
-	if (!ref->abroad || !ipc_ref_is_plain(ref) || fs_passthrough_works(fs))
+	if (!ref->abroad || !ipc_ref_is_plain(ref) || fs_shmlink_stands_for(cred, ref) || fs_passthrough_works(fs))
 		return 0;
 	return ipc_refuse_backing(fs->ipc, cred, ref);
 }
@@ -81,15 +81,21 @@ int fs_file_may_back(struct fs *fs, const struct ipc_cred *cred, const struct ip
 int fs_file_back(struct fs_file *file, const struct ipc_cred *cred)
 {
 	int fd = ipc_handle_backing(file->handle), r;
+	const struct ipc_ref *ref = &file->node->ref;
 
 	if (fd < 0)
 		return 0;
 	r = fs_passthrough_attach(file->fs, file->node, fd);
 	file->backed = r == 0;
+	if (r != -EOPNOTSUPP)
+		return r;
 	/* The handle of an exclusive creator, who can do without unless he maps it. */
-	if (r == -EOPNOTSUPP && !file->node->ref.abroad)
+	if (!ref->abroad)
 		return 0;
-	return r == -EOPNOTSUPP ? ipc_refuse_backing(file->fs->ipc, cred, &file->node->ref) : r;
+	if (!fs_shmlink_stands_for(cred, ref))
+		return ipc_refuse_backing(file->fs->ipc, cred, ref);
+	fs_shmlink_explain(file->fs, cred, ref, file->flags);
+	return 0;
 }
 
 void fs_file_serves(struct fs_file *file)

@@ -212,10 +212,14 @@ void fs_readlink(fuse_req_t, fuse_ino_t);
 
 /*
  * shmlink.c. varies: whether others see a file where this caller sees a link, so that the kernel must not keep it.
- * is_unsafe: whether the caller would better see a file than a link of that owner's.
+ * is_unsafe: whether the caller would better see a file than a link of that owner's. stands_for: whether what he opens
+ * is such a file, which he can do without the kernel's serving it. explain: a line for MNT/errors, when it does not
+ * serve one that is opened with these flags.
  */
 bool fs_shmlink_varies(const struct fs *, const struct ipc_ref *, const struct stat *);
-bool fs_shmlink_is_unsafe(const struct fs *, const struct ipc_cred *, const struct ipc_ref *, const struct stat *);
+bool fs_shmlink_is_unsafe(const struct ipc_cred *, const struct ipc_ref *, const struct stat *);
+bool fs_shmlink_stands_for(const struct ipc_cred *, const struct ipc_ref *);
+void fs_shmlink_explain(struct fs *, const struct ipc_cred *, const struct ipc_ref *, int flags);
 
 /*
  * size.c. init: of a text that is made anew for each open. open: before a successful OPEN with those flags is answered.

@@ -106,7 +106,7 @@ int ipc_stat(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, stru
 /* Whether ref, which perhaps somebody else has resolved, means the same to this caller. */
 bool ipc_ref_suits(const struct ipc_cred *, const struct ipc_ref *);
 /* Shared memory is to be a file that is served, as to callers from elsewhere. */
-void ipc_ref_serve(struct ipc *, struct ipc_ref *);
+void ipc_ref_serve(struct ipc_ref *);
 /* Whether its answers may be kept for other callers. */
 bool ipc_ref_suits_all(const struct ipc *, const struct ipc_ref *);
 /* Whether it is a facet whose open may wait for a client. */

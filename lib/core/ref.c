@@ -56,9 +56,9 @@ bool ipc_ref_suits(const struct ipc_cred *cred, const struct ipc_ref *ref)
 	return ref->abroad || !ref->kind->names->place || !ipc_place_differs(cred->pid, ref->kind->names->place);
 }
 
-void ipc_ref_serve(struct ipc *ipc, struct ipc_ref *ref)
+void ipc_ref_serve(struct ipc_ref *ref)
 {
-	ref->abroad = ipc->abroad = true;
+	ref->abroad = true;
 }
 
 bool ipc_ref_suits_all(const struct ipc *ipc, const struct ipc_ref *ref)
@@ -120,7 +120,8 @@ static int ref_translate(struct ipc *ipc, const struct ipc_cred *cred, struct ip
 	ref->text = chan && chan->text;
 	if (ipc_ref_suits(cred, ref))
 		return 0;
-	ipc_ref_serve(ipc, ref);
+	ipc_ref_serve(ref);
+	ipc->abroad = true;
 	return ref->kind->names->translate ? ref->kind->names->translate(ipc, cred, ref) : 0;
 }
 

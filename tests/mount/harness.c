@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -608,6 +610,21 @@ static void run_daemon(const struct t_mount *m, const char **option, int options
 	execv(argv[0], (char **)argv);
 	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
+}
+
+void t_preload(const char *name)
+{
+	char self[PATH_MAX] = "";
+	char *library;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	cr_skip_test("the sanitizer wants to be the first library, and keeps what was freed");
+#endif
+	cr_assert_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	library = t_format("%s/preload/%s.so", dirname(self), name);
+	if (access(library, R_OK) < 0)
+		t_fail("%s: %s", library, strerror(errno));
+	setenv("LD_PRELOAD", library, 1);
 }
 
 struct t_mount *t_mount_start(const char *option, ...)

@@ -69,6 +69,8 @@ void t_teardown(void);
 /* Runs `ipcfs -f OPTION... DIR` in a fresh directory; returns when the mount answers. The options end with NULL.
  * Implies t_need_fuse(). */
 struct t_mount *t_mount_start(const char *option, ...);
+/* Daemons that are started from now on run with tests/preload/NAME.c, until LD_PRELOAD is unset. Skips if sanitized. */
+void t_preload(const char *name);
 /* SIGTERM unless the daemon ended by itself; fails unless it exits with 0 and the mount goes. */
 void t_mount_stop(struct t_mount *);
 /* SIGKILL. What is left is a mount that answers ENOTCONN; t_mount_stop() removes it. */

@@ -1,7 +1,6 @@
 /* The names that the kernel keeps after they were looked up, each of which costs the daemon memory. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,17 +92,7 @@ t_test_bare(kept, what_is_open_outlives_its_forgotten_name)
 /* As before Linux 6.18, where the kernel cannot be told to forget. */
 static void mount_without_prune(void)
 {
-	char self[4096] = "";
-	char *library;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	cr_skip_test("the sanitizer wants to be the first library, and keeps what was freed");
-#endif
-	cr_assert_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
-	library = t_format("%s/preload/no_prune.so", dirname(self));
-	if (access(library, R_OK) < 0)
-		t_fail("%s: %s", library, strerror(errno));
-	setenv("LD_PRELOAD", library, 1);
+	t_preload("no_prune");
 	mount_for_all();
 	unsetenv("LD_PRELOAD");
 }
