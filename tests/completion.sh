@@ -81,7 +81,7 @@ offers 'ipcfs -o net,walkers=' refuse strict allow
 offers 'ipcfs -o kinds=' mq bcast
 offers 'ipcfs -o mq_framing=' message lines
 offers 'ipcfs -o redis_prefix=' ipcfs:
-offers 'ipcfs -o redis' redis redis_prefix redis_user redis_password_file redis_replicas redis_sentinel
+offers 'ipcfs -o redis' redis redis_prefix redis_user redis_password_file redis_replicas redis_lease redis_sentinel
 offers "ipcfs $dir/so" some
 offers 'ipcfs-top -' -b -d -n --help --version
 offers "ipcfs-top $dir/so" some

@@ -15,12 +15,18 @@ TestSuite(redis_mq, .timeout = 90);
 static struct redis server;
 static struct t_mount *a, *b;
 
-static void make(void)
+/* option: of B, or NULL. */
+static void make_with(const char *option)
 {
 	server = redis_start(NULL);
 	a = redis_mount(&server, "A", NULL);
-	b = redis_mount(&server, "B", NULL);
+	b = redis_mount(&server, "B", option);
 	M = a;
+}
+
+static void make(void)
+{
+	make_with(NULL);
 }
 
 t_test_bare(redis_mq, what_one_machine_writes_another_reads)
@@ -273,7 +279,7 @@ t_test_bare(redis_mq, what_a_dead_daemon_owed_comes_back_after_its_lease)
 {
 	char *got;
 
-	make();
+	make_with("redis_lease=5");
 	t_check("seq 3 >$A/mq/q@lines", "");
 	pid_t worker = t_spawn(b, "bash", "exec 3<$M/mq/q@lines,ack; read x <&3; sleep 100");
 	t_await(t_ctl(a, "mq/q", "owed") == 1);

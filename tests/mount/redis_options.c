@@ -65,6 +65,13 @@ t_test_bare(redis_options, replicas_are_a_number)
 	cr_assert(says("redis=host,redis_replicas=many", "a whole number from 0 to 100"));
 }
 
+t_test_bare(redis_options, a_lease_is_a_number_of_seconds)
+{
+	cr_assert(says("redis_lease=10", "redis=ADDR"));
+	cr_assert(says("redis=host,redis_lease=2", "a whole number from 3 to 3600"));
+	cr_assert(says("redis=host,redis_lease=1h", "a whole number from 3 to 3600"));
+}
+
 t_test_bare(redis_options, the_mounts_readme_says_where_the_channels_are)
 {
 	struct redis server = redis_start(NULL);

@@ -13,12 +13,18 @@ TestSuite(redis_sem, .timeout = 110);
 static struct redis server;
 static struct t_mount *a, *b;
 
-static void make(void)
+/* option: of B, or NULL. */
+static void make_with(const char *option)
 {
 	server = redis_start(NULL);
 	a = redis_mount(&server, "A", NULL);
-	b = redis_mount(&server, "B", NULL);
+	b = redis_mount(&server, "B", option);
 	M = a;
+}
+
+static void make(void)
+{
+	make_with(NULL);
 }
 
 static long value(void)
@@ -132,7 +138,7 @@ t_test_bare(redis_sem, a_machine_that_vanishes_loses_its_permit_and_is_told)
 	char *got;
 	long before;
 
-	make();
+	make_with("redis_lease=5");
 	t_check("touch $A/sem/s@value=1", "");
 	int held = t_open(t_path(b, "sem/s@hold"), O_RDONLY);
 	char line[16] = "";
@@ -153,11 +159,53 @@ t_test_bare(redis_sem, a_machine_that_vanishes_loses_its_permit_and_is_told)
 	t_check("grep ^value $A/sem/s@ctl", "value=1\n");
 }
 
+/* Milliseconds until the only lease on the semaphore ends. */
+static long lease_left(void)
+{
+	return strtol(
+		redis_say(&server,
+			  "EVAL \"local t = redis.call('TIME');"
+			  "return redis.call('ZRANGE', 'ipcfs:{sem/s}:l', 0, 0, 'WITHSCORES')[2] - t[1] * 1000\" 0"),
+		NULL, 10);
+}
+
+static void check_lease(const char *option, long seconds)
+{
+	make_with(option);
+	t_check("touch $A/sem/s@value=1", "");
+	int held = t_open(t_path(b, "sem/s@hold"), O_RDONLY);
+	long left = lease_left();
+
+	close(held);
+	cr_assert(left > seconds * 500 && left <= (seconds + 1) * 1000, "%ld", left);
+}
+
+t_test_bare(redis_sem, a_lease_lasts_thirty_seconds)
+{
+	check_lease(NULL, 30);
+}
+
+t_test_bare(redis_sem, a_lease_lasts_as_long_as_the_mount_says)
+{
+	check_lease("redis_lease=600", 600);
+}
+
+t_test_bare(redis_sem, a_lease_is_renewed_while_the_daemon_lives)
+{
+	make_with("redis_lease=3");
+	t_check("touch $A/sem/s@value=1", "");
+	int held = t_open(t_path(b, "sem/s@hold"), O_RDONLY);
+	long first = strtol(redis_say(&server, "ZRANGE 'ipcfs:{sem/s}:l' 0 0 WITHSCORES | tail -n1"), NULL, 10);
+
+	t_await(strtol(redis_say(&server, "ZRANGE 'ipcfs:{sem/s}:l' 0 0 WITHSCORES | tail -n1"), NULL, 10) > first);
+	close(held);
+}
+
 t_test_bare(redis_sem, a_daemon_that_is_killed_gives_back_by_its_lease)
 {
 	char *got;
 
-	make();
+	make_with("redis_lease=5");
 	t_check("touch $A/sem/s@value=1", "");
 	pid_t holder = t_spawn(b, "bash", "exec 9<$M/sem/s@hold; exec sleep 1000");
 	t_await(value() == 0);

@@ -15,17 +15,23 @@ static struct redis server, proxy;
 static struct t_mount *a, *b;
 
 /* The reader of b waits, behind a proxy. */
-static pid_t make_and_read(const char *facets)
+/* The reader is on B, whose option that is; or NULL. */
+static pid_t make_and_read_with(const char *option, const char *facets)
 {
 	server = redis_start(NULL);
 	proxy = redis_proxy(&server);
 	a = redis_mount(&server, "A", NULL);
-	b = redis_mount(&proxy, "B", NULL);
+	b = redis_mount(&proxy, "B", option);
 	M = a;
 	t_check("touch $A/mq/q; echo warm >$A/mq/q; cat $A/mq/q@one,drain >/dev/null; cat $B/mq/q@drain", "");
 	pid_t reader = t_spawn(b, "bash", t_format("exec cat $M/mq/q@%s", facets));
 	t_await(strcmp(redis_say(&server, "LLEN 'ipcfs:{mq/q}:t'"), "1\n") == 0);
 	return reader;
+}
+
+static pid_t make_and_read(const char *facets)
+{
+	return make_and_read_with(NULL, facets);
 }
 
 static void check_nothing_left(void)
@@ -117,7 +123,7 @@ t_test_bare(redis_sent, who_does_not_hear_is_passed_by)
 t_test_bare(redis_sent, what_a_machine_that_vanishes_was_sent_goes_to_another_after_its_lease)
 {
 	char *got;
-	pid_t reader = make_and_read("one");
+	pid_t reader = make_and_read_with("redis_lease=5", "one");
 
 	kill(b->daemon, SIGSTOP);
 	t_write(t_path(a, "mq/q"), "first");

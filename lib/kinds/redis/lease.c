@@ -3,10 +3,15 @@
 
 #include "core/instance.h"
 #include "node.h"
+#include "options.h"
 
 REDIS_SCRIPT(renew);
 
-#define RENEWAL_NS INT64_C(8000000000)
+/* Three times and more in a lease: one that is late or lost is no harm. */
+static int64_t renewal_ns(const struct redis_link *rl)
+{
+	return redis_lease_seconds(rl->ipc) * INT64_C(4000000000) / 15;
+}
 
 static void renewal_done(struct redis_call *call, int err, const redisReply *reply)
 {
@@ -39,12 +44,12 @@ static void renew_all(struct ipc_timer *timer)
 			ch->renewal = call;
 	}
 	if (!ipc_list_empty(&rl->leased))
-		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
+		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + renewal_ns(rl), renew_all);
 }
 
 bool redis_channel_lease_ages(const struct redis_channel *ch)
 {
-	return !ch->leased_at || ipc_now() - ch->leased_at > RENEWAL_NS;
+	return !ch->leased_at || ipc_now() - ch->leased_at > renewal_ns(ch->link);
 }
 
 void redis_channel_hold(struct redis_channel *ch, int more, void (*lost)(struct redis_channel *))
@@ -63,5 +68,5 @@ void redis_channel_hold(struct redis_channel *ch, int more, void (*lost)(struct 
 	if (!on)
 		redis_channel_quiet(ch);
 	if (on && !rl->renewal.slot)
-		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + RENEWAL_NS, renew_all);
+		ipc_timer_start(rl->ipc->loop, &rl->renewal, ipc_now() + renewal_ns(rl), renew_all);
 }

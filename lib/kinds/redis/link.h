@@ -71,10 +71,9 @@ int redis_channel_init(struct redis_channel *, struct redis_link *, const char *
 void redis_channel_fini(struct redis_channel *);
 /*
  * So many things more that this daemon holds in the channel, or less. While there are any its lease on it is renewed
- * every 8 s; scripts take it first by lease(). lost(): it had run out (or the channel is gone) before it was renewed:
- * what this daemon held there may be somebody else's by now.
+ * several times in it (redis_lease=); scripts take it first by lease(). lost(): it had run out (or the channel is gone)
+ * before it was renewed: what this daemon held there may be somebody else's by now.
  */
-enum { REDIS_LEASE_MS = 30000 };
 void redis_channel_hold(struct redis_channel *, int more, void (*lost)(struct redis_channel *));
 /* Whether a script had better take it again. */
 bool redis_channel_lease_ages(const struct redis_channel *);

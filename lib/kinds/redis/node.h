@@ -32,7 +32,7 @@ struct redis_link {
 	struct ipc *ipc;
 	struct ipc_list link; /* of all */
 	unsigned users;
-	char id[17];
+	char id[17]; /* 16 hex digits; the last three are the lease in seconds, which scripts read there */
 	char *prefix, *user, *password;
 	uint64_t number;
 	struct ipc_list nodes; /* the first is where we begin */

@@ -8,7 +8,7 @@
 #include "core/instance.h"
 
 #define PREFIX_DEFAULT "ipcfs:"
-enum { PREFIX_MAX = 256, REPLICAS_MAX = 100 };
+enum { PREFIX_MAX = 256, REPLICAS_MAX = 100, LEASE_MIN = 3, LEASE_MAX = 3600 };
 
 /* Keys are PREFIX{KIND/NAME}: what stands in the first braces decides where a cluster has them. */
 static int prefix_check(const struct ipc_options *options, const char *value, char *why, size_t size)
@@ -58,6 +58,13 @@ static int replicas_check(const struct ipc_options *options, const char *value, 
 	return ipc_option_check_number(value, 0, REPLICAS_MAX, why, size);
 }
 
+/* A shorter one would end while a Redis only starts again. */
+static int lease_check(const struct ipc_options *options, const char *value, char *why, size_t size)
+{
+	(void)options;
+	return ipc_option_check_number(value, LEASE_MIN, LEASE_MAX, why, size);
+}
+
 static int sentinel_check(const struct ipc_options *options, const char *value, char *why, size_t size)
 {
 	(void)options;
@@ -102,6 +109,14 @@ const struct ipc_option redis_option_sentinel = {
 	.check = sentinel_check,
 };
 
+const struct ipc_option redis_option_lease = {
+	.name = "redis_lease",
+	.value = "S",
+	.help = "a daemon that is not heard of for S seconds holds nothing more (default 30)",
+	.words = "10 30",
+	.check = lease_check,
+};
+
 const struct ipc_option *const redis_options[] = {REDIS_OPTIONS, NULL};
 
 const char *redis_prefix(const struct ipc *ipc)
@@ -109,6 +124,11 @@ const char *redis_prefix(const struct ipc *ipc)
 	const char *prefix = ipc_option_text(&ipc->opt, &redis_option_prefix);
 
 	return prefix ? prefix : PREFIX_DEFAULT;
+}
+
+int redis_lease_seconds(const struct ipc *ipc)
+{
+	return (int)ipc_option_number(&ipc->opt, &redis_option_lease, REDIS_LEASE_DEFAULT);
 }
 
 void redis_readme_where(struct ipc *ipc, FILE *out)

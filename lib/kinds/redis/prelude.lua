@@ -1,5 +1,5 @@
--- What every script finds. KEYS[1] is PREFIX{KIND/NAME}; ARGV: this daemon; '' or a digit and the call's number: 0, the call is sent for the
--- first time, 1, it also looks after what dead daemons held, 2, the same, and it may have been here before; the numbers whose answers may be
+-- What every script finds. KEYS[1] is PREFIX{KIND/NAME}; ARGV: this daemon, 16 hex digits, of which
+-- the last three are its lease in seconds; '' or a digit and the call's number: 0, the call is sent for the first time, 1, it also looks after what dead daemons held, 2, the same, and it may have been here before; the numbers whose answers may be
 -- forgotten, PREFIX, the object's id or ''; then the script's own, args[1] and on.
 -- Numbers that are given to call() as text ('0') spare the server a printf(3).
 --
@@ -54,8 +54,8 @@ end
 -- Every daemon is told that the name has appeared, has gone, or has other attributes.
 local function changed() publish('names', 'n') end
 
--- This daemon holds something of the channel: if it is not heard of for 30 s, that is anybody's.
-local function lease() call('ZADD', key 'l', now() + 30000, me) end
+-- This daemon holds something of the channel: if it is not heard of for its lease, that is anybody's.
+local function lease() call('ZADD', key 'l', now() + tonumber(me:sub(14), 16) * 1000, me) end
 
 -- The daemons whose lease is over; they have none any more.
 local function expired()

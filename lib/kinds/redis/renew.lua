@@ -2,6 +2,6 @@
 run = function()
 	if expected ~= '' and call('HGET', key 'm', 'id') ~= expected then return GONE end
 	if not call('ZSCORE', key 'l', me) then return {0} end
-	call('ZADD', key 'l', now() + 30000, me)
+	lease()
 	return {1}
 end

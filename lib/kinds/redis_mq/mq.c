@@ -13,6 +13,7 @@
 #include "core/ref.h"
 #include "kinds/kinds.h"
 #include "kinds/queue.h"
+#include "kinds/redis/options.h"
 #include "core/option.h"
 
 REDIS_SCRIPT(mq_state);
@@ -79,7 +80,7 @@ static void lease_lost(struct redis_channel *ch)
 	ipc_refuse(
 		q->redis.chan.ipc, &cred, ETIMEDOUT, ipc_chan_path(&q->redis.chan).text,
 		"the Redis had not heard of this mount for %d s: what was being worked on here went back to the queue",
-		REDIS_LEASE_MS / 1000);
+		redis_lease_seconds(q->redis.chan.ipc));
 }
 
 void rmq_hold(struct rmq_chan *q, int more)

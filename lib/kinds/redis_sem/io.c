@@ -8,6 +8,7 @@
 #include "core/keep.h"
 #include "core/ref.h"
 #include "kinds/kinds.h"
+#include "kinds/redis/options.h"
 #include "sem.h"
 
 REDIS_SCRIPT(sem_take);
@@ -42,7 +43,7 @@ static void holder_lost(struct rsem_handle *s)
 	ipc_refuse(s->h.ipc, &s->h.cred, EIO, ipc_handle_path(&s->h).text,
 		   "the permit with the number %" PRId64
 		   " was lost: the Redis had not heard of this mount for %d s, and gave it to others",
-		   s->token, REDIS_LEASE_MS / 1000);
+		   s->token, redis_lease_seconds(s->h.ipc));
 	ipc_waitq_wake(&s->waitq);
 }
 

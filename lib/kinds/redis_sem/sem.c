@@ -197,7 +197,7 @@ static const struct ipc_kind_ctl rsem_ctl = {
 static const struct ipc_kind_readme rsem_readme = {
 	.use = "sem    echo > M/sem/s: post       read n < M/sem/s: wait and take\n"
 	       "       exec 9<M/sem/s@hold        take one until 9<&- or the end, however it comes; read n <&9 is a number that\n"
-	       "                                  only grows: who has a smaller one has lost the permit (its machine vanished for 30 s)\n",
+	       "                                  only grows: who has a smaller one has lost the permit (its machine vanished)\n",
 	.facets = "  sem   @value=4 for a new one\n",
 	.where = redis_readme_where,
 };
