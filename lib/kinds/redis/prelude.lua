@@ -1,6 +1,7 @@
--- What every script finds. KEYS[1] is PREFIX{KIND/NAME}; ARGV: this daemon, 16 hex digits, of which
--- the last three are its lease in seconds; '' or a digit and the call's number: 0, the call is sent for the first time, 1, it also looks after what dead daemons held, 2, the same, and it may have been here before; the numbers whose answers may be
--- forgotten, PREFIX, the object's id or ''; then the script's own, args[1] and on.
+-- What every script finds. KEYS[1] is PREFIX{KIND/NAME}; ARGV: this daemon, 16 hex digits, the last three of which are its lease in
+-- seconds; '' or a digit and the call's number: 0, the call is sent for the first time, 1, it also looks after what dead daemons held, 2,
+-- the same, and it may have been here before; the numbers whose answers may be forgotten, PREFIX, the object's id or ''; then the
+-- script's own, args[1] and on.
 -- Numbers that are given to call() as text ('0') spare the server a printf(3).
 --
 -- A script ends in  run = function() ... return ANSWER end.  ANSWER is kept until the daemon has it where the call has a number;
