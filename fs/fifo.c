@@ -55,6 +55,8 @@ void fs_fifo_expect_no_more(struct fs_fifo *f)
 	if (f->expected)
 		tdelete(f, &f->fs->fifos->by_pid, fs_fifo_by_pid);
 	f->expected = false;
+	fs_crowd_arrived(&f->fs->crowds, f->turn);
+	f->turn = 0;
 	ipc_timer_stop(f->fs->loop, &f->timer);
 }
 
@@ -62,7 +64,11 @@ void fs_fifo_free(struct fs_fifo *f)
 {
 	struct fs_fifos *fifos = f->fs->fifos;
 
+	if (f->req)
+		fs_reply_err(f->req, -ESTALE);
+	f->req = NULL;
 	fs_fifo_expect_no_more(f);
+	fs_crowd_leave(&f->comer);
 	if (f->wd >= 0) {
 		tdelete(f, &fifos->by_wd, fs_fifo_by_wd);
 		inotify_rm_watch(fifos->watch.fd, f->wd);
@@ -259,6 +265,7 @@ void fs_fifo_open(fuse_req_t req, const struct ipc_ref *ref, int flags, ino_t in
 	f->flags = flags;
 	f->req = req;
 	f->fd = f->wd = -1;
+	ipc_list_init(&f->comer.link);
 	ipc_list_append(&fs->fifos->parked, &f->link);
 	fifo_open_channel(f, ino);
 }

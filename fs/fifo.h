@@ -32,7 +32,7 @@ struct fs_fifo {
 	int flags;
 	fuse_req_t req; /* NULL: it has its answer */
 	bool dead;
-	struct fs_interrupt interrupt; /* while the channel is being opened */
+	struct fs_interrupt interrupt; /* while the channel is being opened, and while the opener waits for his turn */
 	struct ipc_op op;	       /* IPC_OPEN */
 	struct ipc_handle *handle;
 	struct ipc_pump *pump; /* has the handle and fd, once there is one */
@@ -44,6 +44,8 @@ struct fs_fifo {
 	struct ipc_timer timer;
 	int64_t until;
 	bool expected, looked_up;
+	struct fs_comer comer; /* while it is ready and its opener has no answer */
+	uint64_t turn;	       /* of its opener, until he has come: crowd.h; 0: none */
 	struct ipc_garbage garbage;
 	char path[]; /* for the helper */
 };

@@ -103,7 +103,7 @@ static void fifo_check(struct ipc_timer *timer)
 	struct fs_fifo *f = ipc_container(timer, struct fs_fifo, timer);
 	bool lives = kill(f->cred.pid, 0) == 0 || errno != ESRCH;
 
-	if (!lives || ipc_now() > f->until ||
+	if (!lives || (!f->req && ipc_now() > f->until) ||
 	    ipc_timer_start(f->fs->loop, &f->timer, ipc_now() + CHECK_NS, fifo_check) < 0)
 		fs_fifo_free(f);
 }
@@ -133,15 +133,55 @@ static int fifo_offer(struct fs_fifo *f)
 	if (!f->pump || !tsearch(f, &fifos->by_pid, fs_fifo_by_pid))
 		return -ENOMEM;
 	f->expected = true;
-	f->until = ipc_now() + WAIT_NS;
 	return ipc_timer_start(f->fs->loop, &f->timer, ipc_now() + CHECK_NS, fifo_check);
+}
+
+static void fifo_send_back(struct fs_fifo *f, uint64_t turn)
+{
+	fuse_req_t req = f->req;
+
+	f->req = NULL;
+	f->turn = turn;
+	f->until = ipc_now() + WAIT_NS;
+	if (fs_reply_err(req, -ESTALE) < 0)
+		fs_fifo_free(f);
+}
+
+static void fifo_go(struct fs_comer *comer, uint64_t turn)
+{
+	struct fs_fifo *f = ipc_container(comer, struct fs_fifo, comer);
+
+	fuse_req_interrupt_func(f->req, NULL, NULL);
+	if (turn)
+		fifo_send_back(f, turn);
+}
+
+/* Out of his turn, as he may be about to die. */
+static void fifo_interrupted(struct fs_interrupt *interrupt)
+{
+	struct fs_fifo *f = ipc_container(interrupt, struct fs_fifo, interrupt);
+
+	fs_crowd_leave(&f->comer);
+	fifo_send_back(f, 0);
+}
+
+static void fifo_send_back_in_turn(struct fs_fifo *f)
+{
+	uint64_t turn = fs_crowd_turn(f->fs, &f->ref, f->cred.uid);
+
+	f->comer.go = fifo_go;
+	if (turn)
+		fifo_send_back(f, turn);
+	else if (fs_interrupt_watch(&f->interrupt, f->req, fifo_interrupted))
+		fs_crowd_wait(f->fs, &f->ref, f->cred.uid, &f->comer);
+	else
+		fifo_send_back(f, 0);
 }
 
 static void fifo_work_done(struct ipc_job *job)
 {
 	struct fs_fifo *f = ipc_container(job, struct fs_fifo, job);
 	struct fs_fifos *fifos = f->fs->fifos;
-	fuse_req_t req = f->req;
 	struct fs_fifo *before;
 	int r;
 
@@ -163,10 +203,7 @@ static void fifo_work_done(struct ipc_job *job)
 	r = fifo_offer(f);
 	if (r < 0)
 		fs_fifo_fail(f, r);
-	else {
-		f->req = NULL;
-		if (fs_reply_err(req, -ESTALE) < 0)
-			fs_fifo_free(f);
-	}
+	else
+		fifo_send_back_in_turn(f);
 	fs_fifo_start_waiting(fifos);
 }

@@ -233,7 +233,8 @@ static bool open_elsewhere(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info
 	return true;
 }
 
-void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+/* turn: crowd.h; his who has waited for one, or 0. */
+static void open_in_turn(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, uint64_t *turn)
 {
 	struct fs *fs = fs_of(req);
 	struct fs_node *node = fs_node(fs, ino);
@@ -247,6 +248,10 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (open_elsewhere(req, ino, fi, before.notice))
 		return;
 	r = open_claim(fs, &cred, node, fi->flags);
+	if (r == -ESTALE) {
+		fs_crowd_open(req, node, ino, fi, turn, open_in_turn);
+		return;
+	}
 	if (r < 0) {
 		fs_reply_err(req, r);
 		return;
@@ -278,6 +283,13 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	} else if (fs_reply_open(req, node, (uintptr_t)file, fs_file_flags(file)) < 0) {
 		fs_file_free(file);
 	}
+}
+
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	uint64_t turn = 0;
+
+	open_in_turn(req, ino, fi, &turn);
 }
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -4,6 +4,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include "crowd.h"
 #include "deferred.h"
 #include "kept.h"
 #include "last_close.h"
@@ -145,6 +146,7 @@ struct fs {
 	uint64_t serial;
 	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
 	int64_t crowded_until;
+	struct fs_crowds crowds;
 };
 
 /* awake.c. start: -errno has been explained. count: a request of that thread came. */
@@ -166,7 +168,7 @@ bool fs_node_is_known(struct fs *, const struct ipc_ref *);
 /* A node for the handle of an exclusive creator alone; counted. */
 struct fs_node *fs_node_new_private(struct fs *, const struct ipc_ref *, const struct stat *);
 void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
-/* Takes the node for a handle; false: another one has it, and the caller must look the name up again (-ESTALE). */
+/* Takes the node for a handle; false: another one has it, and the caller must look the name up again: crowd.h. */
 bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid, int flags);
 void fs_node_release(struct fs *, struct fs_node *);
 /* The name as it is written in the kind's directory. */

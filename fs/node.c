@@ -239,10 +239,8 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 	 * another.
 	 */
 	if (((node->live && !node->backed) || !fs_size_suits(node, flags)) &&
-	    !(before.pid && before.serial == node->serial)) {
-		fs_expect_retry_of(fs, node->serial, pid);
+	    !(before.pid && before.serial == node->serial))
 		return false;
-	}
 	fs_refusal_done(fs, pid);
 	node->live++;
 	return true;

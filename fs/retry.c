@@ -24,6 +24,14 @@ static struct fs_refused *refused_find(struct fs *fs, pid_t pid)
 	return slot->pid == pid && slot->until > ipc_now() ? slot : NULL;
 }
 
+/* Nothing is expected of him any more. */
+static void refused_end(struct fs *fs, struct fs_refused *slot)
+{
+	slot->pid = 0;
+	fs_crowd_arrived(&fs->crowds, slot->turn);
+	slot->turn = 0;
+}
+
 static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
 {
 	struct fs_refused *slot = refused_slot(fs, pid);
@@ -35,6 +43,7 @@ static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
 	 */
 	if (slot->pid && slot->pid != pid && slot->until > now)
 		fs->crowded_until = now + RETRY_NS;
+	refused_end(fs, slot);
 	*slot = (struct fs_refused){.pid = pid, .serial = serial, .until = now + RETRY_NS};
 }
 
@@ -43,9 +52,10 @@ bool fs_is_retry(struct fs *fs, pid_t pid)
 	return refused_find(fs, pid) || (fs->crowded_until && fs->crowded_until > ipc_now());
 }
 
-void fs_expect_retry_of(struct fs *fs, uint64_t serial, pid_t pid)
+void fs_expect_retry_of(struct fs *fs, uint64_t serial, pid_t pid, uint64_t turn)
 {
 	refused_add(fs, serial, pid);
+	refused_slot(fs, pid)->turn = turn;
 }
 
 void fs_expect_retry(struct fs *fs, pid_t pid)
@@ -95,7 +105,7 @@ void fs_refusal_found(struct fs *fs, pid_t pid, bool link)
 	slot->notice = 0;
 	slot->phantom = false;
 	if (!stays)
-		slot->pid = 0;
+		refused_end(fs, slot);
 }
 
 struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
@@ -120,7 +130,7 @@ void fs_refusal_done(struct fs *fs, pid_t pid)
 	struct fs_refused *slot = refused_find(fs, pid);
 
 	if (slot)
-		slot->pid = 0;
+		refused_end(fs, slot);
 }
 
 void fs_refusal_missed(struct fs *fs, pid_t pid)
@@ -132,7 +142,7 @@ void fs_refusal_missed(struct fs *fs, pid_t pid)
 	 * make and remove the name have put there meanwhile. One more is another call's.
 	 */
 	if (slot && ++slot->missed > MISSED_MAX)
-		slot->pid = 0;
+		refused_end(fs, slot);
 }
 
 /*

@@ -7,7 +7,8 @@
  * With O_EXCL it would find that the name exists; there the creator gets a handle that we serve.
  * 2. A node for each handle. A write holds its inode's lock, and a wait for that lock cannot be killed; so no two open
  * handles may share the inode of a channel that we serve. A node that is taken answers OPEN with ESTALE, and the LOOKUP
- * that comes next gets a free node, or a new one, for the same channel.
+ * that comes next gets a free node, or a new one, for the same channel. Of many at the same name one at a time is sent
+ * back so: crowd.h.
  * 3. A name that means another object by now. The kernel opens what it has cached; an OPEN of an object that is gone,
  * or that means something else to this caller, is answered ESTALE, and the kernel looks again.
  * 4. NAME@fifo, which has two faces: an OPEN of the ordinary one makes a FIFO, and the LOOKUP that comes next finds
@@ -41,6 +42,7 @@ struct fs_refused {
 	uint64_t notice; /* that he is to wait for; 0: none */
 	bool held;	 /* a look-up of his was told to wait for it, so it was the first */
 	bool phantom;	 /* it has left an entry that he looks up first */
+	uint64_t turn;	 /* that ends when he has been served: crowd.h; 0: none */
 };
 
 enum { FS_REFUSED_MAX = 1024 };
@@ -50,7 +52,7 @@ enum { FS_TRIES_MAX = 16 };
 
 /* The caller is told ESTALE; of: because he met the node with that serial; creator: he comes to make a name. */
 void fs_expect_retry(struct fs *, pid_t pid);
-void fs_expect_retry_of(struct fs *, uint64_t serial, pid_t pid);
+void fs_expect_retry_of(struct fs *, uint64_t serial, pid_t pid, uint64_t turn);
 void fs_expect_creator(struct fs *, pid_t pid, const struct ipc_ref *, mode_t mode, uint64_t notice);
 /* His look-up is told to wait for the notice. */
 void fs_refusal_held(struct fs *, pid_t pid);

@@ -199,6 +199,7 @@ static int session_start(struct fs *fs)
 	fs_steps_start(&fs->steps, &fs->turns);
 	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs_kept_start(&fs->kept);
+	fs_crowds_start(&fs->crowds, fs->loop);
 	fs->trim.loop = fs->loop;
 	fs->opt.ipc.awake = &fs->awake.told;
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
@@ -236,6 +237,7 @@ static void session_stop(struct fs *fs)
 	fs_notices_stop(fs);
 	ipc_shut_down(fs->ipc);
 	fs_replay_shut_down(fs);
+	fs_crowds_end(&fs->crowds);
 	fs_fifo_shut_down(fs);
 	fs_deferred_shut_down(fs);
 	fs_steps_end(&fs->steps);
