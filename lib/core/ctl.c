@@ -15,6 +15,7 @@
 #include "kind.h"
 #include "op.h"
 #include "ref.h"
+#include "rights.h"
 #include "settle.h"
 #include "tap.h"
 
@@ -38,14 +39,6 @@ static const struct ipc_kind_ctl *ctl_of(const struct ipc_kind *kind)
 	static const struct ipc_kind_ctl nothing;
 
 	return kind->ctl ? kind->ctl : &nothing;
-}
-
-void ipc_command(pid_t pid, char *out, size_t size)
-{
-	char name[32];
-
-	ipc_proc_command(pid, name, sizeof(name));
-	ipc_escape(out, size, name, strlen(name));
 }
 
 void ipc_ctl_more(const char *keys, unsigned count, FILE *out)

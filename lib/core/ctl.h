@@ -14,7 +14,4 @@ extern const struct ipc_kind ipc_ctl;
  */
 enum { IPC_CTL_SHOWN = 128 };
 void ipc_ctl_more(const char *keys, unsigned count, FILE *out);
-/* The name of a process, escaped; "?" where there is none. */
-void ipc_command(pid_t, char *out, size_t size);
-
 #endif

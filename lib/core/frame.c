@@ -68,13 +68,20 @@ void ipc_frame_free(struct ipc_handle *h)
 	free(h->part);
 }
 
+static int linger_prepare(struct ipc_handle *h)
+{
+	if (!h->linger)
+		h->linger = calloc(1, sizeof(*h->linger));
+	return h->linger ? 0 : -ENOMEM;
+}
+
 static int part_append(struct ipc_handle *h, const char *data, size_t n)
 {
 	struct ipc_part *part = part_of(h);
-	int r = part ? ipc_handle_prepare_linger(h) : -ENOMEM;
+	int r = part ? linger_prepare(h) : -ENOMEM;
 
 	if (r == 0)
-		r = ipc_handle_grow(h, &part->data, &part->size, part->len + n);
+		r = ipc_quota_grow(h, &part->data, &part->size, part->len + n);
 	if (r < 0)
 		return r;
 	memcpy(part->data + part->len, data, n);

@@ -38,6 +38,15 @@ int ipc_frame_flush(struct ipc_op *, int (*send)(struct ipc_handle *, const char
 size_t ipc_frame_begun(const struct ipc_handle *);
 const char *ipc_frame_line(const struct ipc_handle *);
 void ipc_frame_drop(struct ipc_handle *);
+/*
+ * What sends a line that its handle left unfinished, once there is room for it. Made when the line begins, so that
+ * there is memory for it when the handle is closed.
+ */
+struct ipc_linger {
+	struct ipc_op op;
+	struct ipc_garbage garbage;
+};
+
 /* Whether it has to be sent when the handle is closed. */
 bool ipc_frame_lingers(const struct ipc_handle *);
 /* The memory that is in use; and its end. */

@@ -4,6 +4,7 @@
 #include "event.h"
 #include "frame.h"
 #include "handle.h"
+#include "help.h"
 #include "unopened.h"
 #include "instance.h"
 #include "keep.h"
@@ -11,6 +12,7 @@
 #include "op.h"
 #include "timeout.h"
 #include "ref.h"
+#include "rights.h"
 #include "cred.h"
 #include "quota.h"
 #include "settle.h"
@@ -22,6 +24,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* The table that serves it: its kind's own, or that of a text about it. */
+static const struct ipc_kind *ref_served_by(const struct ipc_ref *ref)
+{
+	if (ref->facets.set & IPC_F_HELP)
+		return &ipc_help;
+	if (ref->facets.set & IPC_F_TAP)
+		return &ipc_tap_kind;
+	return ref->facets.set & IPC_F_CTL ? &ipc_ctl : ref->kind;
+}
 
 static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *kind, const struct ipc_cred *cred,
 				       const struct ipc_ref *ref, int flags)
@@ -141,7 +153,7 @@ int ipc_handle_new(struct ipc *ipc, const struct ipc_cred *cred, const struct ip
 
 	if (r < 0)
 		return r;
-	h = handle_alloc(ipc, ipc_ref_served_by(ref), cred, ref, flags);
+	h = handle_alloc(ipc, ref_served_by(ref), cred, ref, flags);
 	if (!h) {
 		ipc_quota_give(ipc, cred->uid, IPC_QUOTA_HANDLES, 1);
 		return -ENOMEM;
@@ -204,19 +216,6 @@ static void handle_destroy(struct ipc_handle *h)
 	handle_free(h);
 }
 
-/* An unfinished line outlives its handle until there is room for it. */
-struct ipc_linger {
-	struct ipc_op op;
-	struct ipc_garbage garbage;
-};
-
-int ipc_handle_prepare_linger(struct ipc_handle *h)
-{
-	if (!h->linger)
-		h->linger = calloc(1, sizeof(*h->linger));
-	return h->linger ? 0 : -ENOMEM;
-}
-
 static int linger_complete(struct ipc_op *op, ssize_t result)
 {
 	struct ipc_linger *linger = ipc_container(op, struct ipc_linger, op);
@@ -256,29 +255,6 @@ void ipc_close(struct ipc_handle *h)
 		ipc_park(op);
 	else
 		linger_complete(op, r);
-}
-
-int ipc_handle_grow(struct ipc_handle *h, char **buf, size_t *size, size_t need)
-{
-	size_t grown = *size ? *size : 128;
-	char *moved;
-	int r;
-
-	if (need <= *size)
-		return 0;
-	while (grown < need)
-		grown *= 2;
-	r = ipc_quota_take(h->ipc, &h->cred, IPC_QUOTA_BYTES, grown - *size, ipc_handle_path(h).text);
-	if (r < 0)
-		return r;
-	moved = realloc(*buf, grown);
-	if (!moved) {
-		ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, grown - *size);
-		return -ENOMEM;
-	}
-	*buf = moved;
-	*size = grown;
-	return 0;
 }
 
 unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)

@@ -36,16 +36,11 @@ struct ipc_handle {
 	struct ipc_pump *pump;	   /* what feeds a FIFO from it, or fills it from one; NULL */
 	struct ipc_owing *owing;   /* what it has taken with ack: settle.h; or NULL */
 	struct ipc_part *part;	   /* a line whose end has not been written yet: frame.c */
-	struct ipc_linger *linger; /* made with the first, so that closing finds room for what it may leave behind */
+	struct ipc_linger *linger; /* what sends it, should it still be unfinished at the end: frame.h */
 
 	void (*ready)(void *);
 	void *ready_arg;
 	struct ipc_garbage garbage;
 };
-
-/* Room for need bytes in *buf, charged to the handle's owner. 0 or -errno. */
-int ipc_handle_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);
-/* Before the first byte of a line that h may leave behind is taken: 0 or -ENOMEM. */
-int ipc_handle_prepare_linger(struct ipc_handle *);
 
 #endif

@@ -19,7 +19,7 @@
 #include "rundir.h"
 #include "status_again.h"
 
-enum { HELPERS_MAX = 64, SCRATCH_MIN = 1 << 20 };
+enum { HELPERS_MAX = 64 };
 
 static bool copy_string(const char **to)
 {
@@ -150,16 +150,4 @@ void ipc_free(struct ipc *ipc)
 	free(ipc->scratch);
 	free(ipc);
 	errno = err;
-}
-
-char *ipc_scratch(struct ipc *ipc, size_t n)
-{
-	if (n < SCRATCH_MIN)
-		n = SCRATCH_MIN;
-	if (n > ipc->scratch_size) {
-		free(ipc->scratch);
-		ipc->scratch = malloc(n);
-		ipc->scratch_size = ipc->scratch ? n : 0;
-	}
-	return ipc->scratch;
 }

@@ -37,7 +37,7 @@ size_t ipc_keep_size(const struct ipc_handle *h)
 
 char *ipc_keep_reserve(struct ipc_handle *h, size_t n)
 {
-	return ipc_handle_grow(h, &h->keep->data, &h->keep->size, n) < 0 ? NULL : h->keep->data;
+	return ipc_quota_grow(h, &h->keep->data, &h->keep->size, n) < 0 ? NULL : h->keep->data;
 }
 
 static off_t keep_end(const struct ipc_keep *k)

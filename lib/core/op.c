@@ -23,26 +23,6 @@
 
 /* --- trying --- */
 
-int ipc_op_side(const struct ipc_op *op)
-{
-	switch (op->type) {
-	case IPC_READ:
-		return IPC_IN;
-	case IPC_OPEN:
-		return op->handle->open_side;
-	default:
-		return IPC_OUT;
-	}
-}
-
-const char *ipc_op_verb(enum ipc_op_type type)
-{
-	static const char *const verbs[] = {
-		[IPC_OPEN] = "open", [IPC_READ] = "read", [IPC_WRITE] = "write", [IPC_FLUSH] = "flush"};
-
-	return verbs[type];
-}
-
 ssize_t ipc_op_try(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
@@ -76,11 +56,6 @@ ssize_t ipc_op_try(struct ipc_op *op)
 		return h->kind->handles->flush ? h->kind->handles->flush(op) : 0;
 	}
 	return -EINVAL;
-}
-
-ssize_t ipc_op_outcome(const struct ipc_op *op, int err)
-{
-	return op->type == IPC_WRITE && op->done ? (ssize_t)op->done : err;
 }
 
 static ssize_t op_submit(struct ipc_op *op)

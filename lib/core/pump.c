@@ -231,7 +231,7 @@ static bool pump_fill(struct ipc_pump *p)
 	if (p->buf.at < p->buf.len)
 		return pump_submit(p, IPC_WRITE);
 	p->buf.at = p->buf.len = 0;
-	if (ipc_handle_grow(p->h, &p->buf.data, &p->buf.size, CHUNK) < 0) {
+	if (ipc_quota_grow(p->h, &p->buf.data, &p->buf.size, CHUNK) < 0) {
 		p->over = true;
 		return true;
 	}

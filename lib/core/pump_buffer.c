@@ -5,6 +5,7 @@
 
 #include "frame.h"
 #include "handle.h"
+#include "quota.h"
 #include "kind.h"
 
 void ipc_pump_buffer_note(struct ipc_pump_buffer *b, size_t len, unsigned prio)
@@ -26,7 +27,7 @@ void ipc_pump_buffer_note(struct ipc_pump_buffer *b, size_t len, unsigned prio)
 
 int ipc_pump_buffer_append(struct ipc_pump_buffer *b, struct ipc_handle *h, const char *data, size_t n)
 {
-	int r = ipc_handle_grow(h, &b->data, &b->size, b->len + n);
+	int r = ipc_quota_grow(h, &b->data, &b->size, b->len + n);
 
 	if (r < 0)
 		return r;

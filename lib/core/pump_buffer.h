@@ -24,7 +24,7 @@ struct ipc_pump_buffer {
 	size_t note_first, note_count, note_size;
 };
 
-/* 0, or -errno of ipc_handle_grow(). */
+/* 0, or -errno of ipc_quota_grow(). */
 int ipc_pump_buffer_append(struct ipc_pump_buffer *, struct ipc_handle *, const char *data, size_t n);
 /* The next `len` bytes that are appended are a message. */
 void ipc_pump_buffer_note(struct ipc_pump_buffer *, size_t len, unsigned prio);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handle.h"
 #include "instance.h"
 
 struct user {
@@ -128,4 +129,27 @@ void ipc_uncharge(struct ipc *ipc, uid_t uid, size_t n)
 void ipc_quota_fini(struct ipc *ipc)
 {
 	tdestroy(ipc->users, free);
+}
+
+int ipc_quota_grow(struct ipc_handle *h, char **buf, size_t *size, size_t need)
+{
+	size_t grown = *size ? *size : 128;
+	char *moved;
+	int r;
+
+	if (need <= *size)
+		return 0;
+	while (grown < need)
+		grown *= 2;
+	r = ipc_quota_take(h->ipc, &h->cred, IPC_QUOTA_BYTES, grown - *size, ipc_handle_path(h).text);
+	if (r < 0)
+		return r;
+	moved = realloc(*buf, grown);
+	if (!moved) {
+		ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, grown - *size);
+		return -ENOMEM;
+	}
+	*buf = moved;
+	*size = grown;
+	return 0;
 }

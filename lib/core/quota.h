@@ -24,6 +24,8 @@ int ipc_quota_refuse(struct ipc *, const struct ipc_cred *, enum ipc_quota, size
 const char *ipc_quota_name(enum ipc_quota);
 size_t ipc_quota_used(struct ipc *, uid_t, enum ipc_quota);
 void ipc_quota_give(struct ipc *, uid_t, enum ipc_quota, size_t n);
+/* Room for need bytes in *buf, charged to the handle's owner. 0 or -errno. */
+int ipc_quota_grow(struct ipc_handle *, char **buf, size_t *size, size_t need);
 void ipc_quota_fini(struct ipc *);
 
 #endif

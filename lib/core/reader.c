@@ -1,6 +1,10 @@
 #include "reader.h"
 
+#include <string.h>
+
+#include "base/escape.h"
 #include "base/place.h"
+#include "base/proc.h"
 #include "instance.h"
 
 void ipc_reader_enter(struct ipc *ipc, const struct ipc_cred *cred)
@@ -18,4 +22,12 @@ pid_t ipc_reader_pid(const struct ipc *ipc, pid_t pid)
 	pid_t seen = ipc->reader ? ipc_pid_seen_by(ipc->reader->pid, pid) : pid;
 
 	return seen < 0 ? 0 : seen;
+}
+
+void ipc_command(pid_t pid, char *out, size_t size)
+{
+	char name[32];
+
+	ipc_proc_command(pid, name, sizeof(name));
+	ipc_escape(out, size, name, strlen(name));
 }

@@ -11,5 +11,7 @@
 void ipc_reader_enter(struct ipc *, const struct ipc_cred *);
 void ipc_reader_leave(struct ipc *);
 pid_t ipc_reader_pid(const struct ipc *, pid_t);
+/* The name of a process, escaped; "?" where there is none. */
+void ipc_command(pid_t, char *out, size_t size);
 
 #endif

@@ -10,7 +10,6 @@
 #include "base/sys.h"
 #include "chan.h"
 #include "changed.h"
-#include "ctl.h"
 #include "event.h"
 #include "handle.h"
 #include "help.h"
@@ -18,7 +17,6 @@
 #include "kind.h"
 #include "name_quote.h"
 #include "ref.h"
-#include "tap.h"
 #include "cred.h"
 
 int ipc_kernel_chattr(int fd, const struct stat *st, unsigned set)
@@ -70,15 +68,6 @@ bool ipc_ref_may_wait(const struct ipc_ref *ref)
 {
 	/* Without a facet a semaphore's open never waits; with @hold it does. */
 	return ref->facet_at && ref->kind->handles->connect && !(ref->facets.set & IPC_F_CORE);
-}
-
-const struct ipc_kind *ipc_ref_served_by(const struct ipc_ref *ref)
-{
-	if (ref->facets.set & IPC_F_HELP)
-		return &ipc_help;
-	if (ref->facets.set & IPC_F_TAP)
-		return &ipc_tap_kind;
-	return ref->facets.set & IPC_F_CTL ? &ipc_ctl : ref->kind;
 }
 
 bool ipc_ref_is_plain(const struct ipc_ref *ref)

@@ -7,6 +7,7 @@
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
+#include "rights.h"
 
 static void ref_tell(struct ipc *ipc, enum ipc_event_type type, const struct ipc_cred *cred, const struct ipc_ref *ref,
 		     const char *key, const struct ipc_ref *other, const struct stat *st)

@@ -5,6 +5,7 @@
 #include "instance.h"
 #include "kind.h"
 #include "ref.h"
+#include "rights.h"
 
 int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {
