@@ -23,6 +23,9 @@ struct ipc {
 	struct ipc_book *book;			/* counts.h */
 	struct ipc_again *again[IPC_KINDS_MAX]; /* status_again.h */
 	struct ipc_timer again_timer;
+	/* op.c's, for waitq.c, which is below it: tries who waits on a side; ends one who does. */
+	unsigned (*run)(struct ipc_waitq *, int side);
+	void (*finish)(struct ipc_op *, ssize_t result);
 	struct ipc_list handles;
 	struct ipc_ask *ask;			    /* whoever waits for answers from elsewhere; NULL: nobody can */
 	dev_t device;				    /* ipc_set_device(); 0: not known */
@@ -47,6 +50,12 @@ struct ipc {
 void **ipc_kind_data(struct ipc *, const struct ipc_kind *);
 /* Its place among the instance's. */
 unsigned ipc_kind_index(const struct ipc *, const struct ipc_kind *);
+
+/* How long the processors have been kept awake (ipc_options.awake), in nanoseconds. */
+static inline int64_t ipc_awake_ns(const struct ipc_awake *awake)
+{
+	return awake->before_ns + (awake->now ? ipc_now() - awake->since : 0);
+}
 
 /* At least n bytes (and at least 1 MiB) that are valid until the next operation; NULL when out of memory. */
 char *ipc_scratch(struct ipc *, size_t n);

@@ -13,6 +13,7 @@
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
+#include "op.h"
 #include "option.h"
 #include "quota.h"
 #include "refusal.h"
@@ -100,6 +101,8 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, co
 	ipc_place_learn();
 	ipc->loop = loop;
 	ipc->kinds = kinds;
+	ipc->run = ipc_waitq_run;
+	ipc->finish = ipc_op_finish;
 	ipc->uid = getuid();
 	ipc_list_init(&ipc->handles);
 	ipc_list_init(&ipc->unopened);

@@ -270,3 +270,58 @@ void ipc_handle_cancel(struct ipc_handle *h, int result)
 	ipc_list_each(pos, next, &h->ops)
 		ipc_op_finish(ipc_container(pos, struct ipc_op, handle_link), result);
 }
+
+/* --- trying those who wait --- */
+
+/* So many operations in a row, then the rest of the world has its turn. */
+enum { RUN_MAX = 64 };
+
+unsigned ipc_waitq_run(struct ipc_waitq *wq, int side)
+{
+	return ipc_waitq_run_held(wq, side, NULL);
+}
+
+unsigned ipc_waitq_run_held(struct ipc_waitq *wq, int side, struct ipc_list *held)
+{
+	struct ipc_list *ops = &wq->ops[side];
+	unsigned moved = 0;
+
+	while (!ipc_list_empty(ops)) {
+		struct ipc_op *op = ipc_container(ops->next, struct ipc_op, link);
+		size_t before = op->done;
+		bool over;
+		ssize_t r;
+
+		if (moved >= RUN_MAX) {
+			ipc_task_post(wq->ipc->loop, &wq->task);
+			break;
+		}
+		r = ipc_op_try(op);
+		over = op->nonblock || op->ending;
+		if (r == -EAGAIN && over)
+			r = ipc_op_outcome(op, op->ending ? op->ending : -EAGAIN);
+		if ((r != -EAGAIN || over) && r != -EINPROGRESS) {
+			if (held)
+				ipc_op_hold(op, r, held);
+			else
+				ipc_op_finish(op, r);
+			moved++;
+			continue;
+		}
+		if (op->waitq != wq) { /* it found something else to wait for: ipc_waitq_switch() */
+			moved++;
+			continue;
+		}
+		if (op->done == before)
+			break;
+		/* A long write that got a part through goes to the end, so that it starves nobody. */
+		moved++;
+		ipc_list_remove(&op->link);
+		ipc_list_append(ops, &op->link);
+		if (ops->next == &op->link)
+			break;
+	}
+	if (moved && !ipc_list_empty(&wq->ops[!side]))
+		ipc_task_post(wq->ipc->loop, &wq->task);
+	return moved;
+}

@@ -22,6 +22,7 @@ struct ipc_status_row {
 };
 
 struct ipc_status_writer {
+	bool again;			    /* for who asks again and again: status_again.h */
 	void (*begin)(struct ipc_status *); /* or NULL */
 	/* 0 or -errno. */
 	int (*row)(struct ipc_status *, const struct ipc_status_row *);
@@ -52,12 +53,6 @@ struct ipc_status {
 	bool over;		 /* all rows are written */
 	int listed;		 /* -errno where a kind could not be listed whole */
 };
-
-/* How long the processors have been kept awake, in nanoseconds. */
-static inline int64_t ipc_status_awake(const struct ipc_awake *awake)
-{
-	return awake->before_ns + (awake->now ? ipc_now() - awake->since : 0);
-}
 
 extern const struct ipc_status_writer ipc_status_lines, ipc_status_json, ipc_status_brief, ipc_status_metrics,
 	ipc_status_dot;

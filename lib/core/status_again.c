@@ -93,7 +93,7 @@ bool ipc_again_begin(struct ipc_status *s)
 	struct ipc_again *again = s->ipc->again[s->next - 1];
 	struct timespec changed;
 
-	if (s->writer != &ipc_status_brief || s->kind->named || !dir_changed(s, &changed))
+	if (!s->writer->again || s->kind->named || !dir_changed(s, &changed))
 		return false;
 	if (!again || !is_same_time(&again->changed, &changed) || !is_same_reader(&again->reader, &s->cred)) {
 		s->again = calloc(1, sizeof(*s->again));

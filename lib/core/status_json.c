@@ -175,10 +175,11 @@ static int json_end(struct ipc_status *s)
 	fputs("\n]", s->out);
 	if (awake)
 		fprintf(s->out, ", \"cpu_latency\": {\"now\": %s, \"times\": %" PRIu64 ", \"seconds\": %.3f}",
-			awake->now ? "true" : "false", awake->times, (double)ipc_status_awake(awake) / 1e9);
+			awake->now ? "true" : "false", awake->times, (double)ipc_awake_ns(awake) / 1e9);
 	fputs("}\n", s->out);
 	return 0;
 }
 
 const struct ipc_status_writer ipc_status_json = {.begin = json_begin, .row = json_row, .end = json_end};
-const struct ipc_status_writer ipc_status_brief = {.begin = json_begin, .row = brief_row, .end = json_end};
+const struct ipc_status_writer ipc_status_brief = {
+	.again = true, .begin = json_begin, .row = brief_row, .end = json_end};

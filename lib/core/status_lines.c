@@ -61,7 +61,7 @@ static int lines_end(struct ipc_status *s)
 	if (!awake->now && localtime_r(&ended, &tm))
 		strftime(last, sizeof(last), "until %H:%M:%S", &tm);
 	fprintf(s->out, "cpu_latency: processors kept awake %s; %" PRIu64 " times, %.3fs in all\n", last, awake->times,
-		(double)ipc_status_awake(awake) / 1e9);
+		(double)ipc_awake_ns(awake) / 1e9);
 	return 0;
 }
 

@@ -211,7 +211,7 @@ static void metrics_daemon(struct ipc_status *s)
 	if (s->ipc->opt.awake) {
 		metrics_head(out, "ipcfs_awake_seconds", "counter", "How long all processors were kept awake.");
 		fprintf(out, "# UNIT ipcfs_awake_seconds seconds\nipcfs_awake_seconds_total %.3f\n",
-			(double)ipc_status_awake(s->ipc->opt.awake) / 1e9);
+			(double)ipc_awake_ns(s->ipc->opt.awake) / 1e9);
 	}
 	metrics_head(out, "ipcfs_resident_memory_bytes", "gauge", "Memory of the daemon.");
 	fprintf(out, "# UNIT ipcfs_resident_memory_bytes bytes\nipcfs_resident_memory_bytes %ld\n",

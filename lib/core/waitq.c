@@ -1,4 +1,7 @@
-/* Who waits for one kernel object: the parked operations, in the order in which they came, and the pollers. */
+/*
+ * Who waits for one kernel object: the parked operations, in the order in which they came, and the pollers. What is
+ * done with an operation that is woken is op.c's, which is above this file: it is called by ipc->run and ipc->finish.
+ */
 #include <errno.h>
 #include <sys/epoll.h>
 
@@ -8,8 +11,6 @@
 #include "kind.h"
 #include "op.h"
 
-/* So many operations in a row, then the rest of the world has its turn. */
-enum { RUN_MAX = 64 };
 /* So many events with nobody waiting, before the watch is taken out of the loop. */
 enum { IDLE_EVENTS_MAX = 8 };
 
@@ -39,8 +40,8 @@ static void waitq_tell_pollers(struct ipc_waitq *wq)
 
 static void waitq_service(struct ipc_waitq *wq)
 {
-	ipc_waitq_run(wq, IPC_IN);
-	ipc_waitq_run(wq, IPC_OUT);
+	wq->ipc->run(wq, IPC_IN);
+	wq->ipc->run(wq, IPC_OUT);
 	waitq_tell_pollers(wq);
 }
 
@@ -78,7 +79,7 @@ void ipc_waitq_close(struct ipc_waitq *wq, int result)
 {
 	for (int side = IPC_IN; side <= IPC_OUT; side++)
 		while (!ipc_list_empty(&wq->ops[side]))
-			ipc_op_finish(ipc_container(wq->ops[side].next, struct ipc_op, link), result);
+			wq->ipc->finish(ipc_container(wq->ops[side].next, struct ipc_op, link), result);
 	waitq_tell_pollers(wq);
 	waitq_disarm(wq);
 	ipc_task_cancel(&wq->task);
@@ -134,54 +135,4 @@ int ipc_waitq_switch(struct ipc_handle *h, struct ipc_waitq *to)
 	}
 	ipc_waitq_wake(to);
 	return waitq_idle(to) ? 0 : ipc_waitq_arm(to, h);
-}
-
-unsigned ipc_waitq_run(struct ipc_waitq *wq, int side)
-{
-	return ipc_waitq_run_held(wq, side, NULL);
-}
-
-unsigned ipc_waitq_run_held(struct ipc_waitq *wq, int side, struct ipc_list *held)
-{
-	struct ipc_list *ops = &wq->ops[side];
-	unsigned moved = 0;
-
-	while (!ipc_list_empty(ops)) {
-		struct ipc_op *op = ipc_container(ops->next, struct ipc_op, link);
-		size_t before = op->done;
-		bool over;
-		ssize_t r;
-
-		if (moved >= RUN_MAX) {
-			ipc_task_post(wq->ipc->loop, &wq->task);
-			break;
-		}
-		r = ipc_op_try(op);
-		over = op->nonblock || op->ending;
-		if (r == -EAGAIN && over)
-			r = ipc_op_outcome(op, op->ending ? op->ending : -EAGAIN);
-		if ((r != -EAGAIN || over) && r != -EINPROGRESS) {
-			if (held)
-				ipc_op_hold(op, r, held);
-			else
-				ipc_op_finish(op, r);
-			moved++;
-			continue;
-		}
-		if (op->waitq != wq) { /* it found something else to wait for: ipc_waitq_switch() */
-			moved++;
-			continue;
-		}
-		if (op->done == before)
-			break;
-		/* A long write that got a part through goes to the end, so that it starves nobody. */
-		moved++;
-		ipc_list_remove(&op->link);
-		ipc_list_append(ops, &op->link);
-		if (ops->next == &op->link)
-			break;
-	}
-	if (moved && !ipc_list_empty(&wq->ops[!side]))
-		ipc_task_post(wq->ipc->loop, &wq->task);
-	return moved;
 }
