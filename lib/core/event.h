@@ -68,7 +68,7 @@ static inline void ipc_event_messages(struct ipc_chan *chan, enum ipc_event_type
 		ipc_event_of_chan(chan, type, by, value);
 }
 
-/* --- for the files of events: event.c keeps them, event_text.c writes them --- */
+/* --- for the files of events: event.c keeps them, event_file.c reads them out, event_text.c writes them --- */
 
 enum { IPC_EVENT_LINE_MAX = 16384, IPC_EVENT_COMMAND = 16 };
 

@@ -41,6 +41,7 @@ struct ipc {
 	size_t scratch_size;
 	struct ipc_refusals *refusals;
 	struct ipc_native *native; /* native.h; NULL while nobody reads MNT/events */
+	struct ipc_told *told;	   /* told.h; with it */
 	struct ipc_log *events;	   /* event.h; NULL while nobody reads MNT/events */
 	void *users, *last_user;   /* quota.c */
 	uid_t uid;		   /* ours */

@@ -7,73 +7,31 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/sys.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
+#include "told.h"
 
 /*
  * What is told a moment later can be told better: by then we know what we did ourselves, and names that were only on
  * the way to others (sem_open(3) makes each semaphore under another name, and links it) are gone again.
  */
 #define MOMENT INT64_C(100000000)
-/* What we expect to be told of what we did ourselves is so old at most. */
-#define STALE (20 * MOMENT)
 
 /* BATCH: bytes that are taken in a moment, 2,000 names or more. AHEAD: how far on what is gone again is looked for. */
-enum { BATCH = 65536, EXPECTED_MAX = 1024, AHEAD = 64 };
+enum { BATCH = 65536, AHEAD = 64 };
 
 /* The directory of an event of which nothing is left to tell. */
 enum { DONE = -1 };
-
-struct expected {
-	const struct ipc_kind *kind; /* NULL: none */
-	enum ipc_event_type type;
-	uint64_t name; /* ipc_text_hash() */
-	int64_t since;
-};
 
 struct ipc_native {
 	struct ipc *ipc;
 	struct ipc_watch watch;
 	struct ipc_timer timer;
 	int wd[IPC_KINDS_MAX]; /* of each kind's directory; 0: it has none */
-	struct expected expected[EXPECTED_MAX];
-	unsigned next; /* of expected, in turn */
-	size_t len;    /* of the batch, which has come a moment ago */
+	size_t len;	       /* of the batch, which has come a moment ago */
 	char batch[BATCH] __attribute__((aligned(__alignof__(struct inotify_event))));
 };
-
-static void native_expect(struct ipc_native *n, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
-{
-	n->expected[n->next] =
-		(struct expected){.kind = kind, .type = type, .name = ipc_text_hash(name), .since = ipc_now()};
-	n->next = (n->next + 1) % EXPECTED_MAX;
-}
-
-void ipc_native_expect(struct ipc *ipc, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
-{
-	unsigned i = ipc_kind_index(ipc, kind);
-
-	if (ipc->native && i < IPC_KINDS_MAX && ipc->native->wd[i])
-		native_expect(ipc->native, type, kind, name);
-}
-
-/* Then it is no longer. */
-static bool was_expected(struct ipc_native *n, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
-{
-	uint64_t hash = ipc_text_hash(name);
-
-	for (unsigned i = 0; i < EXPECTED_MAX; i++) {
-		struct expected *e = &n->expected[i];
-
-		if (e->kind != kind || e->type != type || e->name != hash || ipc_now() - e->since > STALE)
-			continue;
-		e->kind = NULL;
-		return true;
-	}
-	return false;
-}
 
 static enum ipc_event_type event_type(const struct inotify_event *event)
 {
@@ -89,7 +47,7 @@ static void native_tell(struct ipc_native *n, const struct ipc_kind *kind, const
 	struct stat st;
 
 	if (type == IPC_EVENT_MADE && kind->names->stat(n->ipc, &ref, &st) < 0)
-		native_expect(n, IPC_EVENT_REMOVED, kind, name);
+		ipc_told_add(n->ipc, IPC_EVENT_REMOVED, kind, name);
 	else
 		ipc_event(n->ipc, &e);
 }
@@ -116,7 +74,7 @@ static void native_event(struct ipc_native *n, struct inotify_event *event, bool
 			continue;
 		if (tell)
 			native_tell(n, kind, name, event_type(event));
-		else if (was_expected(n, event_type(event), kind, name))
+		else if (ipc_told_take(n->ipc, event_type(event), kind, name))
 			event->wd = DONE;
 		return;
 	}
@@ -199,21 +157,24 @@ static void native_watch(struct ipc_native *n, int fd)
 void ipc_native_start(struct ipc *ipc)
 {
 	struct ipc_native *n = calloc(1, sizeof(*n));
-	int fd = n ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
+	struct ipc_told *told = ipc_told_new();
+	int fd = n && told ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
 
-	if (fd < 0) {
-		free(n);
-		return;
-	}
+	if (fd < 0)
+		goto failed;
 	n->ipc = ipc;
 	n->watch.fd = -1;
-	if (ipc_watch_add(ipc->loop, &n->watch, fd, EPOLLIN | EPOLLET, native_ready) < 0) {
-		close(fd);
-		free(n);
-		return;
-	}
+	if (ipc_watch_add(ipc->loop, &n->watch, fd, EPOLLIN | EPOLLET, native_ready) < 0)
+		goto failed;
 	native_watch(n, fd);
 	ipc->native = n;
+	ipc->told = told;
+	return;
+failed:
+	if (fd >= 0)
+		close(fd);
+	free(told);
+	free(n);
 }
 
 void ipc_native_stop(struct ipc *ipc)
@@ -228,4 +189,6 @@ void ipc_native_stop(struct ipc *ipc)
 	ipc_watch_remove(&n->watch);
 	close(fd);
 	free(n);
+	free(ipc->told);
+	ipc->told = NULL;
 }

@@ -15,7 +15,5 @@
 /* Begins, as far as the kernel lets it; ends, also where it has not begun. */
 void ipc_native_start(struct ipc *);
 void ipc_native_stop(struct ipc *);
-/* We tell of that ourselves. Harmless where it has not begun, and for kinds without a directory. */
-void ipc_native_expect(struct ipc *, enum ipc_event_type, const struct ipc_kind *, const char *name);
 
 #endif

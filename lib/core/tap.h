@@ -6,6 +6,7 @@
 #define IPC_TAP_H
 
 #include "chan.h"
+#include "log.h"
 
 /*
  * Written to the channel; read from it; what was read and goes back, as it did not reach its reader or was not settled.
@@ -35,5 +36,29 @@ static inline void ipc_tap_sent(struct ipc_chan *chan, const char *data, size_t 
 	if (chan->taps)
 		ipc_tap_note(chan, IPC_TAP_IN, ipc_tap_writer(chan), data, n);
 }
+
+/* --- for the files of taps: tap.c notes what passes, tap_file.c reads it out --- */
+
+enum { IPC_TAP_COMMAND = 16 };
+
+/* Of a channel. */
+struct ipc_taps {
+	struct ipc_log *log;
+	unsigned count, metas; /* open taps, and those of them that tell of processes */
+	pid_t writer;	       /* whose write is being served */
+	pid_t seen;
+	int64_t seen_until;
+	char command[IPC_TAP_COMMAND]; /* of `seen` */
+};
+
+/* A message that has passed. */
+struct ipc_tap_record {
+	struct ipc_log_record log;
+	enum ipc_tap_way way;
+	pid_t pid;
+	char command[IPC_TAP_COMMAND];
+	size_t len;
+	char data[];
+};
 
 #endif
