@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many records of objects that nobody has open are looked at when one is added. */
+enum { UNOPENED_LOOKS = 4 };
+
 static struct ipc_tree *chan_tree(struct ipc *ipc, const struct ipc_kind *kind)
 {
 	return &ipc->chans[ipc_kind_index(ipc, kind)];
@@ -72,6 +75,17 @@ static struct ipc_chan *chan_new(struct ipc *ipc, const struct ipc_kind *kind, c
 	return chan;
 }
 
+void ipc_chan_unopened(struct ipc_chan *chan, uid_t uid)
+{
+	ipc_unopened_add(chan, uid);
+	for (int i = 0; i < UNOPENED_LOOKS; i++) {
+		struct ipc_chan *old = ipc_unopened_surplus(chan->ipc);
+
+		if (old)
+			ipc_chan_forget(old);
+	}
+}
+
 static void chan_of_object(struct ipc_chan *chan)
 {
 	struct ipc_counts *counts = ipc_counts_take(chan->ipc, chan->kind, chan->st.st_ino);
@@ -79,7 +93,7 @@ static void chan_of_object(struct ipc_chan *chan)
 	if (counts)
 		chan->counts = counts;
 	/* Until a handle has it, which may come to nothing. */
-	ipc_unopened_add(chan, chan->ipc->uid);
+	ipc_chan_unopened(chan, chan->ipc->uid);
 }
 
 /* Who made the object, if it is there to tell; else who had it last. */

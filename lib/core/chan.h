@@ -68,6 +68,8 @@ void ipc_chan_unlink(struct ipc *, const struct ipc_kind *, const char *text);
 const char *ipc_chan_other_name(const struct ipc_chan *, const char *name);
 void ipc_chan_hold(struct ipc_chan *);
 void ipc_chan_drop(struct ipc_chan *);
+/* A kernel object's record: nobody has it open, the last who had was that user. May forget others, not this one. */
+void ipc_chan_unopened(struct ipc_chan *, uid_t);
 void ipc_chan_each(struct ipc *, const struct ipc_kind *, void (*fn)(struct ipc_chan *, void *), void *arg);
 /*
  * The whole of a kind whose names live in the table: makes an entry with the caller as owner, -EEXIST; sets attributes.

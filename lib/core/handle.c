@@ -210,7 +210,7 @@ static void handle_destroy(struct ipc_handle *h)
 	if (h->chan) {
 		handle_close_watch(h->chan);
 		if (h->chan->listed && !h->kind->named && ipc_list_empty(&h->chan->handles))
-			ipc_unopened_add(h->chan, h->cred.uid);
+			ipc_chan_unopened(h->chan, h->cred.uid);
 		ipc_chan_drop(h->chan);
 	}
 	handle_free(h);

@@ -67,7 +67,7 @@ static void taps_leave(struct tap_handle *t)
 		chan->taps = NULL;
 	}
 	if (chan->listed && !chan->kind->named && ipc_list_empty(&chan->handles))
-		ipc_unopened_add(chan, t->h.cred.uid);
+		ipc_chan_unopened(chan, t->h.cred.uid);
 	ipc_chan_drop(chan);
 }
 

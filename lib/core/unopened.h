@@ -10,8 +10,10 @@
 
 enum { IPC_UNOPENED_MAX = 1024 };
 
-/* Nobody has it open any more; the last who had was that user. May forget others, not this one. */
+/* For ipc_chan_unopened(). */
 void ipc_unopened_add(struct ipc_chan *, uid_t);
+/* The oldest, if there are too many and nobody holds it: to be forgotten. NULL: none, or none at this look. */
+struct ipc_chan *ipc_unopened_surplus(struct ipc *);
 /* It is in use again, or forgotten. Harmless where it was not idle. */
 void ipc_unopened_end(struct ipc_chan *);
 
