@@ -1,4 +1,6 @@
-/* What the files of counts.h share: counts.c finds records, counts_file.c has the file, counts_sweep.c whose are gone.
+/*
+ * What the files of counts.h share, from below: counts_book.c is the table of records, counts_sweep.c looks whose
+ * objects are gone, counts_file.c has the file, counts.c is what others call.
  */
 #ifndef IPC_COUNTS_BOOK_H
 #define IPC_COUNTS_BOOK_H
@@ -36,7 +38,7 @@ struct ipc_book {
 	int fd; /* of the file; -1: there is none, and nothing will outlive us */
 	bool no_file;
 	size_t length;			/* of the file */
-	uint64_t places[IPC_KINDS_MAX]; /* counts_place(); 0: not known yet */
+	uint64_t places[IPC_KINDS_MAX]; /* ipc_book_place(); 0: not known yet */
 	unsigned foreign;		/* files of other mount points that were found */
 	uint32_t stamp;
 	size_t next_sweep; /* so many records are reason to look who is gone */
@@ -47,16 +49,20 @@ enum { IPC_BOOK_CHUNK = 512 }; /* records */
 
 /* NULL: there is none. */
 struct ipc_record *ipc_book_find(const struct ipc_book *, const char *kind, uint64_t place, ino_t ino);
-/* NULL: out of memory. Of a kind that is not ours as well. */
+/* Of a kind that is not ours as well. NULL: out of memory, or none is free, which ipc_book_grow() sees to. */
 struct ipc_record *ipc_book_add(struct ipc_book *, const char *kind, uint64_t place, ino_t ino);
 /* Free again. */
 void ipc_book_remove(struct ipc_book *, struct ipc_record *);
+/* Somebody has it: it is charged to nobody. */
+void ipc_book_pick_up(struct ipc_book *, struct ipc_record *);
 /* Nobody has it: it is the owner's. */
 void ipc_book_lay_down(struct ipc_book *, struct ipc_record *, uid_t);
+/* Twice as many buckets, or the first: 0 or -ENOMEM. */
+int ipc_book_widen(struct ipc_book *);
 /* What distinguishes numbers of a kind's objects from the same ones elsewhere: the file system, or the server. */
 uint64_t ipc_book_place(struct ipc_book *, unsigned kind);
 
-/* counts_file.c. More free records: 0 or -ENOMEM. */
+/* counts_file.c. Sees to it that one is free: 0 or -ENOMEM. */
 int ipc_book_grow(struct ipc_book *);
 /* counts_sweep.c: looks who is gone, in a helper's thread, if it is time. */
 void ipc_sweep_begin(struct ipc_book *);

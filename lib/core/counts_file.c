@@ -103,8 +103,10 @@ static void *chunk_map(struct ipc_book *book)
 /* Without a file to grow, what is counted from now on ends with us. */
 int ipc_book_grow(struct ipc_book *book)
 {
-	struct ipc_book_chunk *chunk = calloc(1, sizeof(*chunk));
+	struct ipc_book_chunk *chunk = book->free ? NULL : calloc(1, sizeof(*chunk));
 
+	if (book->free)
+		return 0;
 	if (!chunk)
 		return -ENOMEM;
 	chunk->records = chunk_map(book);
@@ -174,7 +176,7 @@ static void record_take_over(struct ipc_book *book, const struct ipc_record *old
 	kind[sizeof(kind) - 1] = '\0';
 	record = ipc_book_find(book, kind, old->place, old->ino);
 	known = record != NULL;
-	if (!known)
+	if (!known && ipc_book_grow(book) == 0)
 		record = ipc_book_add(book, kind, old->place, old->ino);
 	if (!record)
 		return;
