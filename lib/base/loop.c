@@ -253,7 +253,7 @@ struct ipc_loop *ipc_loop_new(void)
 	if (!loop)
 		return NULL;
 	ipc_list_init(&loop->tasks);
-	ipc_slow_init(&loop->slow, loop);
+	ipc_slow_init(&loop->slow);
 	loop->stop_fd = -1;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
@@ -313,14 +313,15 @@ static int loop_wait(struct ipc_loop *loop, bool awake, int timeout_ms)
 int ipc_loop_turn(struct ipc_loop *loop, int timeout_ms)
 {
 	int items = loop_poll(loop);
-	bool awake = !ipc_list_empty(&loop->tasks);
+	bool awake = !ipc_list_empty(&loop->tasks), slow;
 	int err;
 
 	if (!items && !awake && timeout_ms && ipc_busy_hopes(&loop->busy))
 		items = loop_spin(loop);
 	tasks_run(loop);
+	slow = ipc_slow_step(&loop->slow);
 	/* Tasks were pending, so that nobody could spin in this turn: the next turn does, and must not sleep first. */
-	awake = items || (awake && ipc_busy_hopes(&loop->busy)) || !ipc_list_empty(&loop->tasks) ||
+	awake = items || (awake && ipc_busy_hopes(&loop->busy)) || !ipc_list_empty(&loop->tasks) || slow ||
 		atomic_load(&loop->stopped);
 	err = loop_wait(loop, awake, timeout_ms);
 	garbage_drain(loop);

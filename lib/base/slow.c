@@ -12,14 +12,18 @@ struct slow_block {
 	char *at, *end; /* whole pages of it that the kernel has still to get back */
 };
 
-static void slow_run(struct ipc_task *task)
+void ipc_slow_init(struct ipc_slow *slow)
 {
-	struct ipc_slow *slow = ipc_container(task, struct ipc_slow, task);
+	ipc_list_init(&slow->blocks);
+}
+
+bool ipc_slow_step(struct ipc_slow *slow)
+{
 	struct slow_block *block;
 	size_t n;
 
 	if (ipc_list_empty(&slow->blocks))
-		return;
+		return false;
 	block = ipc_container(slow->blocks.next, struct slow_block, link);
 	n = (size_t)(block->end - block->at);
 	n = n < PIECE ? n : PIECE;
@@ -32,20 +36,11 @@ static void slow_run(struct ipc_task *task)
 		ipc_list_remove(&block->link);
 		free(block);
 	}
-	if (!ipc_list_empty(&slow->blocks))
-		ipc_task_post(slow->loop, task);
-}
-
-void ipc_slow_init(struct ipc_slow *slow, struct ipc_loop *loop)
-{
-	slow->loop = loop;
-	ipc_list_init(&slow->blocks);
-	ipc_task_init(&slow->task, slow_run);
+	return !ipc_list_empty(&slow->blocks);
 }
 
 void ipc_slow_fini(struct ipc_slow *slow)
 {
-	ipc_task_cancel(&slow->task);
 	while (!ipc_list_empty(&slow->blocks))
 		free(ipc_container(ipc_list_pop(&slow->blocks), struct slow_block, link));
 }
@@ -64,5 +59,4 @@ void ipc_slow_free(struct ipc_slow *slow, void *ptr, size_t size)
 	block->end = (char *)ptr + size - (start + size) % PAGE;
 	ipc_list_init(&block->link);
 	ipc_list_append(&slow->blocks, &block->link);
-	ipc_task_post(slow->loop, &slow->task);
 }

@@ -5,22 +5,22 @@
 #ifndef IPC_SLOW_H
 #define IPC_SLOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "list.h"
-#include "loop.h"
 
-/* The loop's; all 0 and ipc_slow_init()ed in the beginning. */
+/* The loop's. */
 struct ipc_slow {
-	struct ipc_loop *loop;
 	struct ipc_list blocks;
-	struct ipc_task task;
 };
 
-void ipc_slow_init(struct ipc_slow *, struct ipc_loop *);
+void ipc_slow_init(struct ipc_slow *);
 /* Frees what is left. */
 void ipc_slow_fini(struct ipc_slow *);
-/* As free(3), of a block of that many bytes at least; in as many turns as that takes. */
+/* Frees a piece. Whether there is more to free. */
+bool ipc_slow_step(struct ipc_slow *);
+/* As free(3), of a block of that many bytes at least; in as many steps as that takes. */
 void ipc_slow_free(struct ipc_slow *, void *ptr, size_t size);
 
 #endif
