@@ -1,0 +1,115 @@
+/* The messages that a broadcast keeps. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "kinds/bcast/bcast.h"
+
+TestSuite(bcast_ring, .timeout = 20);
+
+static void ring_add_text(struct bcast_ring *ring, const char *text)
+{
+	bcast_ring_add(ring, text, strlen(text));
+}
+
+static const char *ring_text(const struct bcast_ring *ring, uint64_t seq)
+{
+	static char text[128];
+
+	*bcast_ring_copy(ring, seq, seq + 1, -1, text) = '\0';
+	return text;
+}
+
+Test(bcast_ring, drops_the_oldest_for_room)
+{
+	struct bcast_ring ring = {0};
+
+	cr_assert_eq(bcast_ring_resize(&ring, 64), 0);
+	for (int i = 0; i < 3; i++)
+		ring_add_text(&ring, "0123456789012345678901234567");
+	cr_assert_eq(ring.first, 1);
+	cr_assert_eq(ring.next, 3);
+	cr_assert_str_eq(ring_text(&ring, 2), "0123456789012345678901234567");
+	cr_assert_eq(bcast_ring_bytes(&ring), 56);
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, bounds_the_number_of_messages)
+{
+	struct bcast_ring ring = {0};
+
+	cr_assert_eq(bcast_ring_resize(&ring, 64), 0);
+	for (int i = 0; i < 9; i++)
+		ring_add_text(&ring, i & 1 ? "odd" : "");
+	cr_assert_eq(ring.next - ring.first, 64 / BCAST_RING_AVERAGE);
+	cr_assert_str_eq(ring_text(&ring, 7), "odd");
+	cr_assert_eq(bcast_ring_len(&ring, 8), 0);
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, takes_a_message_of_its_own_size)
+{
+	struct bcast_ring ring = {0};
+	char whole[64];
+
+	memset(whole, 'w', sizeof(whole));
+	cr_assert_eq(bcast_ring_resize(&ring, sizeof(whole)), 0);
+	ring_add_text(&ring, "before");
+	bcast_ring_add(&ring, whole, sizeof(whole));
+	cr_assert_eq(ring.first, 1);
+	cr_assert_arr_eq(ring_text(&ring, 1), whole, sizeof(whole));
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, copies_several_with_a_delimiter_across_its_end)
+{
+	struct bcast_ring ring = {0};
+	char text[64];
+
+	cr_assert_eq(bcast_ring_resize(&ring, 64), 0);
+	ring_add_text(&ring, "to move the others across the end, 45 bytes..");
+	ring_add_text(&ring, "0123456789");
+	ring_add_text(&ring, "abcdefghijklmn");
+	ring_add_text(&ring, "");
+	*bcast_ring_copy(&ring, 1, 4, '\n', text) = '\0';
+	cr_assert_str_eq(text, "0123456789\nabcdefghijklmn\n\n");
+	cr_assert_eq(bcast_ring_span(&ring, 1, 4), 24);
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, tells_how_many_fit)
+{
+	struct bcast_ring ring = {0};
+
+	cr_assert_eq(bcast_ring_resize(&ring, 256), 0);
+	for (int i = 0; i < 10; i++)
+		ring_add_text(&ring, "0123456789");
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 33, 1), 5);
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 32, 1), 4);
+	cr_assert_eq(bcast_ring_fit(&ring, 2, 2, 33, 1), 4);
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 3, 1), 3, "one, if not whole");
+	cr_assert_eq(bcast_ring_fit(&ring, 2, UINT64_MAX, 1000, 1), 10);
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, keeps_its_messages_when_resized)
+{
+	struct bcast_ring ring = {0};
+	char text[16];
+
+	cr_assert_eq(bcast_ring_resize(&ring, 160), 0);
+	for (int i = 0; i < 30; i++) {
+		snprintf(text, sizeof(text), "message %d", i);
+		ring_add_text(&ring, text);
+	}
+	cr_assert_eq(ring.first, 20);
+	cr_assert_eq(bcast_ring_resize(&ring, 1000), 0);
+	ring_add_text(&ring, "more");
+	cr_assert_eq(ring.first, 20);
+	cr_assert_str_eq(ring_text(&ring, 20), "message 20");
+	cr_assert_eq(bcast_ring_resize(&ring, 48), 0);
+	cr_assert_eq(ring.first, 28);
+	cr_assert_str_eq(ring_text(&ring, 28), "message 28");
+	cr_assert_str_eq(ring_text(&ring, 29), "message 29");
+	cr_assert_str_eq(ring_text(&ring, 30), "more");
+	bcast_ring_free(&ring);
+}
