@@ -2,6 +2,7 @@
 # Layers: base knows nothing of core, core nothing of the kinds, no kind another one, fs/ nothing of lib/ but ipc.h and base,
 # and the programs in its folders nothing but the files of a mount.
 # Reads what each source includes, and of the objects below DIR what each one links to. Prints what is wrong, a line each.
+# Within core, files call each other downwards only, as lib/core/LAYERS has it; within base and core in no circle.
 # Usage: sh tests/layers.sh DIR
 set -u
 dir=$1
@@ -29,6 +30,31 @@ links() {
 # Kinds that are one file and no folder.
 single=$(sed -n 's/^KIND(\(.*\))$/\1/p' lib/kinds/kinds.list | while read -r kind; do [ -d "lib/kinds/$kind" ] || echo "$kind"; done | paste -sd'|')
 
+# What calls up within core, or is in no layer.
+core_calls_up() {
+	{
+		links | sort -u | sed -n 's|^lib/core/\([a-z_]*\)[.]c lib/core/\([a-z_]*\)[.]c$|\1 \2|p'
+		printf '%s\n' lib/core/*.c | sed 's|.*/\(.*\)[.]c|\1|'
+	} | awk '
+		FILENAME != "-" { if (/^\t/) { layers++; for (i = 1; i <= NF; i++) layer[$i] = layers }; next }
+		NF == 1 { file[$1]; if (!($1 in layer)) { print "lib/core/LAYERS: " $1 ".c is in no layer"; bad = 1 }; next }
+		layer[$1] > layer[$2] { print "lib/core/" $1 ".c: calls up into " $2 ".c (lib/core/LAYERS)"; bad = 1 }
+		END { for (f in layer) if (!(f in file)) { print "lib/core/LAYERS: there is no " f ".c"; bad = 1 }; exit bad }
+		' lib/core/LAYERS -
+}
+
+# DIR: files of lib/DIR that call each other in a circle.
+circles() {
+	links | awk -v dir="^lib/$1/" '$1 != $2 && $1 ~ dir && $2 ~ dir' | tsort 2>&1 >/dev/null |
+		sed "s|^tsort: -: .*|lib/$1 has a circle of calls:|; s|^tsort: |  |" | grep . && return 1
+	return 0
+}
+
+wrong=0
+core_calls_up || wrong=1
+circles base || wrong=1
+circles core || wrong=1
+
 { includes; links; } | sort -u | awk -v single="^lib/kinds/($single)[.]" '
 	function layer(f) {
 		return f ~ /^lib\/base\// ? 1 : f ~ /^lib\/core\// ? 2 : f ~ /^lib\/kinds\// ? 4 : f ~ /^lib\/[a-z_]*\.h$/ ? 3 : 5
@@ -48,4 +74,5 @@ single=$(sed -n 's/^KIND(\(.*\))$/\1/p' lib/kinds/kinds.list | while read -r kin
 	from == 5 && (to == 2 || to == 4) { wrong("fs/ includes lib/ipc.h, not"); next }
 	from == 4 && kind($2) == "redis" && kind($1) ~ /^redis/ { next }
 	from == 4 && kind($2) != "" && kind($1) != kind($2) && $1 !~ /kinds\/kinds\.c$/ { wrong("a kind must not know of another:") }
-	END { exit bad }'
+	END { exit bad }' || wrong=1
+exit $wrong

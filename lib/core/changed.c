@@ -33,11 +33,6 @@ void ipc_changed_later(struct timespec *to, const struct timespec *other)
 		*to = *other;
 }
 
-int ipc_kind_dir(struct ipc *ipc, const struct ipc_kind *kind)
-{
-	return kind->names->dir ? kind->names->dir(ipc) : -1;
-}
-
 void ipc_kind_changed(struct ipc *ipc, const struct ipc_kind *kind, struct timespec *ts)
 {
 	int dir = ipc_kind_dir(ipc, kind);

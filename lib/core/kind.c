@@ -34,6 +34,11 @@ bool ipc_kind_shown(const struct ipc *ipc, const struct ipc_kind *kind)
 	return !kind->hidden || !kind->hidden(ipc);
 }
 
+int ipc_kind_dir(struct ipc *ipc, const struct ipc_kind *kind)
+{
+	return kind->names->dir ? kind->names->dir(ipc) : -1;
+}
+
 static const char *kinds_text(const struct ipc_kind *const *kinds, const struct ipc *ipc, char *text)
 {
 	size_t len = 0;

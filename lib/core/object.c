@@ -72,12 +72,6 @@ int ipc_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	return r;
 }
 
-int ipc_ref_refuse_verb(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
-{
-	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref).text, "a facet is a way to open '%s', not a file to %s",
-			  ref->base, verb);
-}
-
 ino_t ipc_ref_other(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ref *other)
 {
 	const struct ipc_chan *chan = ref->kind->named ? ipc_chan_find(ipc, ref->kind, ref->base) : NULL;

@@ -5,8 +5,6 @@
 #include "ipc.h"
 #include "path.h"
 
-/* -EINVAL: what he would do ("remove") is not done with NAME@FACET. */
-int ipc_ref_refuse_verb(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *verb);
 /* Puts a number in place of ref's base: 0 or -ENAMETOOLONG. */
 int ipc_ref_rebase(struct ipc_ref *, pid_t number);
 /* Fills st for a directory below a kind's own: a number for its name, and owner and mode as the kind's own has them. */

@@ -57,3 +57,9 @@ int ipc_ref_may_remove(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text,
 			  "user %u made it, and only he removes, renames or links it", (unsigned)chan->st.st_uid);
 }
+
+int ipc_ref_refuse_verb(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, const char *verb)
+{
+	return ipc_refuse(ipc, cred, EINVAL, ipc_ref_path(ref).text, "a facet is a way to open '%s', not a file to %s",
+			  ref->base, verb);
+}

@@ -13,5 +13,7 @@ int ipc_ref_enter(struct ipc *, const struct ipc_cred *, const struct ipc_ref *)
 void ipc_ref_leave(const struct ipc_cred *, const struct ipc_ref *);
 /* Whether he may take the name away: 0, or -EPERM with a line for MNT/errors. The kernel judges its own objects. */
 int ipc_ref_may_remove(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
+/* -EINVAL: what he would do ("remove") is not done with NAME@FACET. */
+int ipc_ref_refuse_verb(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, const char *verb);
 
 #endif
