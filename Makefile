@@ -55,6 +55,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 LIB_SOURCES := $(filter-out $(if $(REDIS),,lib/kinds/redis%),$(wildcard lib/*/*.c lib/*/*/*.c))
 LIB_HEADERS := $(wildcard lib/*.h lib/*/*.h lib/*/*/*.h)
 REDIS_SCRIPTS := $(wildcard lib/kinds/redis*/*.lua)
+REDIS_PLAIN := $(wildcard lib/kinds/redis*/plain/*.lua)
 LIB := $(LIB_SOURCES:%.c=$(B)/%.o) $(if $(REDIS),$(B)/lib/kinds/redis/scripts.o)
 FS := $(call objects,fs/*.c)
 TOP := $(call objects,fs/top/*.c)
@@ -114,11 +115,11 @@ $(TOP): KNOWS = $(NCURSES_CFLAGS)
 $(UNIT): KNOWS = -Ilib $(CRITERION_CFLAGS) $(if $(SANITIZE),-O0)
 $(MOUNT): KNOWS = $(CRITERION_CFLAGS) $(if $(SANITIZE),-O0)
 
-# The scripts that run in Redis, as C: each behind the prelude and before the postlude.
-$(B)/lib/kinds/redis/scripts.c: lib/kinds/redis/scripts.sh $(REDIS_SCRIPTS)
+# The scripts that run in Redis, as C: lib/kinds/redis/intro.lua says of which parts.
+$(B)/lib/kinds/redis/scripts.c: lib/kinds/redis/scripts.sh $(REDIS_SCRIPTS) $(REDIS_PLAIN)
 	@mkdir -p $(@D)
 	$(call say,lua,$@)
-	$(Q)sh $< $(filter-out %/prelude.lua %/postlude.lua,$(REDIS_SCRIPTS)) > $@
+	$(Q)sh $< $(filter-out %/intro.lua %/prelude.lua %/postlude.lua,$(REDIS_SCRIPTS)) > $@
 $(B)/lib/kinds/redis/scripts.o: $(B)/lib/kinds/redis/scripts.c $(B)/flags
 	$(call say,cc,$<)
 	$(Q)$(COMPILE) -Ilib -c -o $@ $<

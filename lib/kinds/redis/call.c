@@ -20,10 +20,10 @@ struct redis_arg redis_number(int64_t n)
 	return arg;
 }
 
-/* EVALSHA sha 1 key me number forget prefix id args... */
+/* EVALSHA sha 1 key me number place prefix id args... */
 enum { FIXED = 9, FEW = 32 };
 
-/* What stands before the number: prelude.lua. */
+/* What stands before the number: intro.lua. */
 enum { FLAG_FIRST = '0', FLAG_LOOKS = '1', FLAG_AGAIN = '2' };
 
 /* So often a call looks after what dead daemons held. */
@@ -65,7 +65,7 @@ static char *call_format(struct redis_channel *ch, struct redis_call *call, cons
 			 unsigned count, size_t *len)
 {
 	const struct redis_link *rl = ch->link;
-	char number[24] = "", forget[1024] = "";
+	char number[24] = "", place[24] = "";
 	const char *few[FIXED + FEW];
 	size_t few_len[FIXED + FEW];
 	bool many = count > FEW;
@@ -76,11 +76,11 @@ static char *call_format(struct redis_channel *ch, struct redis_call *call, cons
 
 	if (argv && lens) {
 		const char *fixed[FIXED] = {"EVALSHA", call->script->sha, "1",	 ch->key, rl->id, number,
-					    forget,    rl->prefix,	  ch->id};
+					    place,     rl->prefix,	  ch->id};
 
 		if (call->number) {
 			snprintf(number, sizeof(number), "%c%" PRIu64, call_flag(ch), call->number);
-			redis_channel_forgets(ch, forget, sizeof(forget));
+			snprintf(place, sizeof(place), "%" PRIu64, call->place);
 		}
 		for (unsigned i = 0; i < FIXED; i++) {
 			argv[i] = fixed[i];
@@ -120,16 +120,18 @@ int redis_call_start(struct redis_channel *ch, struct redis_call *call, const st
 	call->flight = NULL;
 	call->timer = (struct ipc_timer){0};
 	call->number = call->once ? ++rl->number : 0;
+	call->place = call->once ? redis_channel_place(ch, call->number) : 0;
 	call->repeats = 0;
 	call->asking = false;
 	call->kept = NULL;
 	ipc_list_init(&call->link);
 	call->command = call_format(ch, call, args, count, &call->len);
-	if (!call->command)
-		return -ENOMEM;
-	if (call->patience &&
-	    ipc_timer_start(rl->ipc->loop, &call->timer, ipc_now() + call->patience, call_expired) < 0) {
-		redisFreeCommand(call->command);
+	if (!call->command || (call->patience && ipc_timer_start(rl->ipc->loop, &call->timer,
+								 ipc_now() + call->patience, call_expired) < 0)) {
+		if (call->command)
+			redisFreeCommand(call->command);
+		if (call->number)
+			redis_channel_answered(ch, call->place);
 		return -ENOMEM;
 	}
 	ch->flying++;
@@ -153,7 +155,7 @@ static void call_leave(struct redis_call *call)
 	call->command = NULL;
 	ch->flying--;
 	if (call->number)
-		redis_channel_answered(ch, call->number);
+		redis_channel_answered(ch, call->place);
 }
 
 void redis_call_again(struct redis_call *call)

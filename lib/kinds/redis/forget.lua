@@ -1,7 +1,8 @@
--- Nothing more is to be asked: the answers that we have may be forgotten, args[1], and our lease where args[2] is 1.
+-- Nothing more is to be asked: the answers in the places args[1] may be forgotten, and our lease where args[2] is 1. No later call has these
+-- places: this one may be executed twice.
 run = function()
 	local done = {}
-	for number in args[1]:gmatch('%d+') do done[#done + 1] = me .. ':' .. number end
+	for place in args[1]:gmatch('%d+') do done[#done + 1] = me .. ':' .. place end
 	if #done > 0 then call('HDEL', key 'r', unpack(done)) end
 	if args[2] == '1' then call('ZREM', key 'l', me) end
 	return {}

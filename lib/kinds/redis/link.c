@@ -281,43 +281,51 @@ static void last_done(struct redis_call *call, int err, const redisReply *reply)
 	free(last);
 }
 
-/* Numbers as text. */
-size_t redis_channel_forgets(struct redis_channel *ch, char *text, size_t size)
+/* The places whose answers we have, as text. They are not used again: see forget.lua. */
+static size_t channel_places(struct redis_channel *ch, char *text, size_t size)
 {
 	size_t len = 0;
 
-	while (ch->forgets && len + 24 < size)
-		len += (size_t)snprintf(text + len, size - len, "%" PRIu64 " ", ch->forget[--ch->forgets]);
+	while (ch->place_count && len + 24 < size)
+		len += (size_t)snprintf(text + len, size - len, "%" PRIu64 " ", ch->places[--ch->place_count]);
 	text[len] = '\0';
 	return len;
 }
 
 /*
- * What the server keeps for us goes with the next call, or with this one. It has a channel of its own, as ours may be
- * about to end.
+ * The server forgets the answers that we have. The call has a channel of its own, as ours may be about to end.
  */
-static void channel_forget(struct redis_channel *ch)
+static void channel_forget_some(struct redis_channel *ch, bool release)
 {
-	bool release = ch->was_leased && !ch->flying && ipc_list_empty(&ch->leased);
-	struct last_call *last = ch->forgets || release ? calloc(1, sizeof(*last)) : NULL;
+	struct last_call *last = calloc(1, sizeof(*last));
 	char text[2048];
 	struct redis_arg args[2];
 
+	args[0] = (struct redis_arg){.data = text, .len = channel_places(ch, text, sizeof(text))};
+	args[1] = redis_text(release ? "1" : "0");
 	if (!last)
 		return;
-	if (release) {
-		ch->was_leased = false;
-		ch->leased_at = 0;
-	}
 	last->channel = (struct redis_channel){.link = ch->link, .key_len = ch->key_len, .slot = ch->slot};
 	last->channel.key = strdup(ch->key);
 	ipc_list_append(&ch->link->channels, &last->channel.all);
 	ipc_list_init(&last->channel.leased);
-	args[0] = (struct redis_arg){.data = text, .len = redis_channel_forgets(ch, text, sizeof(text))};
-	args[1] = redis_text(release ? "1" : "0");
 	if (!last->channel.key ||
 	    redis_call_start(&last->channel, &last->call, &redis_script_forget, args, 2, last_done) < 0)
 		last_done(&last->call, -ENOMEM, NULL);
+}
+
+static void channel_forget(struct redis_channel *ch)
+{
+	bool release = ch->was_leased && !ch->flying && ipc_list_empty(&ch->leased);
+
+	if (release) {
+		ch->was_leased = false;
+		ch->leased_at = 0;
+	}
+	if (release || ch->place_count)
+		channel_forget_some(ch, release);
+	while (ch->place_count)
+		channel_forget_some(ch, false);
 }
 
 #define QUIET_NS INT64_C(1000000000)
@@ -332,18 +340,23 @@ void redis_channel_quiet(struct redis_channel *ch)
 	ipc_timer_start(ch->link->ipc->loop, &ch->quiet, ipc_now() + QUIET_NS, channel_quiet);
 }
 
-void redis_channel_answered(struct redis_channel *ch, uint64_t number)
+uint64_t redis_channel_place(struct redis_channel *ch, uint64_t number)
+{
+	return ch->place_count ? ch->places[--ch->place_count] : number;
+}
+
+void redis_channel_answered(struct redis_channel *ch, uint64_t place)
 {
 	uint64_t *grown;
 
-	if (ch->forgets == ch->forget_room) {
-		grown = realloc(ch->forget, (ch->forget_room + 16) * sizeof(*grown));
+	if (ch->place_count == ch->place_room) {
+		grown = realloc(ch->places, (ch->place_room + 16) * sizeof(*grown));
 		if (!grown)
 			return;
-		ch->forget = grown;
-		ch->forget_room += 16;
+		ch->places = grown;
+		ch->place_room += 16;
 	}
-	ch->forget[ch->forgets++] = number;
+	ch->places[ch->place_count++] = place;
 	redis_channel_quiet(ch);
 }
 
@@ -382,7 +395,7 @@ void redis_channel_fini(struct redis_channel *ch)
 	ipc_timer_stop(ch->link->ipc->loop, &ch->quiet);
 	ipc_list_remove(&ch->all);
 	ipc_list_remove(&ch->leased);
-	free(ch->forget);
+	free(ch->places);
 	free(ch->key);
 	ch->key = NULL;
 }

@@ -7,9 +7,9 @@
  * (prelude.lua), so that it happens once. Calls on one channel reach the server in the order in which they were
  * started.
  *
- * Scripts are the *.lua files of lib/kinds/redis and lib/kinds/redis_KIND, compiled in behind prelude.lua and before
- * postlude.lua; DIR/NAME.lua is redis_script_NAME, declared by REDIS_SCRIPT(NAME). prelude.lua says what a script
- * finds, and what it returns.
+ * Scripts are the *.lua files of lib/kinds/redis and lib/kinds/redis_KIND, compiled in; intro.lua says of which parts
+ * each is put together, prelude.lua what it finds, and what it returns. DIR/NAME.lua is redis_script_NAME, declared by
+ * REDIS_SCRIPT(NAME).
  */
 #ifndef IPC_REDIS_LINK_H
 #define IPC_REDIS_LINK_H
@@ -57,8 +57,8 @@ struct redis_channel {
 	uint16_t slot;	  /* of a cluster */
 	unsigned flying;  /* calls under way */
 	char id[24];	  /* of the object that had the name when it was opened; "" where the script does not ask */
-	uint64_t *forget; /* numbers of answered calls: the server may forget their answers */
-	unsigned forgets, forget_room;
+	uint64_t *places; /* where the server keeps answers that we have: for those of later calls */
+	unsigned place_count, place_room;
 	struct ipc_timer quiet;
 	int64_t looked;		    /* when a call last looked after what dead daemons held; 0: never */
 	int64_t leased_at;	    /* when a script last took our lease, or earlier; 0: there is none */
@@ -114,9 +114,9 @@ struct redis_call {
 	struct redis_flight *flight;
 	struct ipc_timer timer;
 	char *command;
-	size_t len, flag_at; /* flag_at: 0: it has none */
-	uint64_t number;
-	unsigned repeats; /* how often it was sent before */
+	size_t len, flag_at;	/* flag_at: 0: it has none */
+	uint64_t number, place; /* of one that has effects */
+	unsigned repeats;	/* how often it was sent before */
 	bool asking;
 	void *kept; /* the answer, while replicas are waited for */
 	int64_t since;

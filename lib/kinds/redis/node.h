@@ -58,9 +58,12 @@ void redis_node_put(struct redis_node *, struct redis_call *);
 /* The node that serves a slot; the one at that place, made if there is none: NULL when out of memory. */
 struct redis_node *redis_link_route(struct redis_link *, unsigned slot);
 struct redis_node *redis_link_node_at(struct redis_link *, const struct redis_place *);
-/* The numbers of answered calls, as text, until there are none or no room; and one more. */
-size_t redis_channel_forgets(struct redis_channel *, char *text, size_t size);
-void redis_channel_answered(struct redis_channel *, uint64_t number);
+/*
+ * A place for the answer of the call with that number, until it is answered. Calls reach the server in their order, so
+ * that whatever was kept there belongs to an earlier one, which is not sent again.
+ */
+uint64_t redis_channel_place(struct redis_channel *, uint64_t number);
+void redis_channel_answered(struct redis_channel *, uint64_t place);
 /* What the server need not keep for us any more it is told when no call comes for a second. */
 void redis_channel_quiet(struct redis_channel *);
 /* Of a hash tag. */

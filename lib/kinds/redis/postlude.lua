@@ -1,16 +1,11 @@
-
 if ARGV[2] == '' then
 	local answer = run()
 	return answer
 end
-local field = me .. ':' .. ARGV[2]:sub(2)
-local kept = again and call('HGET', key 'r', field)
-if kept then return cmsgpack.unpack(kept) end
-local answer, unchanged = run()
-if answer ~= GONE and not unchanged then
-	call('HSET', key 'r', field, cmsgpack.pack(answer))
-	-- While there are others the key has its end already, which is put off now and then, once in a second or so.
-	if looks or call('HLEN', key 'r') == 1 then call('EXPIRE', key 'r', '3600') end
+if again then
+	local number, kept = ARGV[2]:sub(2) .. ' ', call('HGET', key 'r', me .. ':' .. ARGV[3])
+	if kept and kept:sub(1, #number) == number then return cmsgpack.unpack(kept:sub(#number + 1)) end
 end
-forget()
+local answer, unchanged = run()
+if answer ~= GONE and not unchanged then keep(answer) end
 return answer

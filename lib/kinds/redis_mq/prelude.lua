@@ -1,34 +1,13 @@
--- What the scripts of a queue share. Its keys: key'q', a sorted set of messages, each behind two bytes of its priority (the highest
--- first) and eight of its number, so that its order is theirs; key'o', a hash of what is owed: those ten bytes to who owes it (daemon, holder, four bytes of
--- how often it was delivered) and the message; key'd', a hash: how often what was given back has been delivered; key'f', the writers in line
--- (daemon:handle by arrival, and '-' where nobody can tell here whether the daemon hears us); key'x', those who stepped aside; key't',
--- a list of readers who wait (daemon:holder:number of their call); key'p', a hash of those who were sent a message, and have not been heard
--- of since (daemon:holder), to its tag and that number; key'w', key'g': daemons to be woken when there is a message, or room.
--- Numbers begin in the middle of what eight bytes hold.
-local FIRST = 4503599627370496
-
--- The message is sent to the first reader who waits, who owes it until it is settled, ack or not; a reader whose daemon does not hear it
--- waits no more: he asks again when it is back. False: there is none. Whose daemon dies is found by its lease, which who waits has.
-local function hand_over(message, delivered)
-	while true do
-		local reader = call('LPOP', key 't')
-		if not reader then return false end
-		local id, holder, number = reader:match('^(.*):(.*):(.*)$')
-		local tag, deliveries = message:sub(1, 10), struct.pack('>I4', delivered + 1)
-		if publish('d:' .. id, 'p' .. holder .. number, deliveries .. message) > 0 then
-			call('HSET', key 'o', tag, id .. holder .. deliveries .. message:sub(11))
-			call('HSET', key 'p', id .. ':' .. holder, tag .. number)
-			return true
-		end
-	end
-end
+-- What the scripts of a queue share, beside intro.lua.
 
 -- There are messages, for readers who wait; who only looks is woken.
 local function deal()
 	while true do
 		local message = call('ZRANGE', key 'q', '0', '0')[1]
 		if not message then return end
-		if not hand_over(message, call('HGET', key 'd', message:sub(1, 10)) or 0) then break end
+		local tag = message:sub(1, 10)
+		local delivered = call('HGET', key 'd', tag) or 0
+		if not hand_over(tag, struct.pack('>I4', delivered + 1), message:sub(11)) then break end
 		call('ZREM', key 'q', message)
 	end
 	wake('w', 'r')

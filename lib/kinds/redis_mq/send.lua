@@ -13,6 +13,10 @@ local function place_of(ticket)
 end
 
 run = function()
+	if added then
+		deal()
+		return {1}
+	end
 	local m = call('HMGET', key 'm', 'id', 'maxmsg')
 	if m[1] ~= expected then return GONE end
 	if looks then recover() end
@@ -34,7 +38,7 @@ run = function()
 			add[2 * i - 1] = '0'
 			add[2 * i] = prio .. struct.pack('>I8', FIRST + seq + i) .. ARGV[first + i - 1]
 		end
-		if n > 1 or waiting > 0 or not hand_over(add[2], 0) then
+		if n > 1 or waiting > 0 or not hand_over(add[2]:sub(1, 10), ONCE, ARGV[first]) then
 			for i = 1, 2 * n, 2000 do call('ZADD', key 'q', unpack(add, i, math.min(i + 1999, 2 * n))) end
 			deal()
 		end

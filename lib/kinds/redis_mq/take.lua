@@ -4,8 +4,6 @@
 -- again; how many bytes a reader's framing adds to each at most.
 -- {how many are left, message, ...}, each behind the two bytes of its priority and eight of its number; owed ones behind four more
 -- of how often they were delivered. What waits is woken by "r", or has it sent.
-local FIRST_TIME = struct.pack('>I4', 1)
-
 -- sent: his entry of key'p'. Returns what is left of it.
 local function settle(reader, holder, tags, sent)
 	for i = 1, #tags, 10 do
@@ -13,7 +11,7 @@ local function settle(reader, holder, tags, sent)
 		local owed = call('HGET', key 'o', tag)
 		if owed and owed:sub(1, #me + #holder) == me .. holder then
 			call('HDEL', key 'o', tag)
-			if owed:sub(25, 28) ~= FIRST_TIME then call('HDEL', key 'd', tag) end
+			if owed:sub(25, 28) ~= ONCE then call('HDEL', key 'd', tag) end
 		end
 		if sent and sent:sub(1, 10) == tag then
 			call('HDEL', key 'p', reader)
