@@ -293,9 +293,6 @@ int fs_reply_entry(fuse_req_t, struct fs_node *, const struct stat *, bool cache
 int fs_reply_open(fuse_req_t, const struct fs_node *, uint64_t fh, uint32_t open_flags);
 int fs_reply_create(fuse_req_t, struct fs_node *, const struct stat *, bool cacheable, uint64_t fh,
 		    uint32_t open_flags);
-/* For how many seconds the kernel may believe what it was told about the node: its name, its attributes. */
-double fs_node_timeout(const struct fs_node *);
-double fs_attr_timeout(const struct fs_node *);
 
 /* lock.c: flock(2) and fcntl_locking(2). end: behind the unmount. */
 void fs_flock(fuse_req_t, fuse_ino_t, struct fuse_file_info *, int op);

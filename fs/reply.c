@@ -28,7 +28,8 @@ int fs_reply_err(fuse_req_t req, int negative_errno)
 	return fuse_reply_err(req, negative_errno == -ENOSYS ? EOPNOTSUPP : -negative_errno);
 }
 
-double fs_node_timeout(const struct fs_node *node)
+/* For how many seconds the kernel may believe what it was told about the node: here its name, there its attributes. */
+static double node_timeout(const struct fs_node *node)
 {
 	if (node->type != FS_CHAN)
 		return FS_TIMEOUT_FIXED;
@@ -36,7 +37,7 @@ double fs_node_timeout(const struct fs_node *node)
 	return ipc_ref_is_plain(&node->ref) && S_ISREG(node->mode) ? 0 : FS_TIMEOUT;
 }
 
-double fs_attr_timeout(const struct fs_node *node)
+static double attr_timeout(const struct fs_node *node)
 {
 	if (node->believed)
 		return 0;
@@ -49,7 +50,7 @@ double fs_attr_timeout(const struct fs_node *node)
 	 */
 	if (node->type == FS_CHAN && (S_ISFIFO(node->mode) || S_ISSOCK(node->mode)))
 		return FS_TIMEOUT_FIXED;
-	return fs_node_timeout(node);
+	return node_timeout(node);
 }
 
 void fs_reply_attr(fuse_req_t req, const struct fs_node *node, const struct stat *st)
@@ -58,7 +59,7 @@ void fs_reply_attr(fuse_req_t req, const struct fs_node *node, const struct stat
 
 	if (node->believed)
 		shown.st_size = node->believed;
-	fuse_reply_attr(req, &shown, fs_attr_timeout(node));
+	fuse_reply_attr(req, &shown, attr_timeout(node));
 }
 
 void fs_reply_stat(fuse_req_t req, struct fs_node *node, const struct stat *st)
@@ -67,19 +68,19 @@ void fs_reply_stat(fuse_req_t req, struct fs_node *node, const struct stat *st)
 		node->believed = 0; /* nobody has it open any more, so let the kernel believe the truth */
 	if (node->believed)
 		fs_size_keep(fs_of(req), node);
-	fuse_reply_attr(req, st, fs_attr_timeout(node));
+	fuse_reply_attr(req, st, attr_timeout(node));
 }
 
 int fs_reply_entry(fuse_req_t req, struct fs_node *node, const struct stat *st, bool cacheable)
 {
-	double timeout = cacheable ? fs_node_timeout(node) : 0;
+	double timeout = cacheable ? node_timeout(node) : 0;
 	/* The open that follows has a right to what it has just been told, though the name must be looked up again. */
 	bool told = cacheable || S_ISREG(st->st_mode);
 	struct fuse_entry_param entry = {
 		.ino = fs_nodeid(fs_of(req), node),
 		.attr = *st,
 		.entry_timeout = timeout,
-		.attr_timeout = told ? fs_attr_timeout(node) : 0,
+		.attr_timeout = told ? attr_timeout(node) : 0,
 	};
 
 	fs_kept_add(fs_of(req), node, fs_cred(req).uid);

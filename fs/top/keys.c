@@ -9,7 +9,8 @@
 
 #include "page.h"
 
-void screen_choose(struct screen *s, size_t at)
+/* Another row is the chosen one. */
+static void screen_choose(struct screen *s, size_t at)
 {
 	size_t lines = (size_t)screen_lines();
 

@@ -43,8 +43,7 @@ int screen_lines(void);
 void screen_draw(const struct screen *);
 /* keys.c: what a key of curses does. */
 void screen_key(struct screen *, int key);
-/* Another row is the chosen one; the rows are chosen and sorted anew. */
-void screen_choose(struct screen *, size_t at);
+/* The rows are chosen and sorted anew. */
 void screen_arrange(struct screen *);
 /* Back to the table. */
 void screen_leave_page(struct screen *);

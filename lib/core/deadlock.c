@@ -140,7 +140,8 @@ static bool may_know(const struct ipc_waiter *w, const struct ipc_cred *cred)
 	return ref.kind->names->stat(w->ipc, &ref, &st) == 0 && ipc_cred_may_read(cred, &st);
 }
 
-void ipc_deadlock_names(const struct ipc_deadlock *d, char text[static IPC_DEADLOCK_TEXT])
+/* "sem/a,sem/b", as they are called. */
+static void deadlock_names(const struct ipc_deadlock *d, char text[static IPC_DEADLOCK_TEXT])
 {
 	size_t n = 0;
 
@@ -183,7 +184,7 @@ static void tell_event(const struct ipc_deadlock *d, const struct ipc_waiter *w,
 
 	if (!w->ipc->events)
 		return;
-	ipc_deadlock_names(d, names);
+	deadlock_names(d, names);
 	ipc_event_of_chan(w->chan, IPC_EVENT_DEADLOCK, &w->cred, value);
 }
 

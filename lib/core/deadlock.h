@@ -13,9 +13,7 @@ void ipc_deadlock_find(struct ipc_waiter *);
 /* It waits no more. */
 void ipc_deadlock_leave(struct ipc_waiter *);
 
-/* "sem/a,sem/b", as they are called. */
 enum { IPC_DEADLOCK_TEXT = 1024 };
-void ipc_deadlock_names(const struct ipc_deadlock *, char text[static IPC_DEADLOCK_TEXT]);
 /*
  * "bash (pid 12) for sem/a, sh (pid 13) for sem/b", escaped, with the processes that this user may know of, as the
  * reader counts them.

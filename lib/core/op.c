@@ -23,7 +23,7 @@
 
 /* --- trying --- */
 
-ssize_t ipc_op_try(struct ipc_op *op)
+static ssize_t op_try(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
 	ssize_t r;
@@ -92,7 +92,7 @@ static ssize_t op_submit(struct ipc_op *op)
 			return op->nonblock ? -EAGAIN : h->ipc->down ? -ENOTCONN : IPC_WOULD_PARK;
 		}
 	}
-	r = ipc_op_try(op);
+	r = op_try(op);
 	wq = h->waitq;
 	if (wq && (r >= 0 || op->done) && !ipc_list_empty(&wq->ops[!side]))
 		ipc_waitq_wake(wq);
@@ -243,7 +243,7 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 		ipc_undeliver(op, result);
 }
 
-void ipc_op_hold(struct ipc_op *op, ssize_t outcome, struct ipc_list *held)
+static void op_hold(struct ipc_op *op, ssize_t outcome, struct ipc_list *held)
 {
 	op_wait_over(op);
 	ipc_list_append(held, &op->link);
@@ -296,13 +296,13 @@ unsigned ipc_waitq_run_held(struct ipc_waitq *wq, int side, struct ipc_list *hel
 			ipc_task_post(wq->ipc->loop, &wq->task);
 			break;
 		}
-		r = ipc_op_try(op);
+		r = op_try(op);
 		over = op->nonblock || op->ending;
 		if (r == -EAGAIN && over)
 			r = ipc_op_outcome(op, op->ending ? op->ending : -EAGAIN);
 		if ((r != -EAGAIN || over) && r != -EINPROGRESS) {
 			if (held)
-				ipc_op_hold(op, r, held);
+				op_hold(op, r, held);
 			else
 				ipc_op_finish(op, r);
 			moved++;

@@ -33,10 +33,8 @@ int ipc_waitq_switch(struct ipc_handle *, struct ipc_waitq *to);
 int ipc_op_side(const struct ipc_op *);
 /* "read" and so on, for those who are told of an operation. */
 const char *ipc_op_verb(enum ipc_op_type);
-ssize_t ipc_op_try(struct ipc_op *);
 void ipc_op_finish(struct ipc_op *, ssize_t result);
 /* Answers what a handle has parked. */
 void ipc_handle_cancel(struct ipc_handle *, int result);
-void ipc_op_hold(struct ipc_op *, ssize_t outcome, struct ipc_list *held);
 
 #endif

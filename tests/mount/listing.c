@@ -148,7 +148,7 @@ t_test(listing, who_is_killed_in_the_middle_of_it_leaves_nothing)
 
 		if (pid == 0)
 			list_for_ever();
-		usleep((useconds_t)(3000 + i * 311));
+		usleep((useconds_t)(3000 + i * 311)); /* each at another place of the listing */
 		kill(pid, SIGKILL);
 		t_wait_exit(pid, T_PATIENCE, &(char *){NULL});
 	}

@@ -56,13 +56,16 @@ t_test_bare(redis_sent, the_writers_call_is_all_it_takes)
 	M = a;
 	t_check("echo warm >$A/mq/q; cat $A/mq/q@one >/dev/null", "");
 	int w = t_open(t_path(a, "mq/q"), O_WRONLY);
-	pid_t reader = t_spawn(b, "bash", "exec 3<$M/mq/q@lines,ack; read -r x <&3; echo $x >got; sleep 0.5");
+	pid_t reader =
+		t_spawn(b, "bash",
+			"exec 3<$M/mq/q@lines,ack; read -r x <&3; echo $x >got; until [ -e go ]; do sleep .01; done");
 	t_await(strcmp(redis_say(&server, "LLEN 'ipcfs:{mq/q}:t'"), "1\n") == 0);
 	long before = scripts_called();
 	cr_assert_eq(write(w, "hello", 5), 5);
 	t_await(access(t_format("%s/got", t_scratch()), F_OK) == 0);
 	cr_assert_eq(scripts_called(), before + 1);
 	cr_assert_str_eq(t_read(t_format("%s/got", t_scratch())), "hello\n");
+	t_write(t_format("%s/go", t_scratch()), "");
 	cr_assert_eq(t_wait_exit(reader, T_PATIENCE, NULL), 0);
 	close(w);
 }

@@ -126,7 +126,7 @@ t_test(same_name, daemon_that_ends_answers_all_who_wait)
 
 	t_check("touch $M/bcast/b", "");
 	child = t_fork(open_together_in_child, t_path(M, "bcast/b"));
-	usleep(20000);
+	usleep(20000); /* in the midst of their opens, which tell nobody */
 	t_mount_stop(M);
 	cr_expect_eq(t_wait_exit(child, T_PATIENCE, NULL), 0);
 }

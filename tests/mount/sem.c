@@ -373,7 +373,7 @@ t_test(sem, thousand_waiters_need_few_threads_and_no_processor_and_end_at_once)
 	sscanf(strstr(t_read(t_format("/proc/%d/status", M->daemon)), "Threads:"), "Threads: %d", &threads);
 	cr_expect(threads > 0 && threads <= 16, "%d threads", threads);
 	used = processor_time(M->daemon);
-	poll(NULL, 0, 300);
+	poll(NULL, 0, 300); /* what is measured is that nothing is done in this time */
 	used = processor_time(M->daemon) - used;
 	cr_expect_leq(used, 30000000, "%ld ns of 300 ms", used);
 	for (int i = 0; i < MANY; i += 2)

@@ -77,7 +77,8 @@ static void binding_work(struct ipc_job *job)
 	b->result = pid < 0 ? -errno : binding_wait(job, pid);
 }
 
-int sock_address_use(struct sock_chan *c, int fd)
+/* fd has the address now, and is the channel's; or -errno. */
+static int address_use(struct sock_chan *c, int fd)
 {
 	int r;
 
@@ -104,7 +105,7 @@ static void binding_done(struct ipc_job *job)
 	if (!b->c)
 		r = -ENOENT;
 	else if (r == 0)
-		r = sock_address_use(b->c, b->fd);
+		r = address_use(b->c, b->fd);
 	if (b->c)
 		b->c->binding = NULL;
 	if (b->own && (r < 0 || !b->c))

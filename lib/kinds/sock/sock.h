@@ -74,12 +74,11 @@ void sock_close_listener(struct sock_chan *);
 const char *sock_type_name(int type);
 
 /*
- * address.c. await: look ends when the channel's address is bound; 0 or -errno. use: fd has the address now, and is the
- * channel's; or -errno. end: the channel goes, or has lost its name.
+ * address.c. await: look ends when the channel's address is bound; 0 or -errno. end: the channel goes, or has lost its
+ * name.
  */
 struct sock_chan *sock_address_of(struct ipc *, ino_t); /* whose is being bound; or NULL */
 int sock_address_await(struct ipc *, struct sock_chan *, struct ipc_look *);
-int sock_address_use(struct sock_chan *, int fd);
 void sock_address_end(struct sock_chan *);
 
 /*
