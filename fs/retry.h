@@ -1,6 +1,7 @@
 /*
- * ESTALE, and who comes back after it. The kernel takes this answer to a CREATE or an OPEN, walks the path once more
- * with new LOOKUPs, and opens what it then finds. That is used for four things:
+ * ESTALE, and who comes back after it. The kernel takes this answer to any call on a path (CREATE and OPEN, but
+ * READLINK, GETATTR and SETATTR as well), walks the path once more with new LOOKUPs, and takes what it then finds. That
+ * is used for four things:
  *
  * 1. A create that becomes a native open. `echo hi > MNT/pipe/p` makes the FIFO in a CREATE, which is then answered
  * ESTALE: the kernel finds a FIFO under the name, and opens that by itself. So with the link to an object of /dev/shm.
@@ -9,8 +10,8 @@
  * handles may share the inode of a channel that we serve. A node that is taken answers OPEN with ESTALE, and the LOOKUP
  * that comes next gets a free node, or a new one, for the same channel. Of many at the same name one at a time is sent
  * back so: crowd.h.
- * 3. A name that means another object by now. The kernel opens what it has cached; an OPEN of an object that is gone,
- * or that means something else to this caller, is answered ESTALE, and the kernel looks again.
+ * 3. A name that means another object by now. The kernel uses what it has cached; a call on an object that is gone, or
+ * that means something else to this caller, is answered ESTALE, and the kernel looks again.
  * 4. NAME@fifo, which has two faces: an OPEN of the ordinary one makes a FIFO, and the LOOKUP that comes next finds
  * that (fifo.c, which remembers its callers by itself: what they come back to is the FIFO that was made for them).
  *

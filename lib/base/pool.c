@@ -11,8 +11,7 @@
 #include "loop.h"
 #include "worker.h"
 
-#define NAG_FIRST_NS NS_PER_MS
-#define NAG_LAST_NS (50 * NS_PER_MS)
+static const struct ipc_backoff nagging_first = {NS_PER_MS, 50 * NS_PER_MS};
 /* So long a job that no signal may end is waited for at the end. */
 #define DEAF_NS (100 * NS_PER_MS)
 
@@ -45,11 +44,6 @@ static bool cancelled_interrupt(struct ipc_pool *pool)
 	return any;
 }
 
-static int64_t nag_next(int64_t ns)
-{
-	return ns < NAG_LAST_NS / 2 ? 2 * ns : NAG_LAST_NS;
-}
-
 static void nag_expired(struct ipc_timer *timer)
 {
 	struct ipc_pool *pool = ipc_container(timer, struct ipc_pool, nag);
@@ -60,8 +54,7 @@ static void nag_expired(struct ipc_timer *timer)
 	pthread_mutex_unlock(&pool->lock);
 	if (!any)
 		return;
-	pool->nag_ns = nag_next(pool->nag_ns);
-	ipc_timer_start(pool->loop, &pool->nag, ipc_now() + pool->nag_ns, nag_expired);
+	ipc_timer_start(pool->loop, &pool->nag, ipc_now() + ipc_backoff_pause(&pool->nagging), nag_expired);
 }
 
 static void completed_run(struct ipc_pool *pool)
@@ -185,6 +178,7 @@ static void running_leave(struct ipc_pool *pool)
 /* Cancels every job and returns when no thread is left, but for those that were abandoned. */
 static void pool_close(struct ipc_pool *pool)
 {
+	struct ipc_backoff nagging = nagging_first;
 	int64_t until = ipc_now() + DEAF_NS;
 	struct ipc_list *node, *tmp;
 
@@ -199,9 +193,8 @@ static void pool_close(struct ipc_pool *pool)
 	ipc_list_each(node, tmp, &pool->running)
 		atomic_store(&ipc_container(node, struct ipc_job, link)->cancelled, true);
 	pthread_cond_broadcast(&pool->submitted);
-	for (int64_t ns = NAG_FIRST_NS; cancelled_interrupt(pool) && !(all_deaf(pool) && ipc_now() >= until);
-	     ns = nag_next(ns))
-		ipc_cond_wait(&pool->finished, &pool->lock, ipc_now() + ns);
+	while (cancelled_interrupt(pool) && !(all_deaf(pool) && ipc_now() >= until))
+		ipc_cond_wait(&pool->finished, &pool->lock, ipc_now() + ipc_backoff_pause(&nagging));
 	running_leave(pool);
 	pthread_mutex_unlock(&pool->lock);
 
@@ -275,7 +268,7 @@ void ipc_job_cancel(struct ipc_pool *pool, struct ipc_job *job)
 
 	/* Should there be no memory for the timer, the one signal has to do. */
 	if (running) {
-		pool->nag_ns = NAG_FIRST_NS;
-		ipc_timer_start(pool->loop, &pool->nag, ipc_now() + pool->nag_ns, nag_expired);
+		pool->nagging = nagging_first;
+		ipc_timer_start(pool->loop, &pool->nag, ipc_now() + ipc_backoff_pause(&pool->nagging), nag_expired);
 	}
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backoff.h"
 #include "loop.h"
 #include "pool.h"
 
@@ -34,7 +35,7 @@ struct ipc_pool {
 	struct ipc_loop *loop;
 	struct ipc_watch watch;
 	struct ipc_timer nag;
-	int64_t nag_ns;
+	struct ipc_backoff nagging; /* the pauses between */
 	int fd;
 	bool apart;
 	int also, hand[2]; /* of a pool apart: the socket that brings its descriptors; or -1 */

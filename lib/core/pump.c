@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/sys.h"
 #include "frame.h"
 #include "handle.h"
@@ -32,8 +33,7 @@
 /* What is moved at once, at most; and so often in a row, before the rest of the world has its turn. */
 enum { CHUNK = 65536, ROUNDS_MAX = 16 };
 /* How long after the end a pipe that is neither empty nor full is looked at again; twice as long each time. */
-#define UNREAD_FIRST INT64_C(500000)
-#define UNREAD_LAST INT64_C(100000000)
+static const struct ipc_backoff unread_first = {INT64_C(500000), INT64_C(100000000)};
 
 struct ipc_pump {
 	struct ipc *ipc;
@@ -45,7 +45,7 @@ struct ipc_pump {
 	struct ipc_op op; /* the one that is parked */
 	struct ipc_pump_buffer buf;
 	bool started, parked, over, ended;
-	int64_t delay;
+	struct ipc_backoff unread;
 
 	void (*ended_fn)(void *);
 	void *arg;
@@ -185,8 +185,7 @@ static void pump_finish(struct ipc_pump *p, size_t unread)
 		pump_end(p);
 		return;
 	}
-	p->delay = !p->delay ? UNREAD_FIRST : p->delay < UNREAD_LAST ? 2 * p->delay : UNREAD_LAST;
-	if (ipc_timer_start(p->ipc->loop, &p->timer, ipc_now() + p->delay, pump_finish_again) < 0)
+	if (ipc_timer_start(p->ipc->loop, &p->timer, ipc_now() + ipc_backoff_pause(&p->unread), pump_finish_again) < 0)
 		pump_end(p);
 }
 
@@ -287,6 +286,7 @@ struct ipc_pump *ipc_pump_new(struct ipc_handle *h, int fd, void (*ended)(void *
 	p->ipc = h->ipc;
 	p->h = h;
 	p->fd = fd;
+	p->unread = unread_first;
 	p->watch.fd = -1;
 	p->ended_fn = ended;
 	p->arg = arg;
