@@ -11,26 +11,27 @@
 #include "base/mounts.h"
 #include "fs.h"
 
-struct look {
+/* Whose mount is on top of a directory. */
+struct top_mount {
 	const char *dir;
-	bool ours; /* what is on top there */
+	bool ours;
 };
 
-static int mount_look(void *arg, const struct ipc_mount *mount)
+static int mount_note(void *arg, const struct ipc_mount *mount)
 {
-	struct look *look = arg;
+	struct top_mount *top = arg;
 
-	if (strcmp(mount->at, look->dir) == 0)
-		look->ours = strcmp(mount->type, "fuse.ipcfs") == 0;
+	if (strcmp(mount->at, top->dir) == 0)
+		top->ours = strcmp(mount->type, "fuse.ipcfs") == 0;
 	return 0;
 }
 
 static bool mount_is_ours(const char *dir)
 {
-	struct look look = {.dir = dir};
+	struct top_mount top = {.dir = dir};
 
-	ipc_mounts_each(mount_look, &look);
-	return look.ours;
+	ipc_mounts_each(mount_note, &top);
+	return top.ours;
 }
 
 static bool in_path(const char *program)

@@ -21,7 +21,7 @@ static struct fs_shared_read *reads_first(struct ipc_list *list)
 	return ipc_list_empty(list) ? NULL : ipc_container(list->next, struct fs_shared_read, link);
 }
 
-static int64_t reads_next_look(const struct fs_shared_reads *all)
+static int64_t reads_next_check(const struct fs_shared_reads *all)
 {
 	int64_t pause = ipc_list_empty(&all->shared) ? ALONE_NS : SHARED_NS;
 
@@ -41,8 +41,8 @@ static void reads_arm(struct fs_shared_reads *all)
 	const struct fs_shared_read *fresh = reads_first(&all->fresh);
 	int64_t when = fresh ? fresh->since + FRESH_NS : INT64_MAX;
 
-	if (reads_wait(all) && reads_next_look(all) < when)
-		when = reads_next_look(all);
+	if (reads_wait(all) && reads_next_check(all) < when)
+		when = reads_next_check(all);
 	if (when != INT64_MAX && !(all->timer.slot && all->timer.when <= when))
 		ipc_timer_start(all->loop, &all->timer, when, reads_timer);
 }
@@ -150,7 +150,7 @@ static void victims_done(struct ipc_job *job)
 		reads_looked(all, false);
 }
 
-static void reads_look(struct fs_shared_reads *all)
+static void reads_check(struct fs_shared_reads *all)
 {
 	if (!all->pool)
 		all->pool = ipc_pool_new(all->loop, 1);
@@ -167,8 +167,8 @@ static void reads_timer(struct ipc_timer *timer)
 	int64_t now = ipc_now();
 
 	reads_sort(all, now);
-	if (reads_wait(all) && reads_next_look(all) <= now)
-		reads_look(all);
+	if (reads_wait(all) && reads_next_check(all) <= now)
+		reads_check(all);
 	reads_arm(all);
 }
 

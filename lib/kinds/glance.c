@@ -38,7 +38,7 @@ static void take_out(struct ipc_glances *all, struct ipc_glance **at)
 	all->drop(glance);
 }
 
-static void look_through(struct ipc_timer *timer)
+static void glance_through(struct ipc_timer *timer)
 {
 	struct ipc_glances *all = ipc_container(timer, struct ipc_glances, timer);
 
@@ -52,7 +52,7 @@ static void look_through(struct ipc_timer *timer)
 			}
 		}
 	if (all->count)
-		ipc_timer_start(all->loop, timer, ipc_now() + PAUSE, look_through);
+		ipc_timer_start(all->loop, timer, ipc_now() + PAUSE, glance_through);
 }
 
 bool ipc_glance_add(struct ipc_glances *all, struct ipc_glance *glance, ino_t ino)
@@ -60,7 +60,7 @@ bool ipc_glance_add(struct ipc_glances *all, struct ipc_glance *glance, ino_t in
 	struct ipc_glance **bucket = bucket_of(all, ino);
 
 	if (all->count == IPC_GLANCE_MAX ||
-	    (!all->count && ipc_timer_start(all->loop, &all->timer, ipc_now() + PAUSE, look_through) < 0)) {
+	    (!all->count && ipc_timer_start(all->loop, &all->timer, ipc_now() + PAUSE, glance_through) < 0)) {
 		all->drop(glance);
 		return false;
 	}

@@ -1,5 +1,5 @@
 /*
- * Questions about names in a Redis (core/ask.h): a call, and what its answer came to. Shared by names.c, list.c and
+ * Questions about names in a Redis (core/ask.h): a call, and what its answer came to. Shared by names.c, listing.c and
  * whoever shows what the server knows.
  */
 #ifndef IPC_REDIS_QUESTION_H

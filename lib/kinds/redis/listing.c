@@ -14,21 +14,21 @@ REDIS_SCRIPT(name_list);
 /* Names that one step tells. */
 enum { STEP = 64 };
 
-struct list_name {
+struct listing_name {
 	struct ipc_tree_node node;
 	char text[];
 };
 
-static struct list_name *name_of(struct ipc_tree_node *node)
+static struct listing_name *name_of(struct ipc_tree_node *node)
 {
-	return ipc_container(node, struct list_name, node);
+	return ipc_container(node, struct listing_name, node);
 }
 
 /* A key is PREFIX{KIND/NAME}:m. SCAN may tell of one more than once. */
-static int list_add(struct redis_question *q, const redisReply *key)
+static int listing_add(struct redis_question *q, const redisReply *key)
 {
 	size_t lead = strlen(q->kind->link->prefix) + strlen(q->kind->kind->name) + 2;
-	struct list_name *name;
+	struct listing_name *name;
 
 	if (key->len < lead + 4 || key->len - lead - 3 > IPC_NAME_MAX)
 		return 0;
@@ -42,7 +42,7 @@ static int list_add(struct redis_question *q, const redisReply *key)
 	return 0;
 }
 
-static size_t list_pattern(const struct redis_question *q, char *pattern, size_t size)
+static size_t listing_pattern(const struct redis_question *q, char *pattern, size_t size)
 {
 	size_t len = 0;
 
@@ -55,7 +55,7 @@ static size_t list_pattern(const struct redis_question *q, char *pattern, size_t
 }
 
 /* The call goes to the node of q->slot by a key that would be there. */
-static int list_aim(struct redis_question *q)
+static int listing_aim(struct redis_question *q)
 {
 	const struct redis_link *rl = q->kind->link;
 	struct redis_channel ch;
@@ -81,35 +81,35 @@ static int list_aim(struct redis_question *q)
 	return q->channel.key ? 0 : -ENOMEM;
 }
 
-static int list_go_on(struct redis_question *q, const char *cursor)
+static int listing_go_on(struct redis_question *q, const char *cursor)
 {
 	char pattern[1024];
 	struct redis_arg args[2] = {redis_text(cursor),
-				    {.data = pattern, .len = list_pattern(q, pattern, sizeof(pattern))}};
+				    {.data = pattern, .len = listing_pattern(q, pattern, sizeof(pattern))}};
 
 	return redis_call_start(&q->channel, &q->call, &redis_script_name_list, args, 2, redis_question_done);
 }
 
-static void list_read(struct redis_question *q, const redisReply *reply)
+static void listing_read(struct redis_question *q, const redisReply *reply)
 {
 	const redisReply *cursor = redis_reply_at(reply, 0);
 
 	for (size_t i = 1; i < reply->elements && q->result == 0; i++)
-		q->result = list_add(q, reply->element[i]);
+		q->result = listing_add(q, reply->element[i]);
 	if (q->result < 0 || !cursor)
 		return;
 	if (strcmp(cursor->str, "0") != 0) {
-		q->result = list_go_on(q, cursor->str);
+		q->result = listing_go_on(q, cursor->str);
 		return;
 	}
 	q->slot = redis_cluster_next(q->kind->link, q->slot);
-	if (q->slot >= 0 && (q->result = list_aim(q)) == 0)
-		q->result = list_go_on(q, "0");
+	if (q->slot >= 0 && (q->result = listing_aim(q)) == 0)
+		q->result = listing_go_on(q, "0");
 }
 
-static int list_ask(struct ipc_listing *l)
+static int listing_ask(struct ipc_listing *l)
 {
-	struct redis_question *q = redis_question_new(redis_kind(l->ipc, l->kind), "", list_read);
+	struct redis_question *q = redis_question_new(redis_kind(l->ipc, l->kind), "", listing_read);
 	char pattern[1024];
 	struct redis_arg args[2] = {redis_text("0"), {.data = pattern}};
 	int r;
@@ -120,8 +120,8 @@ static int list_ask(struct ipc_listing *l)
 	if (q->names)
 		ipc_tree_init(q->names);
 	q->slot = redis_cluster_next(q->kind->link, -1);
-	args[1].len = list_pattern(q, pattern, sizeof(pattern));
-	r = q->names ? list_aim(q) : -ENOMEM;
+	args[1].len = listing_pattern(q, pattern, sizeof(pattern));
+	r = q->names ? listing_aim(q) : -ENOMEM;
 	if (r == 0)
 		return redis_question_ask(q, l->kind, "", &redis_script_name_list, args, 2);
 	q->question.free(&q->question);
@@ -136,7 +136,7 @@ int redis_each_name(struct ipc_listing *l)
 	int r;
 
 	if (!l->names && !q)
-		return list_ask(l);
+		return listing_ask(l);
 	r = q ? redis_question_result(q, l->kind->name) : 0;
 	if (r < 0)
 		return r;
