@@ -107,6 +107,7 @@ struct fs_awake {
 	unsigned requests, clients;	/* of the present window */
 	pid_t client[FS_AWAKE_CLIENTS]; /* their threads, as far as there is room */
 	unsigned processors;
+	unsigned enough; /* requests in a period: more than that are many */
 	int64_t since;
 };
 

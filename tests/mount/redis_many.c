@@ -96,3 +96,36 @@ t_test_bare(redis_many, a_queue_holds_no_more_than_its_limits_allow_whoever_writ
 		"messages=100\n72\nmessages=28 owed=72 ");
 	cr_assert_lt(memory("ipcfs:*"), 200000);
 }
+
+/*
+ * 1,000 readers who wait on four daemons, and as many messages: each has one. Threads of a few processes: a process a
+ * reader would be more than a small machine takes.
+ */
+static const char *const crowd = "import os, sys, threading\n"
+				 "mine, lock = [], threading.Lock()\n"
+				 "def wait():\n"
+				 "    f = os.open(sys.argv[1] + '/mq/crowd', os.O_RDONLY)\n"
+				 "    got = os.read(f, 99)\n"
+				 "    with lock: mine.append(int(got))\n"
+				 "threading.stack_size(65536)\n"
+				 "all = [threading.Thread(target=wait) for _ in range(250)]\n"
+				 "for t in all: t.start()\n"
+				 "for t in all: t.join()\n"
+				 "print(*mine, sep='\\n')\n";
+
+t_test_bare(redis_many, a_thousand_readers_on_four_daemons_have_a_message_each)
+{
+	t_need("python3");
+	make("--appendfsync no");
+	redis_mount(&server, "C", NULL);
+	redis_mount(&server, "D", NULL);
+	t_write(t_format("%s/crowd.py", t_scratch()), crowd);
+	t_check(t_format(
+			"touch $A/mq/crowd; cd %s\n"
+			"for m in $A $B $C $D; do python3 crowd.py $m >got.${m##*/} & done\n"
+			"waiting() { redis-cli -s $S LLEN 'ipcfs:{mq/crowd}:t'; }\n"
+			"until [ \"$(waiting)\" = 1000 ]; do sleep 0.1; done\n"
+			"seq 1000 >$A/mq/crowd@lines; wait; cat got.* | sort -n | cmp - <(seq 1000) && cat got.* | wc -l",
+			t_scratch()),
+		"1000\n");
+}
