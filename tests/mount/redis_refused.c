@@ -104,6 +104,32 @@ t_test_bare(redis_refused, a_script_that_was_flushed_is_sent_again)
 		"1\nx\ny\n");
 }
 
+/* His message is given back while nobody may run scripts: it is there as soon as one may, long before the lease ends.
+ */
+t_test_bare(redis_refused, what_goes_back_while_rights_are_away_is_there_when_they_are_back)
+{
+	struct redis server = redis_start(NULL);
+
+	redis_mount(&server, "A", NULL);
+	t_check("echo job >$A/mq/q; set +e\n"
+		"bash -c 'read -r x; redis-cli -s $S ACL SETUSER default -evalsha; exit 1' <$A/mq/q@ack\n"
+		"until grep -q 'no permissions to run' $A/errors; do cat $A/mq/q@drain 2>/dev/null; done\n"
+		"redis-cli -s $S ACL SETUSER default +evalsha; cat $A/mq/q@n=1,timeout=15s",
+		"OK\nOK\njob\n");
+}
+
+/* Nobody hears of anything then: the message is in the queue, and the reader looks for it by himself. */
+t_test_bare(redis_refused, without_the_right_to_publish_messages_come_late_and_none_is_refused)
+{
+	struct redis server = redis_start(NULL);
+
+	redis_mount(&server, "A", NULL);
+	redis_mount(&server, "B", NULL);
+	t_check("redis-cli -s $S ACL SETUSER default resetchannels; touch $A/mq/q; cat $B/mq/q@n=1 &\n"
+		"until grep -q 'waiters=1' $B/mq/q@ctl; do sleep 0.05; done; echo x >$A/mq/q; echo $?; wait",
+		"OK\n0\nx\n");
+}
+
 /* --- by the owner --- */
 
 t_test_bare(redis_refused, a_channel_has_its_makers_owner_and_mode_on_every_machine)

@@ -77,6 +77,7 @@ bool redis_tell(struct redis_chan *chan, const struct redis_script *script, cons
 	t->chan = chan;
 	t->done = done;
 	t->call.once = once;
+	t->call.stubborn = true;
 	if (redis_call_start(&chan->channel, &t->call, script, args, count, tale_done) < 0) {
 		free(t);
 		return false;

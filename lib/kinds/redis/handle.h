@@ -26,8 +26,8 @@ struct ipc_ref redis_handle_ref(const struct ipc_handle *);
 int redis_handle_result(struct ipc_handle *h, int err, const struct redisReply *);
 
 /*
- * A call whose answer nobody waits for; the channel stays until it is there. once: as in link.h. done: when it is; or
- * NULL. False: out of memory, and nothing is sent.
+ * A call whose answer nobody waits for, and which is tried until the server does it; the channel stays until then.
+ * once: as in link.h. done: when it is; or NULL. False: out of memory, and nothing is sent.
  */
 bool redis_tell(struct redis_chan *, const struct redis_script *, const struct redis_arg *args, unsigned count,
 		bool once, void (*done)(struct redis_chan *));

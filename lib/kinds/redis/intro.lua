@@ -18,9 +18,10 @@ local function keep(answer)
 	return answer
 end
 
--- How many hear it; of a cluster, only those on this server. data goes behind it, or nil.
+-- How many hear it; of a cluster, only those on this server; nobody, if we may not publish. data goes behind it, or nil.
 local function publish(topic, what, data)
 	local kind, name = base:sub(#prefix + 2, -2):match('^(%a+)/(.*)$')
 	local text = kind .. ' ' .. what .. ' ' .. name
-	return call('PUBLISH', prefix .. topic, data and text .. '\0' .. data or text)
+	local heard = redis.pcall('PUBLISH', prefix .. topic, data and text .. '\0' .. data or text)
+	return tonumber(heard) or 0
 end

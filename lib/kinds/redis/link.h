@@ -109,6 +109,7 @@ struct redis_call {
 	int64_t patience; /* set by the owner before the start; it may set `once` and `waits`, too */
 	bool once;
 	bool replicated; /* answered when so many replicas have it as the mount asks for */
+	bool stubborn;	 /* a refusal that may end (no right, no memory, a replica) is waited out */
 	/* The link's own. */
 	struct redis_node *node;
 	struct redis_flight *flight;

@@ -129,6 +129,30 @@ static void node_expired(struct ipc_timer *timer)
 
 /* --- answers --- */
 
+/* Before a stubborn call that was refused is sent again. */
+#define REFUSALS_NS INT64_C(1000000000)
+
+static void refusals_expired(struct ipc_timer *timer)
+{
+	struct redis_node *node = ipc_container(timer, struct redis_node, refusals_timer);
+
+	while (!ipc_list_empty(&node->refusals)) {
+		struct redis_call *call = ipc_container(ipc_list_pop(&node->refusals), struct redis_call, link);
+
+		redis_node_put(redis_link_route(node->owner, call->channel->slot), call);
+	}
+}
+
+static bool node_insists(struct redis_node *node, struct redis_call *call, int err)
+{
+	if (!call->stubborn || !(err == -EACCES || err == -ENOSPC || err == -EROFS))
+		return false;
+	call_move(call, &node->refusals);
+	redis_call_again(call);
+	return node->refusals_timer.slot || ipc_timer_start(node->owner->ipc->loop, &node->refusals_timer,
+							    ipc_now() + REFUSALS_NS, refusals_expired) == 0;
+}
+
 static void node_failed(struct redis_node *node, struct redis_call *call, const redisReply *reply)
 {
 	struct redis_link *rl = node->owner;
@@ -145,7 +169,7 @@ static void node_failed(struct redis_node *node, struct redis_call *call, const 
 		ipc_list_append(&node->again, &call->link);
 		redis_call_again(call);
 		redis_conn_again(&node->conn, false, -EROFS, reply->str);
-	} else {
+	} else if (!node_insists(node, call, redis_error_number(reply))) {
 		/* Where in which script is of no use to anybody but us. */
 		const char *end = strstr(reply->str, " script: ");
 
@@ -265,6 +289,8 @@ static void node_fail_queued(struct redis_node *node)
 
 	ipc_list_init(&failing);
 	ipc_list_each(pos, next, &node->queued) {
+		if (node->refused == -EACCES && ipc_container(pos, struct redis_call, link)->stubborn)
+			continue;
 		ipc_list_remove(pos);
 		ipc_list_append(&failing, pos);
 	}
@@ -328,6 +354,7 @@ struct redis_node *redis_node_new(struct redis_link *rl, const struct redis_plac
 	ipc_list_init(&node->queued);
 	ipc_list_init(&node->sent);
 	ipc_list_init(&node->again);
+	ipc_list_init(&node->refusals);
 	ipc_task_init(&node->task, node_task);
 	node->conn.ipc = rl->ipc;
 	node->conn.place = *place;
@@ -351,9 +378,11 @@ void redis_node_free(struct redis_node *node)
 	redis_conn_stop(&node->conn);
 	calls_prepend(&node->sent, &node->queued);
 	calls_prepend(&node->again, &node->queued);
+	calls_prepend(&node->refusals, &node->queued);
 	node->refused = -ENOTCONN;
 	node_fail_queued(node);
 	ipc_timer_stop(node->owner->ipc->loop, &node->timer);
+	ipc_timer_stop(node->owner->ipc->loop, &node->refusals_timer);
 	ipc_task_cancel(&node->task);
 	free(node);
 }

@@ -19,7 +19,9 @@ struct redis_node {
 	int64_t stalled_until;		     /* and not before */
 	bool loaded;			     /* the scripts have been sent on this connection */
 	struct ipc_timer timer;		     /* of what is sent and not answered, or of the stall */
-	struct ipc_task task;		     /* fails what came while the server refused us */
+	struct ipc_list refusals;	     /* calls to be sent again later, as they are stubborn */
+	struct ipc_timer refusals_timer;
+	struct ipc_task task; /* fails what came while the server refused us */
 	int refused;
 };
 
