@@ -211,17 +211,14 @@ void ipc_ask_by(struct ipc *, struct ipc_ask *); /* NULL: for nobody */
 void ipc_ask_move(struct ipc_ask *from, struct ipc_ask *to);
 void ipc_ask_end(struct ipc_ask *);
 
-/*
- * The texts of MNT/README, MNT/status and its other forms, MNT/errors (for that uid), written to out. status: 0, or
- * -errno where memory or descriptors were too few to see all that there is.
- */
-enum ipc_status_form { IPC_STATUS_LINES, IPC_STATUS_JSON, IPC_STATUS_BRIEF, IPC_STATUS_METRICS, IPC_STATUS_DOT };
+/* The texts of MNT/README and MNT/errors (for that uid), written to out. */
 void ipc_text_readme(struct ipc *, FILE *out);
-int ipc_text_status(struct ipc *, const struct ipc_cred *, enum ipc_status_form, FILE *out);
 void ipc_text_errors(struct ipc *, const struct ipc_cred *, FILE *out);
 
 /* MNT/events and MNT/events@json, which are read as channels are: ipc_handle_new(). */
 int ipc_events_open(struct ipc *, const struct ipc_cred *, bool json, int flags, struct ipc_handle **out);
+
+enum ipc_status_form { IPC_STATUS_LINES, IPC_STATUS_JSON, IPC_STATUS_BRIEF, IPC_STATUS_METRICS, IPC_STATUS_DOT };
 
 /*
  * The same in steps of a bounded number of channels, so that nobody waits for another user's long list. begin: NULL

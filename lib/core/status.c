@@ -293,14 +293,3 @@ void ipc_status_end(struct ipc_status *s)
 	free(s->names);
 	free(s);
 }
-
-int ipc_text_status(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_status_form form, FILE *out)
-{
-	struct ipc_status *s = ipc_status_begin(ipc, cred, form);
-	int r = s ? 1 : -ENOMEM;
-
-	while (r > 0)
-		r = ipc_status_step(s, out);
-	ipc_status_end(s);
-	return r;
-}

@@ -439,7 +439,7 @@ Test(core, status_has_a_line_for_each_channel)
 	char text[1024] = "";
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
-	cr_assert_eq(ipc_text_status(u_ipc, &cred, IPC_STATUS_LINES, out), 0);
+	cr_assert_eq(u_text_status(u_ipc, &cred, IPC_STATUS_LINES, out), 0);
 	fclose(out);
 	cr_assert(strstr(text, "script        7        1        0  c\n"), "%s", text);
 	ipc_close(h);

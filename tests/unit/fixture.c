@@ -273,3 +273,14 @@ void u_count_ready(void *count)
 {
 	++*(int *)count;
 }
+
+int u_text_status(struct ipc *ipc, const struct ipc_cred *cred, enum ipc_status_form form, FILE *out)
+{
+	struct ipc_status *s = ipc_status_begin(ipc, cred, form);
+	int r = s ? 1 : -ENOMEM;
+
+	while (r > 0)
+		r = ipc_status_step(s, out);
+	ipc_status_end(s);
+	return r;
+}

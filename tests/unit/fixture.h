@@ -46,6 +46,8 @@ int u_rename(const char *from, const char *to, unsigned flags);
 int u_change(const char *name, struct ipc_handle *, const struct stat *, unsigned set);
 /* A regular name, which must be new. */
 void u_create(const char *name);
+/* All of MNT/status in that form, as the caller sees it. 0 or -errno. */
+int u_text_status(struct ipc *, const struct ipc_cred *, enum ipc_status_form, FILE *out);
 /* Whether our last refusals, as M/errors has them, say that. */
 bool u_refused(const char *part);
 

@@ -29,22 +29,22 @@ static int text_of(int (*write)(FILE *), char **text)
 
 static int write_status(FILE *out)
 {
-	return ipc_text_status(ipc, &me, IPC_STATUS_LINES, out);
+	return u_text_status(ipc, &me, IPC_STATUS_LINES, out);
 }
 
 static int write_json(FILE *out)
 {
-	return ipc_text_status(ipc, &me, IPC_STATUS_JSON, out);
+	return u_text_status(ipc, &me, IPC_STATUS_JSON, out);
 }
 
 static int write_metrics(FILE *out)
 {
-	return ipc_text_status(ipc, &me, IPC_STATUS_METRICS, out);
+	return u_text_status(ipc, &me, IPC_STATUS_METRICS, out);
 }
 
 static int write_dot(FILE *out)
 {
-	return ipc_text_status(ipc, &me, IPC_STATUS_DOT, out);
+	return u_text_status(ipc, &me, IPC_STATUS_DOT, out);
 }
 
 static int write_errors(FILE *out)

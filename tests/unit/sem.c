@@ -229,7 +229,7 @@ Test(sem, status_shows_the_value)
 	FILE *out = open_memstream(&text, &size);
 
 	u_create("a@value=42");
-	ipc_text_status(u_ipc, &cred, IPC_STATUS_LINES, out);
+	u_text_status(u_ipc, &cred, IPC_STATUS_LINES, out);
 	fclose(out);
 	cr_assert(strstr(text, "sem          42        0        0  a\n"), "%s", text);
 	free(text);

@@ -459,7 +459,7 @@ Test(sig, processes_are_no_channels_in_status)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	ipc_text_status(u_ipc, &cred, IPC_STATUS_LINES, out);
+	u_text_status(u_ipc, &cred, IPC_STATUS_LINES, out);
 	fclose(out);
 	cr_assert_null(strstr(text, "\nsig"));
 	free(text);

@@ -20,7 +20,7 @@ static const char *status_of(enum ipc_status_form form)
 	free(text.data);
 	out = ipc_text_open(&text);
 	cr_assert(out);
-	cr_assert_eq(ipc_text_status(u_ipc, &cred, form, out), 0);
+	cr_assert_eq(u_text_status(u_ipc, &cred, form, out), 0);
 	fputc('\0', out);
 	cr_assert_eq(ipc_text_close(&text), 0);
 	return text.data;

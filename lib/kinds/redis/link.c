@@ -305,7 +305,7 @@ static void channel_forget_some(struct redis_channel *ch, bool release)
 	args[1] = redis_text(release ? "1" : "0");
 	if (!last)
 		return;
-	last->channel = (struct redis_channel){.link = ch->link, .key_len = ch->key_len, .slot = ch->slot};
+	last->channel = (struct redis_channel){.link = ch->link, .slot = ch->slot};
 	last->channel.key = strdup(ch->key);
 	ipc_list_append(&ch->link->channels, &last->channel.all);
 	ipc_list_init(&last->channel.leased);
@@ -364,16 +364,13 @@ int redis_channel_init(struct redis_channel *ch, struct redis_link *rl, const ch
 {
 	size_t prefix = strlen(rl->prefix);
 	const char *tag, *end;
-	int len;
 
 	memset(ch, 0, sizeof(*ch));
-	len = asprintf(&ch->key, "%s{%s/%s}", rl->prefix, kind, name);
-	if (len < 0) {
+	if (asprintf(&ch->key, "%s{%s/%s}", rl->prefix, kind, name) < 0) {
 		ch->key = NULL;
 		return -ENOMEM;
 	}
 	ch->link = rl;
-	ch->key_len = (size_t)len;
 	tag = ch->key + prefix + 1;
 	end = strchr(tag, '}');
 	ch->slot = redis_slot_of(tag, (size_t)(end - tag));

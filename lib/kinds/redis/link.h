@@ -52,8 +52,7 @@ int64_t redis_link_heard_since(const struct redis_link *);
 struct redis_channel {
 	struct redis_link *link;
 	struct ipc_list all, leased;
-	char *key; /* PREFIX{KIND/NAME}: KEYS[1] */
-	size_t key_len;
+	char *key;	  /* PREFIX{KIND/NAME}: KEYS[1] */
 	uint16_t slot;	  /* of a cluster */
 	unsigned flying;  /* calls under way */
 	char id[24];	  /* of the object that had the name when it was opened; "" where the script does not ask */

@@ -72,7 +72,6 @@ static int listing_aim(struct redis_question *q)
 			q->channel.slot = ch.slot;
 			free(q->channel.key);
 			q->channel.key = strdup(ch.key);
-			q->channel.key_len = ch.key_len;
 			redis_channel_fini(&ch);
 			break;
 		}

@@ -1,4 +1,5 @@
--- args: the new object's id, field, value, ... {'1', field, value...}: it is there now; {'0', field, value...}: it was there before.
+-- args: the new object's id, field, value, ... {'1', field, value...}: it is there now; {'0', field, value...}: it was
+-- there before.
 run = function()
 	local id = call('HGET', key 'm', 'id')
 	local made = '1'

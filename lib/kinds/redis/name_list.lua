@@ -1,4 +1,5 @@
--- args: a cursor, a pattern. {next cursor, key, ...}: the names' keys, some perhaps twice; the cursor is '0' at the end.
+-- args: a cursor, a pattern. {next cursor, key, ...}: the names' keys, some perhaps twice; the cursor is '0' at the
+-- end.
 run = function()
 	local cursor, answer = args[1], {''}
 	for _ = 1, 50 do

@@ -1,5 +1,6 @@
--- args: the number of the message that is wanted, how many at most, how many bytes at most (one always), 1 to be woken where there is none.
--- {number of the oldest that is kept, of the next to come, of the first that follows, message, ...}
+-- args: the number of the message that is wanted, how many at most, how many bytes at most (one always), 1 to be woken
+-- where there is none. {number of the oldest that is kept, of the next to come, of the first that follows, message,
+-- ...}
 run = function()
 	if call('HGET', key 'm', 'id') ~= expected then return GONE end
 	local first, nxt = bounds()

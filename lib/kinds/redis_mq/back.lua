@@ -1,5 +1,5 @@
--- Messages that were taken and did not reach their reader. args: each behind priority and number. With the number 0 it was handed out for
--- good, and goes before all others of its priority: below the numbers that send.lua gives.
+-- Messages that were taken and did not reach their reader. args: each behind priority and number. With the number 0 it
+-- was handed out for good, and goes before all others of its priority: below the numbers that send.lua gives.
 local NONE = ('\0'):rep(8)
 
 local function numbered(message)

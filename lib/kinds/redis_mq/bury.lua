@@ -1,5 +1,6 @@
--- On NAME.dead: a message that was delivered too often. args: the id, uid, gid, mode, time, maxmsg and msgsize that it is made with if there is none;
--- the priority's two bytes and the message. {'1'}: it is there; {'0'}: there is no room; {'2', uid}: the queue is another user's.
+-- On NAME.dead: a message that was delivered too often. args: the id, uid, gid, mode, time, maxmsg and msgsize that it
+-- is made with if there is none; the priority's two bytes and the message. {'1'}: it is there; {'0'}: there is no room;
+-- {'2', uid}: the queue is another user's.
 run = function()
 	local uid = call('HGET', key 'm', 'uid')
 	if not uid then

@@ -13,8 +13,9 @@ local function deal()
 	wake('w', 'r')
 end
 
--- There may be room: the first in line is woken, or if nobody waits who only polls. One who does not hear it (his daemon has died, or has
--- no connection at the moment) steps aside, to key'x', and holds nobody up; he has his place again when he comes back.
+-- There may be room: the first in line is woken, or if nobody waits who only polls. One who does not hear it (his
+-- daemon has died, or has no connection at the moment) steps aside, to key'x', and holds nobody up; he has his place
+-- again when he comes back.
 local function make_room()
 	if call('EXISTS', key 'f', key 'g') == 0 then return end
 	local room

@@ -1,4 +1,5 @@
--- A reader waits no more. args: his holder's number, and that of the call by which he waited. What he was sent goes back: he does not take it.
+-- A reader waits no more. args: his holder's number, and that of the call by which he waited. What he was sent goes
+-- back: he does not take it.
 run = function()
 	if call('HGET', key 'm', 'id') ~= expected then return GONE end
 	local reader, number = me .. ':' .. args[1], args[2]

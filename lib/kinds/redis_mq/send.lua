@@ -1,6 +1,6 @@
--- A writer's messages; of those in line only the first finds room. args: his ticket, 1 where these follow others of the same write (they
--- must not overtake what did not fit), the priority's two bytes; then the messages.
--- {how many went in}. If not all did, he has a place in the line of those who wait for room, and is woken by "w" and his number.
+-- A writer's messages; of those in line only the first finds room. args: his ticket, 1 where these follow others of the
+-- same write (they must not overtake what did not fit), the priority's two bytes; then the messages. {how many went
+-- in}. If not all did, he has a place in the line of those who wait for room, and is woken by "w" and his number.
 
 -- His place, from 0; nil: none.
 local function place_of(ticket)

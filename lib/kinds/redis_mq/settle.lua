@@ -1,5 +1,6 @@
--- What becomes of owed messages. args: the tag (priority and number), the holder's number, and '' where it is done, or how often it
--- has been delivered where it goes back; and so on. Of those that are not owed by that holder any more, nothing. {how many}
+-- What becomes of owed messages. args: the tag (priority and number), the holder's number, and '' where it is done, or
+-- how often it has been delivered where it goes back; and so on. Of those that are not owed by that holder any more,
+-- nothing. {how many}
 local function received(holder, tag)
 	local reader = me .. ':' .. holder
 	local was = call('HGET', key 'p', reader)

@@ -1,10 +1,10 @@
--- A reader's next messages. args: how many at most, how many bytes at most (one always), the holder's number, 1 where they are to be owed;
--- where there is none, '' or 'wake': his daemon is to be woken, or this call's number: he is to be sent one; 1 where others wait beside him;
--- the tags of what he owed, and is done; the number of an earlier call by which he waits, or ''; 1 where the daemon's lease is to be taken
--- again; how many bytes a reader's framing adds to each at most.
--- {how many are left, message, ...}, each behind the two bytes of its priority and eight of its number; owed ones behind four more
--- of how often they were delivered. What waits is woken by "r", or has it sent.
--- sent: his entry of key'p'. Returns what is left of it.
+-- A reader's next messages. args: how many at most, how many bytes at most (one always), the holder's number, 1 where
+-- they are to be owed; where there is none, '' or 'wake': his daemon is to be woken, or this call's number: he is to be
+-- sent one; 1 where others wait beside him; the tags of what he owed, and is done; the number of an earlier call by
+-- which he waits, or ''; 1 where the daemon's lease is to be taken again; how many bytes a reader's framing adds to
+-- each at most. {how many are left, message, ...}, each behind the two bytes of its priority and eight of its number;
+-- owed ones behind four more of how often they were delivered. What waits is woken by "r", or has it sent. sent: his
+-- entry of key'p'. Returns what is left of it.
 local function settle(reader, holder, tags, sent)
 	for i = 1, #tags, 10 do
 		local tag = tags:sub(i, i + 9)

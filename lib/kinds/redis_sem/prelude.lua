@@ -1,5 +1,6 @@
--- What the scripts of a semaphore share. Its keys: in key'm' the value, and the last fencing number, token; key'h', a hash of the permits
--- that are held: daemon and handle to the fencing number; key'w': daemons to be woken when there is a permit.
+-- What the scripts of a semaphore share. Its keys: in key'm' the value, and the last fencing number, token; key'h', a
+-- hash of the permits that are held: daemon and handle to the fencing number; key'w': daemons to be woken when there is
+-- a permit.
 
 local function post(n)
 	local value = call('HINCRBY', key 'm', 'value', n)

@@ -1,4 +1,5 @@
--- For who polls or looks. args: 1 to be woken where there is no permit. {value, the last fencing number, holder, fencing number, ...}
+-- For who polls or looks. args: 1 to be woken where there is no permit. {value, the last fencing number, holder,
+-- fencing number, ...}
 run = function()
 	local m = call('HMGET', key 'm', 'id', 'value', 'token')
 	if m[1] ~= expected then return GONE end

@@ -1,5 +1,5 @@
--- args: the handle that will hold the permit, or ''; 1 where somebody waits if there is none.
--- {1, what is left, the fencing number, 1 where this daemon had no lease: whatever it held before is lost}; {0}: there is none.
+-- args: the handle that will hold the permit, or ''; 1 where somebody waits if there is none. {1, what is left, the
+-- fencing number, 1 where this daemon had no lease: whatever it held before is lost}; {0}: there is none.
 run = function()
 	local id = call('HGET', key 'm', 'id')
 	if id ~= expected then return GONE end

@@ -1,4 +1,5 @@
--- One message, and nobody is in line before it. Who waits for one has it handed over; whom else it wakes is for deal(), behind the prelude.
+-- One message, and nobody is in line before it. Who waits for one has it handed over; whom else it wakes is for deal(),
+-- behind the prelude.
 local added = false
 
 if flag == '0' and #ARGV == 9 then

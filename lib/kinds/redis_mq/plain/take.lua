@@ -1,4 +1,5 @@
--- A reader finds the queue empty, is done with nothing but what he was sent, and waits for the next. (The arguments: ../take.lua.)
+-- A reader finds the queue empty, is done with nothing but what he was sent, and waits for the next. (The arguments:
+-- ../take.lua.)
 if flag == '0' and ARGV[13] == '' and ARGV[14] == '' and #ARGV[12] <= 10 and tonumber(ARGV[10]) and
 	call('EXISTS', key 'q', key 'd', key 'f', key 'g') == 0 and call('HGET', key 'm', 'id') == expected and call('ZSCORE', key 'l', me) then
 	local reader, tag = me .. ':' .. ARGV[8], ARGV[12]
