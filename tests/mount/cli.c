@@ -176,7 +176,7 @@ t_test_bare(cli, missing_device)
 
 t_test_bare(cli, detaches_when_the_mount_answers)
 {
-	char *out = run(0, "mkdir a; $IPCFS a && cat a/README | head -n1 && fusermount3 -u a && rmdir a");
+	char *out = run(0, "mkdir a; $IPCFS a && cat a/README | head -n1 && " T_UNMOUNT("a") " && rmdir a");
 
 	cr_assert_neq(out[0], '\0');
 }
@@ -186,7 +186,7 @@ t_test_bare(cli, detached_daemon_holds_no_terminal_and_no_directory)
 	run(0, "mkdir a b; cd b; $IPCFS ../a; cd ..; rmdir b");
 	char *out = run(0, "for p in /proc/[0-9]*; do [ \"$(readlink $p/exe)\" = \"$IPCFS\" ] || continue\n"
 			   "tr '\\0' ' ' <$p/cmdline | grep -q '\\.\\./a ' || continue\n"
-			   "readlink $p/cwd $p/fd/0 $p/fd/1 $p/fd/2; done; fusermount3 -u a");
+			   "readlink $p/cwd $p/fd/0 $p/fd/1 $p/fd/2; done; " T_UNMOUNT("a"));
 
 	cr_assert(strstr(out, "/\n/dev/null\n/dev/null\n/dev/null\n"), "%s", out);
 }
@@ -197,7 +197,7 @@ t_test_bare(cli, foreground_stays)
 
 	t_await(t_is_mounted(t_format("%s/a", t_scratch())));
 	t_wait_blocked(pid);
-	run(0, "fusermount3 -u a");
+	run(0, T_UNMOUNT("a"));
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
 }
 
@@ -207,7 +207,7 @@ t_test_bare(cli, debug_prints_requests)
 	char *out;
 
 	t_await(t_is_mounted(t_format("%s/a", t_scratch())));
-	run(0, "cat a/README >/dev/null; fusermount3 -u a");
+	run(0, "cat a/README >/dev/null; " T_UNMOUNT("a"));
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0);
 	cr_assert(strstr(out, "LOOKUP"), "%s", out);
 }
@@ -224,7 +224,7 @@ static void check_end(int number)
 	if (number)
 		kill(daemon, number);
 	else
-		t_sh(M, "sh", "fusermount3 -u $M", NULL);
+		t_sh(M, "sh", T_UNMOUNT("$M"), NULL);
 	cr_assert_eq(t_wait_exit(daemon, T_PATIENCE, &out), 0);
 	M->daemon = 0;
 	cr_assert_not(t_is_mounted(dir));
@@ -330,7 +330,7 @@ t_test_bare(cli, ordinary_user_mounts_uses_and_unmounts)
 		0, "mkdir m; $IPCFS m || exit; echo hello >m/mq/${P}u@msgsize=64,maxmsg=2; cat m/mq/${P}u@drain; "
 		   "rm m/mq/${P}u; mkfifo m/pipe/p; (echo p >m/pipe/p &) ; cat m/pipe/p; "
 		   "echo s >m/shm/${P}u; cat /dev/shm/${P}u; rm m/shm/${P}u; "
-		   "echo k >m/sock/k; cat m/sock/k; ls m/mq >/dev/null; fusermount3 -u m; rmdir m");
+		   "echo k >m/sock/k; cat m/sock/k; ls m/mq >/dev/null; " T_UNMOUNT("m") "; rmdir m");
 
 	cr_assert_str_eq(out, "hello\np\ns\nk\n");
 }
@@ -376,7 +376,7 @@ t_test_bare(cli, ordinary_user_meets_rlimit_msgqueue)
 	admit_nobody();
 	char *out = as_nobody(
 		0, "mkdir m; prlimit --msgqueue=1000 $IPCFS m; (echo >m/mq/${P}big) 2>&1 | grep -c \"Too many\"; "
-		   "grep -c RLIMIT_MSGQUEUE=1000 m/errors; fusermount3 -u m");
+		   "grep -c RLIMIT_MSGQUEUE=1000 m/errors; " T_UNMOUNT("m"));
 
 	cr_assert_str_eq(out, "1\n1\n");
 }

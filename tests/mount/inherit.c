@@ -13,7 +13,7 @@ TestSuite(inherit, .timeout = 60);
 t_test(inherit, a_permit_that_its_starter_held_comes_back)
 {
 	t_check("touch $M/sem/${P}x@value=1; exec 7<$M/sem/${P}x@hold; mkdir d; $IPCFS d; exec 7<&-; "
-		"timeout 10 cat $M/sem/${P}x; fusermount3 -u d",
+		"timeout 10 cat $M/sem/${P}x; " T_UNMOUNT("d"),
 		"0\n");
 }
 
@@ -38,8 +38,8 @@ t_test(inherit, a_starter_that_ignores_its_children_does_no_harm)
 	t_need("python3");
 	t_check("mkdir d; python3 -c 'import os, signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
 		"os.execv(os.environ[\"IPCFS\"], [\"ipcfs\", \"-o\", \"allow_other\", \"d\"])'; "
-		"setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'trap \"\" USR1; echo USR1 >d/sig/$$ && echo sent'; "
-		"fusermount3 -u d",
+		"setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'trap \"\" USR1; echo USR1 >d/sig/$$ && echo sent'; " T_UNMOUNT(
+			"d"),
 		"sent\n");
 }
 
@@ -49,6 +49,6 @@ t_test(inherit, a_blocked_SIGBUS_does_not_end_it)
 	t_check("mkdir d; python3 -c 'import os, signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGBUS]); "
 		"os.execv(os.environ[\"IPCFS\"], [\"ipcfs\", \"d\"])'; "
 		"touch d/sem/${P}x@value=1; exec 8<d/sem/${P}x; truncate -s 0 /dev/shm/sem.${P}x; "
-		"read -r v <&8 2>/dev/null; head -c 2 d/README | wc -c; exec 8<&-; fusermount3 -u d",
+		"read -r v <&8 2>/dev/null; head -c 2 d/README | wc -c; exec 8<&-; " T_UNMOUNT("d"),
 		"2\n");
 }

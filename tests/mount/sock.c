@@ -492,7 +492,7 @@ t_test(sock, address_holds_no_unmount_up)
 {
 	make("");
 	cr_assert(S_ISSOCK(address_of("@addr").st_mode));
-	t_check("fusermount3 -u $M && echo unmounted", "unmounted\n");
+	t_check(T_UNMOUNT("$M") " && echo unmounted", "unmounted\n");
 	t_await(kill(M->daemon, 0) < 0 || strstr(t_read(t_format("/proc/%d/stat", M->daemon)), ") Z "));
 }
 
@@ -502,7 +502,8 @@ t_test(sock, address_bound_while_others_mount_holds_no_unmount_up)
 	if (t_sh(NULL, "sh", "mkdir d && mount -t tmpfs tmpfs d && umount d", NULL) != 0)
 		cr_skip_test("only root can mount here");
 	t_check("for i in 1 2 3; do (mkdir e$i; while [ ! -e done ]; do mount -t tmpfs tmpfs e$i; umount e$i; touch round$i; done) & done; "
-		"touch $M/sock/${P}x; until [ -e round1 -a -e round2 -a -e round3 ]; do sleep .01; done; stat -c %F $M/sock/${P}x@addr; touch done; wait; fusermount3 -u $M",
+		"touch $M/sock/${P}x; until [ -e round1 -a -e round2 -a -e round3 ]; do sleep .01; done; stat -c %F $M/sock/${P}x@addr; touch done; wait; " T_UNMOUNT(
+			"$M"),
 		"socket\n");
 	t_await(kill(M->daemon, 0) < 0 || strstr(t_read(t_format("/proc/%d/stat", M->daemon)), ") Z "));
 }

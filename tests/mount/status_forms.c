@@ -252,8 +252,8 @@ t_test_bare(forms, processors_sleep_on_a_battery)
 	t_write(t_format("%s/battery.sh", t_scratch()),
 		"mount -t tmpfs tmpfs /sys/class/power_supply; cd /sys/class/power_supply; mkdir BAT0 AC m\n"
 		"echo Battery >BAT0/type; echo Mains >AC/type; echo $1 >AC/online; M=$PWD/m; $IPCFS $M; touch $M/bcast/b\n" BUSY
-		"python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"cpu_latency\"][\"times\"] > 0)' $M/status@json\n"
-		"fusermount3 -u $M");
+		"python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"cpu_latency\"][\"times\"] > 0)' $M/status@json\n" T_UNMOUNT(
+			"$M"));
 	cr_assert_eq(t_sh(NULL, "sh", t_format("exec unshare -m bash %s/battery.sh 0", t_scratch()), &out), 0, "%s",
 		     out);
 	cr_expect_str_eq(out, "False\n");

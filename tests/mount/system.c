@@ -23,8 +23,7 @@ static void check_helper(int status, const char *script, const char *expected)
 t_test_bare(system, mount_helper_mounts)
 {
 	t_need_fuse();
-	check_helper(0, "./mount.fuse.ipcfs ipcfs m -sn -o rw,nofail && head -c5 m/README && fusermount3 -u m",
-		     "ipcfs");
+	check_helper(0, "./mount.fuse.ipcfs ipcfs m -sn -o rw,nofail && head -c5 m/README && " T_UNMOUNT("m"), "ipcfs");
 }
 
 t_test_bare(system, mount_helper_fakes_a_mount)
@@ -41,7 +40,7 @@ t_test_bare(system, mount_helper_takes_type_and_namespace)
 t_test_bare(system, source_word_stands_before_the_mount_point)
 {
 	t_need_fuse();
-	check_helper(0, "$IPCFS ipcfs m -o rw && head -c5 m/README && fusermount3 -u m", "ipcfs");
+	check_helper(0, "$IPCFS ipcfs m -o rw && head -c5 m/README && " T_UNMOUNT("m"), "ipcfs");
 }
 
 t_test_bare(system, options_of_fstab_mean_nothing)
@@ -50,7 +49,7 @@ t_test_bare(system, options_of_fstab_mean_nothing)
 	check_helper(
 		0,
 		"$IPCFS m -o defaults,rw,auto,noauto,user,nofail,_netdev,relatime,x-systemd.automount,comment=a && "
-		"head -c5 m/README && fusermount3 -u m",
+		"head -c5 m/README && " T_UNMOUNT("m"),
 		"ipcfs");
 }
 

@@ -120,11 +120,11 @@ t_test_bare(walker, root_mounts_below_run_and_says_where)
 	if (geteuid() != 0 || access("/run/ipc", F_OK) == 0)
 		cr_skip_test("for root, where /run/ipc is not in use");
 	t_need_fuse();
-	cr_assert_eq(
-		t_sh(NULL, "bash",
-		     "m=$($IPCFS) && echo $m && echo hi > $m/bcast/b && cat $m/bcast/b@last=1,n=1; fusermount3 -u $m; rmdir $m",
-		     &out),
-		0, "%s", out);
+	cr_assert_eq(t_sh(NULL, "bash",
+			  "m=$($IPCFS) && echo $m && echo hi > $m/bcast/b && cat $m/bcast/b@last=1,n=1; " T_UNMOUNT(
+				  "$m") "; rmdir $m",
+			  &out),
+		     0, "%s", out);
 	cr_assert_str_eq(out, "/run/ipc\nhi\n");
 }
 
