@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include "cleaner.h"
+
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -40,6 +42,7 @@ void u_setup(const struct ipc_kind *of)
 	kind = of;
 	snprintf(u_prefix, sizeof(u_prefix), "unit_%s_%d_", ipc_kind_name(of), (int)getpid());
 	clean();
+	u_clean_behind(u_prefix, NULL);
 	cr_assert(u_start());
 }
 

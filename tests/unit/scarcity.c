@@ -1,5 +1,7 @@
 #include "scarcity.h"
 
+#include "cleaner.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <ftw.h>
@@ -302,6 +304,7 @@ static void prepare(const struct ipc_options *asked)
 	options.prefix = prefix;
 	options.mountpoint = mountpoint;
 	cr_assert_not_null(mkdtemp(mountpoint));
+	u_clean_behind(prefix, mountpoint);
 	for (unsigned i = 0; ipc_kinds[i]; i++) {
 		snprintf(dir, sizeof(dir), "%s/%s", mountpoint, ipc_kind_name(ipc_kinds[i]));
 		cr_assert_eq(mkdir(dir, 0755), 0);
