@@ -24,6 +24,7 @@ struct ipc_op {
 	bool nonblock;
 	bool charged; /* to the caller, while parked */
 	bool taken;   /* READ: from the channel, and not what the handle had kept */
+	bool hopes;   /* WRITE: could be done now, and waits a moment for a better way; nonblock: does not */
 	bool held;    /* over, with `outcome`; who holds it answers it later */
 	ssize_t outcome;
 	/* it was interrupted, or ran out of time, and waits only for an answer that is on its way: -errno */

@@ -67,7 +67,7 @@ static ssize_t op_submit(struct ipc_op *op)
 
 	op->waitq = NULL;
 	op->done = 0;
-	op->taken = op->held = false;
+	op->taken = op->held = op->hopes = false;
 	op->ending = 0;
 	/*
 	 * Without connect() there is nothing to wait for: a writer's open must not queue behind the readers it will
@@ -257,9 +257,24 @@ void ipc_undeliver(struct ipc_op *op, ssize_t result)
 		ipc_keep_undeliver(op, (size_t)result);
 }
 
+/* What waits for no need of its own is done rather than interrupted. Whether it is over. */
+static bool op_hurries(struct ipc_op *op)
+{
+	ssize_t r;
+
+	if (!op->hopes)
+		return false;
+	op->nonblock = true;
+	r = op_try(op);
+	if (r == -EAGAIN)
+		return false;
+	ipc_op_finish(op, r);
+	return true;
+}
+
 void ipc_interrupt(struct ipc_op *op)
 {
-	if (op->waitq && !op->ending && !op_lingers(op, -EINTR))
+	if (op->waitq && !op->ending && !op_hurries(op) && !op_lingers(op, -EINTR))
 		ipc_op_finish(op, ipc_op_outcome(op, -EINTR));
 }
 

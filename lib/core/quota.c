@@ -59,16 +59,27 @@ static struct user *user_new(struct ipc *ipc, uid_t uid)
 	return user;
 }
 
+static bool user_has_room(const struct ipc *ipc, const struct user *user, enum ipc_quota what, size_t n)
+{
+	size_t limit = ipc->opt.quota[what], used = user ? user->used[what] : 0;
+
+	return !limit || (n <= limit && used <= limit - n);
+}
+
+bool ipc_quota_has_room(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)
+{
+	return user_has_room(ipc, user_find(ipc, uid), what, n);
+}
+
 int ipc_quota_charge(struct ipc *ipc, uid_t uid, enum ipc_quota what, size_t n)
 {
 	struct user *user = user_find(ipc, uid);
-	size_t limit = ipc->opt.quota[what];
 
 	if (!user)
 		user = user_new(ipc, uid);
 	if (!user)
 		return -ENOMEM;
-	if (limit && (n > limit || user->used[what] > limit - n))
+	if (!user_has_room(ipc, user, what, n))
 		return -resources[what].err;
 	user->used[what] += n;
 	return 0;

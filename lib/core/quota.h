@@ -20,6 +20,9 @@
 int ipc_quota_charge(struct ipc *, uid_t, enum ipc_quota, size_t n);
 int ipc_quota_refuse(struct ipc *, const struct ipc_cred *, enum ipc_quota, size_t n, const char *path);
 
+/* Whether so much more can be taken. */
+bool ipc_quota_has_room(struct ipc *, uid_t, enum ipc_quota, size_t n);
+
 /* What a resource is called, and what a user has of it. */
 const char *ipc_quota_name(enum ipc_quota);
 size_t ipc_quota_used(struct ipc *, uid_t, enum ipc_quota);

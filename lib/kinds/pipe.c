@@ -30,9 +30,22 @@ struct pipe_handle {
 	int fd;			      /* or why there is none; -EAGAIN while the open goes on */
 };
 
+/*
+ * The kind's own state. An open that waits keeps a helper for as long as the other side does not come, which is for the
+ * user to say. So it takes none of those that others need, and a user has a part of them only.
+ */
+struct pipe_kind {
+	struct ipc_pool *pool; /* NULL until the first */
+	struct ipc_list openings;
+};
+
+enum { OPENINGS_MAX = 256, OPENINGS_OF_USER_MAX = 64 };
+
 /* The open of a FIFO through the mount. Outlives the handle when that is closed first. */
 struct pipe_opening {
+	struct ipc_list link;
 	struct ipc_job job;
+	uid_t uid;
 	struct pipe_handle *handle; /* NULL: closed */
 	int flags;
 	ino_t ino; /* of the FIFO that is meant, as the mount shows it */
@@ -45,15 +58,33 @@ static struct pipe_handle *pipe_handle(struct ipc_handle *h)
 	return ipc_container(h, struct pipe_handle, h);
 }
 
+static struct pipe_kind *pipe_kind(struct ipc *ipc)
+{
+	return *ipc_kind_data(ipc, &ipc_pipe);
+}
+
 /* A FIFO has no MSG_NOSIGNAL. */
 static int pipe_start(struct ipc *ipc)
 {
+	struct pipe_kind *kind = calloc(1, sizeof(*kind));
 	struct sigaction action;
 
-	(void)ipc;
+	if (!kind)
+		return -ENOMEM;
+	ipc_list_init(&kind->openings);
+	*ipc_kind_data(ipc, &ipc_pipe) = kind;
 	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
 		signal(SIGPIPE, SIG_IGN);
 	return 0;
+}
+
+static void pipe_stop(struct ipc *ipc)
+{
+	struct pipe_kind *kind = pipe_kind(ipc);
+
+	if (kind)
+		ipc_pool_free(kind->pool);
+	free(kind);
 }
 
 static int pipe_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode)
@@ -124,6 +155,7 @@ static void opening_done(struct ipc_job *job)
 	int fd = o->fd < 0 ? o->fd : job->fd;
 	int r = fd;
 
+	ipc_list_remove(&o->link);
 	free(o);
 	if (!p) {
 		if (fd >= 0)
@@ -145,6 +177,33 @@ static void opening_done(struct ipc_job *job)
 		ipc_refuse(p->h.ipc, &p->h.cred, -r, ipc_handle_path(&p->h).text,
 			   "the new FIFO could not be opened: %s", strerror(-r));
 	ipc_waitq_wake(&p->waitq);
+}
+
+static unsigned openings_of(struct pipe_kind *kind, uid_t uid)
+{
+	struct ipc_list *pos, *next;
+	unsigned n = 0;
+
+	ipc_list_each(pos, next, &kind->openings)
+		n += ipc_container(pos, struct pipe_opening, link)->uid == uid;
+	return n;
+}
+
+static int opening_submit(struct ipc *ipc, struct pipe_opening *o)
+{
+	struct pipe_kind *kind = pipe_kind(ipc);
+	int r;
+
+	if (!kind->pool)
+		kind->pool = ipc_pool_new_apart(ipc->loop, OPENINGS_MAX, -1);
+	if (!kind->pool)
+		return -errno;
+	if (openings_of(kind, o->uid) >= OPENINGS_OF_USER_MAX)
+		return -EAGAIN;
+	r = ipc_pool_submit(kind->pool, &o->job, opening_work, opening_done);
+	if (r == 0)
+		ipc_list_append(&kind->openings, &o->link);
+	return r;
 }
 
 static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t ino)
@@ -169,13 +228,17 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	o->flags = flags & (O_ACCMODE | O_NONBLOCK);
 	o->ino = ipc_ref_ino(h->ipc, h->kind, ino);
 	o->fd = -EINTR; /* should it be cancelled before it begins */
-	r = ipc_pool_submit(h->ipc->walkers, &o->job, opening_work, opening_done);
+	o->uid = h->cred.uid;
+	ipc_list_init(&o->link);
+	r = opening_submit(h->ipc, o);
 	if (r < 0) {
 		free(o);
 		if (r != -EAGAIN)
 			return r;
 		return ipc_refuse(h->ipc, &h->cred, ENFILE, ipc_ref_path(ref).text,
-				  "too many opens wait for the other side of their channel already");
+				  "too many opens wait for the other side of their channel already, %d of one user at "
+				  "most: let some of those be opened first",
+				  OPENINGS_OF_USER_MAX);
 	}
 	p->opening = o;
 	p->fd = -EAGAIN;
@@ -192,7 +255,7 @@ static void pipe_close(struct ipc_handle *h)
 	ipc_waitq_close(&p->waitq, -EBADF);
 	if (p->opening) {
 		p->opening->handle = NULL;
-		ipc_job_cancel(h->ipc->walkers, &p->opening->job);
+		ipc_job_cancel(pipe_kind(h->ipc)->pool, &p->opening->job);
 	}
 	if (p->fd >= 0)
 		close(p->fd);
@@ -280,6 +343,7 @@ const struct ipc_kind ipc_pipe = {
 	.named = true,
 	.handle_size = sizeof(struct pipe_handle),
 	.start = pipe_start,
+	.stop = pipe_stop,
 	.names = &pipe_names,
 	.handles = &pipe_handles,
 };

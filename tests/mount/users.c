@@ -645,6 +645,31 @@ t_test_bare(users, root_without_capabilities_has_no_more_than_his_own_calls)
 	t_wait_exit(victim, T_PATIENCE, NULL);
 }
 
+t_test_bare(users, root_without_capabilities_connects_to_no_socket_of_anothers)
+{
+	users_mount("");
+	char *out, *server = t_format("%s/server", t_scratch());
+
+	t_need("capsh");
+	t_need("socat");
+	pid_t child =
+		t_spawn(M, "bash",
+			t_format("umask 077; exec setpriv --reuid=%d --clear-groups socat -u UNIX-LISTEN:%s,fork -",
+				 ANN, server));
+	chmod(t_scratch(), 0777);
+	t_await(access(server, F_OK) == 0);
+	t_sh(M, "sh",
+	     t_format("echo root > $M/sock/r@connect=%s && echo connected; "
+		      "capsh --drop=all -- -c 'echo hi > $M/sock/s@connect=%s && echo connected'; true",
+		      server, server),
+	     &out);
+	cr_expect(strncmp(out, "connected\n", 10) == 0 && strstr(out, "Permission denied") &&
+			  !strstr(out + 10, "connected"),
+		  "%s", out);
+	kill(child, SIGKILL);
+	t_wait_exit(child, T_PATIENCE, NULL);
+}
+
 /* --- a FIFO of one's own --- */
 
 /* Keeps one open, and says by its exit status whether another can open it through the descriptor. */

@@ -72,6 +72,45 @@ Test(sock_pair, a_large_write_whose_reader_does_not_come_goes_to_the_socket)
 	ipc_close(w);
 }
 
+Test(sock_pair, a_write_that_waits_is_done_when_it_is_interrupted)
+{
+	struct ipc_handle *r, *w;
+	struct u_call c = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_write(&c, w, "second"), IPC_WOULD_PARK);
+	ipc_interrupt(&c.op);
+	cr_assert(c.done);
+	cr_assert_eq(c.result, BLOCK);
+	get_all(r, BLOCK);
+	cr_assert_arr_eq(got, "second", 6);
+	ipc_close(r);
+	ipc_close(w);
+}
+
+Test(sock_pair, a_write_that_may_not_wait_goes_to_the_socket)
+{
+	struct ipc_handle *r, *w, *other;
+	struct u_call c = {.done = false}, parked = {.done = false};
+
+	hot_stream(&r, &w);
+	cr_assert_eq(u_create_type("y", S_IFREG | 0644), 0);
+	other = opened("y", O_RDONLY);
+	cr_assert_eq(begin_read(&parked, other, BLOCK, false), IPC_WOULD_PARK);
+	u_ipc->opt.quota[IPC_QUOTA_PARKED] = 1;
+	cr_assert_eq(begin_write(&c, w, "second"), BLOCK);
+	get_all(r, BLOCK);
+	u_ipc->opt.quota[IPC_QUOTA_PARKED] = 2;
+	u_ipc->opt.quota[IPC_QUOTA_BYTES] = 1000;
+	cr_assert_eq(begin_write(&c, w, "third"), BLOCK);
+	get_all(r, BLOCK);
+	cr_assert_arr_eq(got, "third", 5);
+	ipc_interrupt(&parked.op);
+	ipc_close(other);
+	ipc_close(r);
+	ipc_close(w);
+}
+
 Test(sock_pair, a_read_that_takes_a_part_leaves_the_rest_in_order)
 {
 	struct ipc_handle *r, *w;

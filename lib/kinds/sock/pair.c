@@ -5,6 +5,7 @@
 #include "sock.h"
 #include "kinds/socket.h"
 #include "core/instance.h"
+#include "core/quota.h"
 
 enum { SIDES = 2 };
 
@@ -182,10 +183,15 @@ static void pair_waited(struct ipc_timer *timer)
 static bool pair_awaits(const struct ipc_op *op, struct sock_pair *pair, int to)
 {
 	const struct sock_handle *peer = pair->handle[to];
-	struct ipc_loop *loop = op->handle->ipc->loop;
+	struct ipc *ipc = op->handle->ipc;
+	struct ipc_loop *loop = ipc->loop;
 
 	if (!peer || !pair->hot[to] || pair->flying[to] || op->size - op->done < LARGE || op->nonblock ||
 	    op->handle->chan->taps || (op->handle->facets.set & IPC_F_TIMEOUT) || !ipc_list_empty(&peer->own.pollers))
+		return false;
+	/* To wait costs the caller what he may not have, and a write that need not wait must not fail for it. */
+	if (!op->waitq && (!ipc_quota_has_room(ipc, op->cred.uid, IPC_QUOTA_PARKED, 1) ||
+			   !ipc_quota_has_room(ipc, op->cred.uid, IPC_QUOTA_BYTES, op->size)))
 		return false;
 	if (pair->timer.slot)
 		return true;
@@ -203,7 +209,8 @@ ssize_t sock_pair_write(struct ipc_op *op)
 	if (!pair)
 		return ipc_socket_write_stream(op, s->fd);
 	pair_offer(op, pair, !s->side);
-	if (op->done < op->size && pair_awaits(op, pair, !s->side))
+	op->hopes = op->done < op->size && pair_awaits(op, pair, !s->side);
+	if (op->hopes)
 		return -EAGAIN;
 	before = op->done;
 	n = ipc_socket_write_stream(op, s->fd);
