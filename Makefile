@@ -59,8 +59,8 @@ REDIS_PLAIN := $(wildcard lib/kinds/redis*/plain/*.lua)
 LIB := $(LIB_SOURCES:%.c=$(B)/%.o) $(if $(REDIS),$(B)/lib/kinds/redis/scripts.o)
 FS := $(call objects,fs/*.c)
 TOP := $(call objects,fs/top/*.c)
-UNIT := $(filter-out $(if $(REDIS),,$(B)/tests/unit/redis%),$(call objects,tests/unit/*.c tests/leaks.c))
-MOUNT := $(call objects,tests/mount/*.c tests/leaks.c)
+UNIT := $(filter-out $(if $(REDIS),,$(B)/tests/unit/redis%),$(call objects,tests/unit/*.c tests/leaks.c tests/no_git.c))
+MOUNT := $(call objects,tests/mount/*.c tests/leaks.c tests/no_git.c)
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out $(if $(REDIS),,tests/bench/redis_%),$(wildcard tests/bench/*.c)))
 FUZZ := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
@@ -202,7 +202,8 @@ $(MAN): $(B)/%: fs/% fs/manual.sh lib/kinds/kinds.list $(MAN_OF_KINDS)
 	$(Q)sh fs/manual.sh $< $(if $(filter fs/ipcfs.%,$<),$(filter %$(suffix $<),$(MAN_OF_KINDS))) > $@
 
 .PRECIOUS: $(B)/%.o
--include $(shell find $(B) -path $(B)/deb -prune -o -name '*.d' -type f -print 2>/dev/null)
+# Not those of a sanitised build beside it, which may be writing them.
+-include $(shell find $(addprefix $(B)/,lib fs tests examples) -name '*.d' -type f 2>/dev/null)
 
 # --- dependencies ----------------------------------------------------------------------------------------------------
 

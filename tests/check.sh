@@ -8,8 +8,8 @@ set -u
 dir=$1 filter=${2-}
 rc=0
 
-# Most tests wait for something most of the time: one more than there are processors.
-jobs=$(($(nproc) + 1))
+# A test waits for most of its time (for a mount, a signal, a process): three at once keep a processor busy.
+jobs=$(($(nproc) * 3))
 
 # PROGRAM FILTER: its output, without the lines about what passed, goes to the screen, all of it to PROGRAM.log.
 run() {

@@ -276,7 +276,8 @@ static char *server_dir(pid_t *server)
 	t_write(t_format("%s.got", dir), "");
 	*server =
 		t_spawn(NULL, "sh", t_format("exec socat -u UNIX-LISTEN:%s/s,fork OPEN:%s.got,creat,append", dir, dir));
-	t_await(access(t_format("%s/s", dir), F_OK) == 0);
+	/* Its socket is there before it listens: proc_net_unix(5) has that among the flags. */
+	t_await(t_sh(NULL, "sh", t_format("grep -q ' 00010000 .* %s/s$' /proc/net/unix", dir), NULL) == 0);
 	return dir;
 }
 
@@ -300,14 +301,16 @@ t_test_bare(container, connect_leads_where_the_callers_own_path_leads)
 	char *dir = server_dir(&server);
 
 	t_bash(0, t_format("touch $M/sock/r@connect=%s/s; echo host > $M/sock/r", dir));
-	check_inside("-m",
-		     t_format("mount -t tmpfs tmpfs %s; cd %s; echo nobody 2>&- > $M/sock/r || echo none\n"
-			      "socat -u UNIX-LISTEN:s,fork CREATE:out & until [ -S s ]; do sleep .01; done\n"
-			      "echo box > $M/sock/r; until [ -s out ]; do sleep .01; done; cat out\n"
-			      "rm out; touch $M/sock/r2@connect=%s/s; echo again > $M/sock/r2\n"
-			      "until [ -s out ]; do sleep .01; done; cat out; kill $!",
-			      dir, dir, dir),
-		     "none\nbox\nagain\n");
+	check_inside(
+		"-m",
+		t_format(
+			"mount -t tmpfs tmpfs %s; cd %s; echo nobody 2>&- > $M/sock/r || echo none\n"
+			"socat -u UNIX-LISTEN:s,fork CREATE:out & until grep -q ' 00010000 .* s$' /proc/net/unix; do sleep .01; done\n"
+			"echo box > $M/sock/r; until [ -s out ]; do sleep .01; done; cat out\n"
+			"rm out; touch $M/sock/r2@connect=%s/s; echo again > $M/sock/r2\n"
+			"until [ -s out ]; do sleep .01; done; cat out; kill $!",
+			dir, dir, dir),
+		"none\nbox\nagain\n");
 	server_got(server, "host\n");
 }
 
