@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import time
 
+FLAT = 1.15  # a cost that the quartiles reach down to is no growth
+
 
 def number(value):
     if value == 0:
@@ -103,16 +105,19 @@ class Report:
             "" if reached is None else "reached" if reached else "NOT REACHED",
         )
 
-    def grew(self, what, axis, unit, results, ratio):
-        """results: {x: summary}; each is compared with the first x."""
+    def grew(self, what, axis, unit, results, ratio, why=""):
+        """results: {x: summary}; each is compared with the first x. why: the cause, where it is known to cost more."""
         first = next(iter(results))
         ratios = {x: ratio(x, first) for x in results}
+        verdicts = {x: "flat" if r["low"] <= FLAT else f"MORE: {why}" if why else "MORE" for x, r in ratios.items()}
         self.series.append(
             {
                 "what": what,
                 "axis": axis,
                 "unit": unit,
-                "points": [{"x": x, "value": value, "ratio": ratios[x]} for x, value in results.items()],
+                "points": [
+                    {"x": x, "value": value, "ratio": ratios[x], "verdict": verdicts[x]} for x, value in results.items()
+                ],
             }
         )
         for x, value in results.items():
@@ -125,7 +130,7 @@ class Report:
                 f"{ratios[x]['median']:.2f}",
                 f"{ratios[x]['low']:.2f}-{ratios[x]['high']:.2f}",
                 "",
-                "",
+                verdicts[x] if x != first else "",
             )
 
     def skipped(self, what, why):
