@@ -33,6 +33,12 @@ void ipc_cred_fix(struct ipc_cred *cred)
 		cred->caps = ipc_place_caps(cred->pid);
 }
 
+void ipc_cred_none(struct ipc_cred *cred)
+{
+	cred->fixed = cred->uid == 0;
+	cred->caps = 0;
+}
+
 /*
  * What root does with another group, root may do with any. But a root whose capabilities were taken away, or who is
  * root only in his own user namespace, is somebody else.

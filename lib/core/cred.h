@@ -22,6 +22,8 @@ void ipc_cred_leave(const struct ipc_cred *);
 bool ipc_cred_is_us(const struct ipc_cred *);
 /* Notes what root may do now, for what is done in his name later, when the thread may have become somebody else. */
 void ipc_cred_fix(struct ipc_cred *);
+/* Instead: whatever is done in his name later takes none of root's capabilities. */
+void ipc_cred_none(struct ipc_cred *);
 /* Whether he is root and has that capability over what is ours (capabilities(7)). */
 bool ipc_cred_has(const struct ipc_cred *, int cap);
 

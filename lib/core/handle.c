@@ -47,7 +47,10 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 	h->kind = kind;
 	h->facets = ref->facets;
 	h->cred = *cred;
-	ipc_cred_fix(&h->cred);
+	if (kind->handles->asks_rights && !ref->facet_at)
+		ipc_cred_none(&h->cred);
+	else
+		ipc_cred_fix(&h->cred);
 	h->keep = ipc_keep_new();
 	if (!h->keep) {
 		free(h);

@@ -125,6 +125,11 @@ struct ipc_kind_addresses {
 /* What is done with an open file. */
 struct ipc_kind_handles {
 	/*
+	 * Without facets h->cred is given no capabilities, and open() calls ipc_cred_fix() where what is done later
+	 * takes the opener's: to look at them is two system calls.
+	 */
+	bool asks_rights;
+	/*
 	 * Opens h; h->chan is set already if `named`, and after it if not. -ESTALE when the object is no longer the one
 	 * with that ino. On error, close() is not called.
 	 */

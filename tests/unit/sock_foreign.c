@@ -1,6 +1,8 @@
 /* Sockets that others made. */
 #include "sock.h"
 
+#include "core/handle.h"
+
 TestSuite(sock_foreign, .init = setup, .fini = teardown, .timeout = 30);
 
 Test(sock_foreign, io_connects_to_a_server_behind_the_mount)
@@ -99,6 +101,25 @@ Test(sock_foreign, face_for_abstract_sockets_of_every_type)
 		close(fd);
 		close(server);
 	}
+}
+
+Test(sock_foreign, root_dials_with_his_capabilities_and_needs_none_for_our_own_sockets)
+{
+	struct ipc_handle *own, *dials;
+	int server = abstract_server("unit_sock_rights", SOCK_STREAM);
+
+	if (getuid() != 0)
+		cr_skip_test("not root");
+	cr_assert_eq(u_create_type("own", S_IFREG | 0644), 0);
+	cr_assert_eq(u_create_type("face@connect=@unit_sock_rights", S_IFREG | 0644), 0);
+	own = opened("own", O_WRONLY);
+	dials = opened("face", O_WRONLY);
+	cr_assert(own->cred.fixed && dials->cred.fixed);
+	cr_assert_eq(own->cred.caps, 0);
+	cr_assert_neq(dials->cred.caps, 0);
+	ipc_close(own);
+	ipc_close(dials);
+	close(server);
 }
 
 Test(sock_foreign, face_for_a_path_longer_than_an_address)

@@ -6,6 +6,7 @@
 
 #include "sock.h"
 #include "base/sys.h"
+#include "core/cred.h"
 #include "core/handle.h"
 #include "core/op.h"
 
@@ -69,6 +70,7 @@ int sock_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags, ino_t 
 	if (!sock_is_ours(c)) {
 		s->role = SOCK_DIALS;
 		h->waitq = &s->own;
+		ipc_cred_fix(&h->cred);
 	} else if (!listen && (h->writable || (ref->facets.set & IPC_F_IO))) {
 		s->role = SOCK_CONNECTS;
 		h->waitq = &c->room;

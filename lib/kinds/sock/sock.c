@@ -325,6 +325,7 @@ static const struct ipc_kind_names sock_names = {
 };
 
 static const struct ipc_kind_handles sock_handles = {
+	.asks_rights = true,
 	.open = sock_open,
 	.connect = sock_connect,
 	.read = sock_read,
