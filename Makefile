@@ -333,6 +333,10 @@ bench: ## build and run the benchmarks; QUICK=1 for a short run, ONLY=mq,sock fo
 	@$(SUBMAKE) all $(BENCH)
 	@IPCFS=$(abspath $(B)/ipcfs) BENCH=$(abspath $(B)/bench) QUICK=$(QUICK) ONLY=$(ONLY) COMPARE=$(COMPARE) python3 -B tests/bench/run.py
 
+.PHONY: bench-table
+bench-table: ## print README's table of costs from what the last whole `make bench` has measured
+	@python3 -B tests/bench/readme.py $(B)/bench.json
+
 # --- lint ------------------------------------------------------------------------------------------------------------
 
 SOURCES = $(LIB_SOURCES) $(wildcard fs/*.c fs/*/*.c tests/*.c tests/*/*.c examples/*.c)

@@ -110,7 +110,7 @@ def lines(bench, mount):
     reference = "mq_send to mq_receive in C"
     for facets, count, goal in (
         ("lines,batch", 100000 if bench.quick else 1000000, (">=", 0.8)),
-        ("lines", 10000 if bench.quick else 100000, (">=", 0.5)),
+        ("lines", 100000 if bench.quick else 400000, (">=", 0.5)),
     ):
         with open(source, "w", encoding="ascii") as out:
             out.writelines(f"line number {i} of the file\n" for i in range(count))
