@@ -18,7 +18,7 @@ struct told {
 
 struct ipc_told {
 	struct told all[TOLD_MAX];
-	unsigned next; /* of them, in turn */
+	unsigned next; /* of them, in turn: the oldest */
 };
 
 struct ipc_told *ipc_told_new(void)
@@ -37,12 +37,13 @@ void ipc_told_add(struct ipc *ipc, enum ipc_event_type type, const struct ipc_ki
 	told->next = (told->next + 1) % TOLD_MAX;
 }
 
+/* The oldest of several: the kernel tells in turn, and one that is passed by would be stale before its turn comes. */
 bool ipc_told_take(struct ipc *ipc, enum ipc_event_type type, const struct ipc_kind *kind, const char *name)
 {
 	uint64_t hash = ipc_text_hash(name);
 
 	for (unsigned i = 0; i < TOLD_MAX; i++) {
-		struct told *t = &ipc->told->all[i];
+		struct told *t = &ipc->told->all[(ipc->told->next + i) % TOLD_MAX];
 
 		if (t->kind != kind || t->type != type || t->name != hash || ipc_now() - t->since > STALE)
 			continue;
