@@ -141,6 +141,7 @@ struct fs {
 	struct fs_replays replay;
 	struct fs_notices notices;
 	struct ipc_pool *lockers; /* lock.c: NULL until somebody waits for a lock */
+	struct ipc_list locking;  /* who does */
 	struct fs_fifos *fifos;	  /* NULL until the first */
 	void *names;		  /* tree of struct fs_name */
 	void *linked;		  /* tree of the nodes that are */

@@ -163,8 +163,13 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	if (at) {
 		ref->facet_at = (uint16_t)(at - name + 1);
 		ipc_name_unquote(ref->base, name, (size_t)(at - name));
-		return ref->base[0] ? ref_translate(ipc, cred, ref)
-				    : ipc_refuse(ipc, cred, EINVAL, kind->name, "%s", no_name);
+		if (!ref->base[0])
+			return ipc_refuse(ipc, cred, EINVAL, kind->name, "%s", no_name);
+		/* With facets these come to us; the name would be the directory's in a listing, and could not be
+		 * removed. */
+		if (strcmp(ref->base, ".") == 0 || strcmp(ref->base, "..") == 0)
+			return ipc_refuse(ipc, cred, EINVAL, kind->name, "no channel can be called '%s'", ref->base);
+		return ref_translate(ipc, cred, ref);
 	}
 	ipc_name_unquote(ref->base, name, len);
 	literal = literal && (kind->names->rename || ipc_named_renames(kind)) && at_first != name;

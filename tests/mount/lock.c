@@ -149,6 +149,40 @@ t_test(lock, who_waits_gets_it_when_the_holder_closes)
 	t_await(flock(fd, LOCK_EX | LOCK_NB) == 0);
 }
 
+static int crowd_of_waiters(void *arg)
+{
+	enum { MORE_THAN_ONE_USER_MAY = 80 };
+
+	t_become(54341);
+	for (int i = 0; i < MORE_THAN_ONE_USER_MAY; i++)
+		if (fork() == 0)
+			_exit(wait_for_flock(arg));
+	return pause();
+}
+
+t_test_bare(lock, one_users_waits_leave_room_for_others)
+{
+	pid_t crowd, other;
+	int fd;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can be somebody else");
+	M = t_mount_start("-o", "allow_other", NULL);
+	fd = make();
+	cr_assert_eq(fchmod(fd, 0666), 0);
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	crowd = t_fork(crowd_of_waiters, path());
+	t_become(54341);
+	t_await(t_refused("waits for 64 locks already"));
+	t_become(0);
+	other = t_fork(wait_for_flock, path());
+	t_wait_blocked(other);
+	cr_assert_eq(kill(other, SIGKILL), 0);
+	t_wait_exit(other, T_PATIENCE, NULL);
+	kill(crowd, SIGKILL);
+	t_wait_exit(crowd, T_PATIENCE, NULL);
+}
+
 t_test(lock, who_waits_gets_it_when_it_is_given_up)
 {
 	int fd = make();

@@ -94,6 +94,31 @@ t_test(names, unknown_facets_are_einval_and_explained)
 	cr_assert(strstr(t_read(t_path(M, "errors")), "nonsense"));
 }
 
+/* The kernel takes them for directories, but with facets behind them they would be channels that nobody can remove. */
+t_test(names, no_channel_is_called_as_a_directory_is)
+{
+	static const char *const dots[] = {"mq/..@lines", "bcast/.@lines", "sem/..@hold", "sock/..@dgram",
+					   "shm/.@size=1"};
+
+	for (size_t i = 0; i < sizeof(dots) / sizeof(*dots); i++)
+		cr_expect_eq(create_errno(t_path(M, "%s", dots[i])), EINVAL, "%s", dots[i]);
+	cr_assert(t_refused("no channel can be called '..'"));
+}
+
+t_test(names, nothing_but_memory_has_a_size)
+{
+	static const char *const others[] = {"mq/%s", "bcast/%s", "sem/%s", "sock/%s"};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		const char *path = t_path(M, others[i], t_name("size"));
+
+		close(t_open(path, O_WRONLY | O_CREAT | O_NONBLOCK));
+		cr_expect_eq(truncate(path, 0), 0, "%s", path);
+		cr_expect(truncate(path, 5) < 0 && errno == EINVAL, "%s: %s", path, strerror(errno));
+		cr_expect_eq(unlink(path), 0);
+	}
+}
+
 t_test(names, facets_of_other_kinds_are_einval_and_explained)
 {
 	static const char *const foreign[] = {"pipe/x@lines", "shm/x@listen", "mq/x@size=5", "sock/x@prio=3"};

@@ -285,6 +285,8 @@ static int sock_chattr(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_ha
 		r = sock_text_resize(c, st->st_size);
 		set &= ~(unsigned)IPC_SET_SIZE;
 	}
+	if ((set & IPC_SET_SIZE) && st->st_size != 0)
+		return -EINVAL;
 	return r < 0 ? r : ipc_chan_chattr(&c->chan, st, set);
 }
 
