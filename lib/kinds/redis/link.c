@@ -396,15 +396,3 @@ void redis_channel_fini(struct redis_channel *ch)
 	free(ch->key);
 	ch->key = NULL;
 }
-
-/* --- wake-ups --- */
-
-void redis_listen(struct redis_link *rl, struct redis_listener *listener)
-{
-	ipc_list_append(&rl->listeners, &listener->link);
-}
-
-void redis_listen_end(struct redis_listener *listener)
-{
-	ipc_list_remove(&listener->link);
-}

@@ -119,3 +119,13 @@ void redis_wake_free(struct redis_wake *w)
 	redis_conn_stop(&w->conn);
 	free(w);
 }
+
+void redis_listen(struct redis_link *rl, struct redis_listener *listener)
+{
+	ipc_list_append(&rl->listeners, &listener->link);
+}
+
+void redis_listen_end(struct redis_listener *listener)
+{
+	ipc_list_remove(&listener->link);
+}
