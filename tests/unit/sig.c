@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "kinds/sig/sig.h"
 #include "process.h"
 #include "names.h"
 
@@ -326,6 +327,27 @@ Test(sig, the_right_is_the_openers)
 	h = open_pid(pid, "", O_WRONLY);
 	cr_assert_eq(u_put(h, "KILL\n"), 5);
 	cr_assert_eq(WTERMSIG(target_end(pid)), SIGKILL);
+	ipc_close(h);
+}
+
+/* As of a child that the signal has ended. */
+Test(sig, an_interrupt_just_behind_the_answer_does_not_hide_it)
+{
+	struct ipc_cred nobody = {.uid = 65534, .gid = 65534, .pid = getpid()};
+	const struct sig_handle *s;
+	struct ipc_handle *h;
+	struct u_call c;
+
+	if (getuid() != 0)
+		cr_skip("only root can act as somebody else");
+	h = open_as(nobody, getpid(), "", O_WRONLY);
+	s = ipc_container(h, struct sig_handle, h);
+	u_begin(&c, h, IPC_WRITE, "0\n");
+	while (!s->answered && !c.done)
+		cr_assert_eq(ipc_loop_turn(u_loop, -1), 0);
+	cr_assert_not(c.done);
+	ipc_interrupt(&c.op);
+	cr_assert_eq(u_finish(&c), -EPERM);
 	ipc_close(h);
 }
 

@@ -295,14 +295,15 @@ static ssize_t sig_write(struct ipc_op *op)
 }
 
 /*
- * A writer whose own child the signal ends is interrupted by SIGCHLD before a helper has told him that it was sent.
- * Told EINTR, he would believe that it was not.
+ * A writer whose own child the signal ends is interrupted by SIGCHLD before a helper has told him that it was sent, or
+ * just then. Told EINTR, he would believe that it was not.
  */
 static bool sig_withdraw(struct ipc_op *op)
 {
 	const struct sig_handle *s = sig_handle(op->handle);
 
-	return op->type != IPC_WRITE || !s->sending || s->asked.writer != op->cred.pid || s->asked.at != op->done;
+	return op->type != IPC_WRITE || (!s->sending && !s->answered) || s->asked.writer != op->cred.pid ||
+	       s->asked.at != op->done;
 }
 
 static bool sig_ended(struct ipc_handle *h)
