@@ -63,15 +63,21 @@ uint64_t fs_crowd_turn(struct fs *fs, const struct ipc_ref *ref, uid_t uid)
 {
 	struct fs_crowd *crowd = crowd_of(fs, ref, uid);
 
-	return crowd->turn || !ipc_list_empty(&crowd->waiting) ? 0 : turn_new(crowd);
+	if (crowd->turn || !ipc_list_empty(&crowd->waiting))
+		return 0;
+	crowd->uid = uid;
+	return turn_new(crowd);
 }
 
-void fs_crowd_wait(struct fs *fs, const struct ipc_ref *ref, uid_t uid, struct fs_comer *comer)
+bool fs_crowd_wait(struct fs *fs, const struct ipc_ref *ref, uid_t uid, struct fs_comer *comer)
 {
 	struct fs_crowd *crowd = crowd_of(fs, ref, uid);
 
+	if (crowd->uid != uid)
+		return false;
 	ipc_list_append(&crowd->waiting, &comer->link);
 	turn_bound(crowd);
+	return true;
 }
 
 void fs_crowd_leave(struct fs_comer *comer)
@@ -179,8 +185,6 @@ void fs_crowd_open(fuse_req_t req, const struct fs_node *node, fuse_ino_t ino, c
 	}
 	*o = (struct crowd_open){.comer.go = open_go, .req = req, .ino = ino, .fi = *fi, .open = open};
 	ipc_list_init(&o->comer.link);
-	if (fs_interrupt_watch(&o->interrupt, req, open_interrupted))
-		fs_crowd_wait(fs, &node->ref, uid, &o->comer);
-	else
+	if (!fs_crowd_wait(fs, &node->ref, uid, &o->comer) || !fs_interrupt_watch(&o->interrupt, req, open_interrupted))
 		open_interrupted(&o->interrupt);
 }

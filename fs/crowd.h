@@ -26,13 +26,17 @@ struct fs_comer {
 
 struct fs_crowd {
 	uint64_t turn; /* of who is on his way back; 0: nobody */
+	uid_t uid;     /* whose they are, as long as there is anybody */
 	struct ipc_list waiting;
 	struct ipc_timer timer; /* for who is on his way, where others wait */
 	struct ipc_task task;
 	struct fs_crowds *all;
 };
 
-/* By name and user. Those that share a place by chance take turns, too, which costs them little. */
+/*
+ * By name and user. Names that share a place by chance take turns, too, which costs them little; but no user waits for
+ * another: who finds a place taken by somebody else goes back out of turn.
+ */
 enum { FS_CROWDS = 256 };
 
 struct fs_crowds {
@@ -47,7 +51,8 @@ void fs_crowds_end(struct fs_crowds *);
 
 /* The turn of who opens that name, if he can have it now; or 0: then he may wait for it. */
 uint64_t fs_crowd_turn(struct fs *, const struct ipc_ref *, uid_t);
-void fs_crowd_wait(struct fs *, const struct ipc_ref *, uid_t, struct fs_comer *);
+/* False: not here, it is another user's place. */
+bool fs_crowd_wait(struct fs *, const struct ipc_ref *, uid_t, struct fs_comer *);
 /* Does not wait any more. Harmless on who does not, if his link is initialised. */
 void fs_crowd_leave(struct fs_comer *);
 /* He has come to his open, or will not. 0 is harmless, and so is who was waited for too long. */

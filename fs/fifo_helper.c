@@ -172,10 +172,9 @@ static void fifo_send_back_in_turn(struct fs_fifo *f)
 	f->comer.go = fifo_go;
 	if (turn)
 		fifo_send_back(f, turn);
-	else if (fs_interrupt_watch(&f->interrupt, f->req, fifo_interrupted))
-		fs_crowd_wait(f->fs, &f->ref, f->cred.uid, &f->comer);
-	else
-		fifo_send_back(f, 0);
+	else if (!fs_crowd_wait(f->fs, &f->ref, f->cred.uid, &f->comer) ||
+		 !fs_interrupt_watch(&f->interrupt, f->req, fifo_interrupted))
+		fifo_interrupted(&f->interrupt);
 }
 
 static void fifo_work_done(struct ipc_job *job)

@@ -101,7 +101,8 @@ static int session_requests(void *arg)
 
 		if (r == -EINTR)
 			continue;
-		if (r == -EAGAIN)
+		/* Out of memory: the kernel has ended that request, if it was one, and there will be memory again. */
+		if (r == -EAGAIN || r == -ENOMEM)
 			break;
 		if (r <= 0)
 			return -1; /* unmounted */
