@@ -222,6 +222,8 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	unsigned set = attr_set_bits(to_set);
 	int r = 0;
 
+	if (fs_append_setattr(req, node))
+		return;
 	if (node->type != FS_CHAN || S_ISDIR(node->mode)) {
 		/*
 		 * `> M/errors` truncates a text, which has no effect and is no error. Any other change is refused, as

@@ -38,6 +38,7 @@ struct fs_file *fs_file_new(struct fs *fs, struct fs_node *node, pid_t opener, i
 	file->node = node;
 	file->opener = opener;
 	file->flags = flags;
+	file->append_due = fs_append_due(flags);
 	ipc_list_append(&fs->files, &file->link);
 	return file;
 }

@@ -17,6 +17,7 @@ struct fs_file {
 	int flags; /* open(2)'s */
 	bool told; /* a read through the page cache was explained */
 	struct fs_ring ring;
+	off_t append_due;	  /* append.h: where its end is looked at again */
 	struct ipc_timer settled; /* some time after a writer's open */
 	struct ipc_text text;
 	uid_t charged_to; /* who has the text's bytes */

@@ -4,6 +4,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include "append.h"
 #include "crowd.h"
 #include "deferred.h"
 #include "kept.h"
@@ -68,12 +69,14 @@ struct fs_node {
 	uint64_t serial;	   /* never used twice, unlike the address */
 	uint64_t lookups;	   /* that the kernel will forget; FS_CHAN and FS_FIFO only */
 	struct fs_kept_node kept;  /* FS_CHAN */
+	struct fs_append *append;  /* what sets its end back; NULL: nothing does */
 	struct fs_name *name;	   /* FS_CHAN: the name it was looked up under; NULL once that is gone */
 	struct fs_node *next;	   /* of the same name */
 	unsigned live;		   /* handles, and opens under way */
 	struct ipc_handle *served; /* the handle; the kernel's own stat of an open file names none */
 	int backing; /* the kernel's number for the file that stands behind its open files; 0: they are served by us */
 	unsigned backed; /* how many those are */
+	bool appended;	 /* writes with O_APPEND have moved the end that the kernel believes in; append.h */
 	bool linked;	 /* found by its number: a FIFO or a socket with several names */
 	bool private;	 /* given to one caller who is about to open it */
 	bool again;	 /* a link to its own name, for who has made a FIFO and waits for the notice of it */
@@ -140,6 +143,7 @@ struct fs {
 	struct fs_shared_reads shared_reads;
 	struct fs_replays replay;
 	struct fs_notices notices;
+	struct fs_appends appends;
 	struct ipc_pool *lockers; /* lock.c: NULL until somebody waits for a lock */
 	struct ipc_list locking;  /* who does */
 	struct fs_fifos *fifos;	  /* NULL until the first */

@@ -58,6 +58,9 @@ static int file_answer(fuse_req_t req, struct fs_file *file, struct ipc_op *op, 
 		fs_ring_read(&file->ring, op->cred.pid, op->size, result);
 		return fuse_reply_buf(req, op->data, (size_t)result);
 	case IPC_WRITE:
+		if (op->offset + result >= file->append_due &&
+		    fs_append_grown(req, file, &op->cred, (size_t)result, op->offset + result))
+			return 0;
 		return fuse_reply_write(req, (size_t)result);
 	default:
 		return fuse_reply_err(req, 0);

@@ -142,6 +142,7 @@ static void node_remember(struct fs_node *node, const struct stat *st)
 	node->gid = st->st_gid;
 	node->lookups++;
 	node->believed = 0; /* the answer brings the true one */
+	node->appended = false;
 }
 
 /* A node that anybody may open, and that nobody has open if it is one for us to serve. */

@@ -14,10 +14,10 @@
  * SETUID, SETGID: to act as the caller. DAC_OVERRIDE, CHOWN, FOWNER: objects made for callers, and seen for listings.
  * KILL: SIGPIPE to a writer. SYS_ADMIN: the unmount at the end. SYS_RESOURCE: limits, read and set as the caller has
  * them. NET_BIND_SERVICE: /net on ports below 1024. SYS_PTRACE: to see whether a process that closes a file has it open
- * still.
+ * still. SYS_NICE: for a moment the helper must be first at a lock, append.c.
  */
-static const int kept[] = {CAP_SETUID,	  CAP_SETGID,	    CAP_DAC_OVERRIDE,	  CAP_CHOWN,	 CAP_FOWNER, CAP_KILL,
-			   CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE};
+static const int kept[] = {CAP_SETUID,	  CAP_SETGID,	    CAP_DAC_OVERRIDE,	  CAP_CHOWN,	  CAP_FOWNER,  CAP_KILL,
+			   CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE, CAP_SYS_NICE};
 
 static int drop_capabilities(void)
 {

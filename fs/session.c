@@ -201,6 +201,7 @@ static int session_start(struct fs *fs)
 	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs_kept_start(&fs->kept);
 	fs_crowds_start(&fs->crowds, fs->loop);
+	fs_appends_start(fs);
 	fs->trim.loop = fs->loop;
 	fs->opt.ipc.awake = &fs->awake.told;
 	fs->ipc = ipc_new(fs->loop, &fs->opt.ipc, fs->opt.kind);
@@ -236,6 +237,7 @@ static void session_stop(struct fs *fs)
 {
 	fs_service_stopping(&fs->service);
 	fs_notices_stop(fs);
+	fs_appends_stop(fs);
 	ipc_shut_down(fs->ipc);
 	fs_replay_shut_down(fs);
 	fs_crowds_end(&fs->crowds);
@@ -289,6 +291,7 @@ out_session:
 	fuse_session_destroy(fs->se);
 	fs_notices_end(fs);
 	fs_kept_end(&fs->kept);
+	fs_appends_end(fs);
 out:
 	session_end(fs);
 	return status;

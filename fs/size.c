@@ -67,7 +67,7 @@ void fs_size_create(struct fs_node *node, int flags)
 
 bool fs_size_suits(const struct fs_node *node, int flags)
 {
-	return !(flags & O_APPEND) || node->believed <= 1;
+	return !(flags & O_APPEND) || (node->believed <= 1 && !node->appended);
 }
 
 void fs_size_keep(struct fs *fs, const struct fs_node *node)

@@ -58,6 +58,18 @@ DIR *ipc_proc_dir(pid_t thread, const char *name)
 	return opendir(path);
 }
 
+uint64_t ipc_proc_file_limit(pid_t thread)
+{
+	static const char title[] = "Max file size";
+	char text[2048];
+	const char *line;
+	unsigned long long limit;
+
+	ipc_proc_read_of(thread, "limits", text, sizeof(text));
+	line = thread > 0 ? strstr(text, title) : NULL;
+	return line && sscanf(line + strlen(title), " %llu", &limit) == 1 ? limit : UINT64_MAX;
+}
+
 long ipc_proc_resident(void)
 {
 	char text[128];

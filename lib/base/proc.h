@@ -40,6 +40,8 @@ ssize_t ipc_proc_read_of(pid_t thread, const char *file, char *text, size_t size
 long ipc_proc_number(const char *path);
 /* The directory /proc/THREAD/NAME, or NULL; the caller closes it with closedir(3). */
 DIR *ipc_proc_dir(pid_t thread, const char *name);
+/* How long a file may become that it writes (RLIMIT_FSIZE); UINT64_MAX: no limit, or not to be seen. */
+uint64_t ipc_proc_file_limit(pid_t thread);
 /* Bytes of memory that this process has in use. */
 long ipc_proc_resident(void);
 
