@@ -125,35 +125,6 @@ t_test(ack_ways, signals_to_who_closes_by_exec_hang_nobody)
 	look_at_exec(look_at_signals, name_signals);
 }
 
-/*
- * An execve(2) ends the other threads first, and one of them may be in a request: it is over, and its pid is that of
- * the new program, while helpers may still work on what it asked for.
- */
-t_test(ack_ways, exec_beside_threads_that_wait_hangs_nobody)
-{
-	t_need("python3");
-	make_with(1);
-	t_bash(0,
-	       "cat > exec.py <<'END'\n"
-	       "import os, sys, threading\n"
-	       "mount, queue = sys.argv[1:]\n"
-	       "def attempt(call, *args):\n"
-	       "    while True:\n"
-	       "        try: call(*args)\n"
-	       "        except OSError: pass\n"
-	       "def wait(path): os.read(os.open(path, os.O_RDONLY), 64)\n"
-	       "for what in ((wait, queue + '-empty'), (os.listdir, mount + '/sig'), (wait, mount + '/status@json'),\n"
-	       "             (os.stat, mount + '/sig/%d' % os.getpid()), (wait, queue + '@ctl')):\n"
-	       "    threading.Thread(target=attempt, args=what, daemon=True).start()\n"
-	       "os.read(os.open(queue + '@lines,ack', os.O_RDONLY), 64)\n"
-	       "os.execlp('true', 'true')\n"
-	       "END\n"
-	       "touch $Q-empty\n"
-	       "for i in {1..15}; do timeout -s KILL 15 python3 exec.py $M $Q || exit 1; timeout 5 ls $M/sig > ls || exit 2; done\n"
-	       "rm $Q-empty");
-	check_rest("16:job1 ");
-}
-
 /* Of writers, it is asked whether they exit. */
 t_test(ack_ways, line_that_exec_leaves_unfinished_is_sent)
 {

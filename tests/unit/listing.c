@@ -228,6 +228,64 @@ Test(listing, waits_for_busy_helpers_without_turning_and_with_one_descriptor, .i
 	waitpid(child, NULL, 0);
 }
 
+/* Two processes of a PID namespace of their own, as we count them; false: none can be made. */
+static bool children_elsewhere(pid_t child[2])
+{
+	int home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+
+	if (home < 0 || unshare(CLONE_NEWPID) < 0)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		child[i] = fork();
+		if (child[i] == 0)
+			for (;;)
+				pause();
+	}
+	cr_assert_eq(setns(home, CLONE_NEWPID), 0);
+	close(home);
+	return true;
+}
+
+/*
+ * When a helper gets to it his number may be that of a process in an execve(2), which the kernel lets nobody look at,
+ * so what he is must be known by then. Here it is nobody's any more.
+ */
+Test(listing, what_the_lister_is_is_found_out_before_a_helper_is_at_it, .init = setup_sig)
+{
+	static struct ipc_job jobs[256];
+	struct ipc_cred me = u_me();
+	struct told told = {0};
+	bool ready = false;
+	struct ipc_listing *l;
+	pid_t child[2];
+	unsigned n = 0;
+	int r;
+
+	if (!children_elsewhere(child))
+		cr_skip_test("a PID namespace takes CAP_SYS_ADMIN");
+	me.pid = child[1];
+	cr_assert_eq(pipe2(until_closed, O_CLOEXEC), 0);
+	while (n < 256 && ipc_pool_submit(u_ipc->pool, &jobs[n], work_await_close, done_nothing) == 0)
+		n++;
+	l = ipc_listing_begin(u_ipc, &me, &ipc_sig, "", found, &ready);
+	cr_expect_eq(ipc_listing_step(l, tell, &told), -EINPROGRESS);
+	kill(child[1], SIGKILL);
+	waitpid(child[1], NULL, 0);
+	close(until_closed[1]);
+	do {
+		r = ipc_listing_step(l, tell, &told);
+		while (r == -EINPROGRESS && !ready)
+			ipc_loop_turn(u_loop, 100);
+		ready = false;
+	} while (r == -EINPROGRESS || r > 0);
+	cr_expect_eq(r, 0);
+	cr_expect_gt(told.others, 0); /* the other one, as he would have counted it */
+	ipc_listing_end(l);
+	close(until_closed[0]);
+	kill(child[0], SIGKILL);
+	waitpid(child[0], NULL, 0);
+}
+
 Test(listing, a_thousand_at_a_time_do_not_take_all_descriptors, .init = setup_shm)
 {
 	struct ipc_cred me = u_me();
