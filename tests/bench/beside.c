@@ -14,7 +14,7 @@
 
 #include "bench.h"
 
-enum { OTHER = 54321, PAUSE_NS = 200000, WARM_NS = 300000000 };
+enum { OTHER = 54321, COUNT_MAX = 1 << 20, PAUSE_NS = 200000, WARM_NS = 300000000 };
 
 static void read_directory(const char *what)
 {
@@ -60,15 +60,16 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int64_t took[COUNT_MAX];
+
 int main(int argc, char **argv)
 {
 	const struct timespec warm = {.tv_nsec = WARM_NS}, pause = {.tv_nsec = PAUSE_NS};
 	long count = argc >= 4 ? bench_number(argv[3]) : 0;
-	int64_t *took = count > 0 ? calloc((size_t)count, sizeof(*took)) : NULL;
 	pid_t reader = 0;
 	int fd;
 
-	if (!took || argc > 5) {
+	if (count <= 0 || count > COUNT_MAX || argc > 5) {
 		fputs("usage: beside MOUNT FILE COUNT [WHAT]\n", stderr);
 		return 2;
 	}

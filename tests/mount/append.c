@@ -17,15 +17,15 @@
 #include "harness.h"
 #include "queue.h"
 
-/* Many times the limit of 16 KiB, in pieces of 8 KiB as seq(1) writes them. */
-#define MUCH "(ulimit -f 16; exec seq 1 20000)"
+/* Some times the limit of 64 KiB, in pieces of 8 KiB as seq(1) writes them. */
+#define MUCH "(ulimit -f 64; exec seq 1 40000)"
 
 t_test(append, a_writer_under_a_limit_loses_no_line_of_a_queue)
 {
 	t_name("");
-	t_check("q=$M/mq/$P; touch $q@maxmsg=10,msgsize=64; cat $q@lines,n=20000 >out & " MUCH
+	t_check("q=$M/mq/$P; touch $q@maxmsg=10,msgsize=64; cat $q@lines,n=40000 >out & " MUCH
 		" >>$q@lines; echo $?; wait\n"
-		"seq 1 20000 | cmp - out && rm $q out",
+		"seq 1 40000 | cmp - out && rm $q out",
 		"0\n");
 }
 
@@ -34,7 +34,7 @@ t_test(append, a_writer_under_a_limit_loses_no_line_of_a_broadcast)
 	t_name("");
 	t_check("touch $M/bcast/$P; exec 3<$M/bcast/$P@lines; echo buffer=1M >$M/bcast/$P@ctl; " MUCH
 		" >>$M/bcast/$P@lines; echo $?\n"
-		"seq 1 20000 >all; head -n 20000 <&3 | cmp - all; echo $?; rm $M/bcast/$P",
+		"seq 1 40000 >all; head -n 40000 <&3 | cmp - all; echo $?; rm $M/bcast/$P",
 		"0\n0\n");
 }
 
@@ -42,7 +42,7 @@ t_test(append, a_writer_under_a_limit_loses_nothing_of_a_connection)
 {
 	t_name("");
 	t_check("touch $M/sock/$P; cat $M/sock/$P >out & " MUCH
-		" >>$M/sock/$P; echo $?; wait; seq 1 20000 | cmp - out; rm $M/sock/$P",
+		" >>$M/sock/$P; echo $?; wait; seq 1 40000 | cmp - out; rm $M/sock/$P",
 		"0\n");
 }
 
@@ -105,7 +105,7 @@ t_test(append, a_writer_does_not_meet_the_end_of_those_before_him)
 t_test(append, the_size_stays_nothing_to_see)
 {
 	t_name("");
-	t_check("touch $M/bcast/$P; (ulimit -f 8; exec 3>>$M/bcast/$P; seq 1 20000 >&3; stat -Lc %s /dev/fd/3 $M/bcast/$P); rm $M/bcast/$P",
+	t_check("touch $M/bcast/$P; (ulimit -f 64; exec 3>>$M/bcast/$P; seq 1 40000 >&3; stat -Lc %s /dev/fd/3 $M/bcast/$P); rm $M/bcast/$P",
 		"0\n0\n");
 }
 
@@ -123,7 +123,7 @@ t_test(append, a_writer_without_a_limit_costs_no_helper)
 	t_name("");
 	t_check("touch $M/bcast/$P; echo >>$M/bcast/$P", "");
 	before = threads();
-	t_check("ulimit -f unlimited; seq 1 200000 >>$M/bcast/$P; rm $M/bcast/$P", "");
+	t_check("ulimit -f unlimited; seq 1 400000 >>$M/bcast/$P; rm $M/bcast/$P", "");
 	cr_expect_eq(threads(), before);
 }
 
