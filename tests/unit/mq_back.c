@@ -363,6 +363,8 @@ Test(mq_back, plenty_of_room_takes_what_a_waiting_writer_sends_meanwhile)
 	w = u_open("q@lines", O_WRONLY);
 	u_begin(&writing, w, IPC_WRITE, "a\nb\nc\n");
 	cr_assert_str_eq(read_lines(h, 128 << 10), "a\nb\nc\n");
+	/* If we are killed before the reader is answered, the writer has not been told that his lines are written. */
+	cr_assert_not(writing.done);
 	cr_assert_eq(u_finish(&writing), 6);
 	ipc_close(h);
 	ipc_close(w);

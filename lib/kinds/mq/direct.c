@@ -81,7 +81,7 @@ bool mq_direct_let_in(struct ipc_op *op, char *buf, size_t *len, size_t worst, i
 	};
 
 	q->batch = direct ? &batch : NULL;
-	ipc_waitq_run_held(h->waitq, IPC_OUT, direct ? &q->held : NULL);
+	ipc_waitq_run_held(h->waitq, IPC_OUT, direct || *len ? &q->held : NULL);
 	q->batch = NULL;
 	if (!ipc_list_empty(&q->held))
 		ipc_task_post(h->ipc->loop, &q->answer);

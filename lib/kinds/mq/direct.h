@@ -12,8 +12,9 @@
  * lists, of which only the writers' is looked through.
  *
  * What goes into the batch directly is neither sent nor received, which are a system call each. Writers of such
- *messages are answered after their reader, by a task: whoever is told that his line is written must find it with the
- *reader, or in the queue, if we are killed at that moment.
+ * messages are answered after their reader, by a task: whoever is told that his line is written must find it with the
+ * reader, or in the queue, if we are killed at that moment. So are writers who are let in when the read has messages
+ * already: what they send to the queue is taken out of it at once.
  */
 #ifndef IPC_MQ_DIRECT_H
 #define IPC_MQ_DIRECT_H
