@@ -35,7 +35,10 @@ static struct {
 	bool *failed;		      /* shared with the children that act for other users */
 } memory;
 
-static bool memory_ends(void)
+/* Libraries allocate before a sanitizer has begun, which then knows of no memory yet. */
+#define UNSANITIZED __attribute__((no_sanitize("address", "undefined")))
+
+UNSANITIZED static bool memory_ends(void)
 {
 	if (!counting || ++memory.count != memory.failing)
 		return false;
@@ -44,21 +47,21 @@ static bool memory_ends(void)
 	return true;
 }
 
-void *malloc(size_t size)
+UNSANITIZED void *malloc(size_t size)
 {
 	if (memory_ends())
 		return NULL;
 	return __interceptor_malloc ? __interceptor_malloc(size) : __libc_malloc(size);
 }
 
-void *calloc(size_t nmemb, size_t size)
+UNSANITIZED void *calloc(size_t nmemb, size_t size)
 {
 	if (memory_ends())
 		return NULL;
 	return __interceptor_calloc ? __interceptor_calloc(nmemb, size) : __libc_calloc(nmemb, size);
 }
 
-void *realloc(void *ptr, size_t size)
+UNSANITIZED void *realloc(void *ptr, size_t size)
 {
 	if (memory_ends())
 		return NULL;
@@ -85,7 +88,7 @@ void *reallocarray(void *ptr, size_t nmemb, size_t size)
 	return realloc(ptr, bytes);
 }
 
-void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+UNSANITIZED void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
 	return memory_ends() ? MAP_FAILED : (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
 }
