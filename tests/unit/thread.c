@@ -42,7 +42,7 @@ static pid_t stopped(void (*prepare)(void))
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prepare();
-		raise(SIGSTOP);
+		kill(getpid(), SIGSTOP);
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(pid, &status, WUNTRACED), pid);
