@@ -64,8 +64,8 @@ static size_t flag_at(const size_t lens[static FIXED], unsigned count)
 static char *call_format(struct redis_channel *ch, struct redis_call *call, const struct redis_arg *args,
 			 unsigned count, size_t *len)
 {
-	const struct redis_link *rl = ch->link;
-	char number[24] = "", place[24] = "";
+	struct redis_link *rl = ch->link;
+	char number[24] = "", place[24] = "", me[REDIS_ID_LEN + REDIS_JUDGE_TEXT];
 	const char *few[FIXED + FEW];
 	size_t few_len[FIXED + FEW];
 	bool many = count > FEW;
@@ -75,13 +75,16 @@ static char *call_format(struct redis_channel *ch, struct redis_call *call, cons
 	long long n = -1;
 
 	if (argv && lens) {
-		const char *fixed[FIXED] = {"EVALSHA", call->script->sha, "1",	 ch->key, rl->id, number,
+		const char *fixed[FIXED] = {"EVALSHA", call->script->sha, "1",	 ch->key, me, number,
 					    place,     rl->prefix,	  ch->id};
 
+		snprintf(me, sizeof(me), "%s", rl->id);
 		if (call->number) {
 			snprintf(number, sizeof(number), "%c%" PRIu64, call_flag(ch), call->number);
 			snprintf(place, sizeof(place), "%" PRIu64, call->place);
 		}
+		if (number[0] != FLAG_FIRST)
+			redis_judge_time(redis_link_route(rl, ch->slot), me + REDIS_ID_LEN);
 		for (unsigned i = 0; i < FIXED; i++) {
 			argv[i] = fixed[i];
 			lens[i] = strlen(fixed[i]);

@@ -190,6 +190,22 @@ static void conn_authenticated(redisAsyncContext *ac, void *answer, void *arg)
 		conn_refused(conn_of(ac), -EACCES, reply->str);
 }
 
+/* A number of INFO's; -1: there is none. */
+static int64_t info_number(const redisReply *reply, const char *name)
+{
+	const char *line = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
+
+	return line ? strtoll(line + strlen(name), NULL, 10) : -1;
+}
+
+static void conn_clock(struct redis_conn *c, const redisReply *reply)
+{
+	int64_t now = ipc_now(), us = info_number(reply, "\r\nserver_time_usec:");
+
+	c->began = now - info_number(reply, "\r\nuptime_in_seconds:") * INT64_C(1000000000);
+	c->ahead = us < 0 ? 0 : us / 1000 - now / 1000000;
+}
+
 static void conn_greeted(redisAsyncContext *ac, void *answer, void *arg)
 {
 	const redisReply *reply = answer;
@@ -223,6 +239,7 @@ static void conn_greeted(redisAsyncContext *ac, void *answer, void *arg)
 		conn_refused(c, -EAGAIN, "it is a replica");
 		return;
 	}
+	conn_clock(c, reply);
 	ipc_timer_stop(c->ipc->loop, &c->timer);
 	c->backoff = (struct ipc_backoff){PAUSE_FIRST, PAUSE_LAST};
 	c->is_up = true;

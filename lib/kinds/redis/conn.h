@@ -36,6 +36,8 @@ struct redis_conn {
 	struct redis_place place;
 	bool primary;	 /* a replica will not do */
 	bool is_cluster; /* it says that it is of one */
+	int64_t began;	 /* when it says that it was started (ipc_now()) */
+	int64_t ahead;	 /* its clock's milliseconds, as it says, less ours (ipc_now()); 0: it does not say */
 	bool plain;	 /* to who takes no password of ours (a sentinel): greet only by connecting */
 	/*
 	 * up: the server lets us in. down: the connection was lost, or could not be made (was_up false); it will be

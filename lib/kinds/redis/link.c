@@ -264,102 +264,6 @@ uint16_t redis_slot_of(const char *tag, size_t len)
 	return crc & (REDIS_SLOTS - 1);
 }
 
-REDIS_SCRIPT(forget);
-
-struct last_call {
-	struct redis_call call;
-	struct redis_channel channel;
-};
-
-static void last_done(struct redis_call *call, int err, const redisReply *reply)
-{
-	struct last_call *last = ipc_container(call, struct last_call, call);
-
-	(void)err;
-	(void)reply;
-	redis_channel_fini(&last->channel);
-	free(last);
-}
-
-/* The places whose answers we have, as text. They are not used again: see forget.lua. */
-static size_t channel_places(struct redis_channel *ch, char *text, size_t size)
-{
-	size_t len = 0;
-
-	while (ch->place_count && len + 24 < size)
-		len += (size_t)snprintf(text + len, size - len, "%" PRIu64 " ", ch->places[--ch->place_count]);
-	text[len] = '\0';
-	return len;
-}
-
-/*
- * The server forgets the answers that we have. The call has a channel of its own, as ours may be about to end.
- */
-static void channel_forget_some(struct redis_channel *ch, bool release)
-{
-	struct last_call *last = calloc(1, sizeof(*last));
-	char text[2048];
-	struct redis_arg args[2];
-
-	args[0] = (struct redis_arg){.data = text, .len = channel_places(ch, text, sizeof(text))};
-	args[1] = redis_text(release ? "1" : "0");
-	if (!last)
-		return;
-	last->channel = (struct redis_channel){.link = ch->link, .slot = ch->slot};
-	last->channel.key = strdup(ch->key);
-	ipc_list_append(&ch->link->channels, &last->channel.all);
-	ipc_list_init(&last->channel.leased);
-	if (!last->channel.key ||
-	    redis_call_start(&last->channel, &last->call, &redis_script_forget, args, 2, last_done) < 0)
-		last_done(&last->call, -ENOMEM, NULL);
-}
-
-static void channel_forget(struct redis_channel *ch)
-{
-	bool release = ch->was_leased && !ch->flying && ipc_list_empty(&ch->leased);
-
-	if (release) {
-		ch->was_leased = false;
-		ch->leased_at = 0;
-	}
-	if (release || ch->place_count)
-		channel_forget_some(ch, release);
-	while (ch->place_count)
-		channel_forget_some(ch, false);
-}
-
-#define QUIET_NS INT64_C(1000000000)
-
-static void channel_quiet(struct ipc_timer *timer)
-{
-	channel_forget(ipc_container(timer, struct redis_channel, quiet));
-}
-
-void redis_channel_quiet(struct redis_channel *ch)
-{
-	ipc_timer_start(ch->link->ipc->loop, &ch->quiet, ipc_now() + QUIET_NS, channel_quiet);
-}
-
-uint64_t redis_channel_place(struct redis_channel *ch, uint64_t number)
-{
-	return ch->place_count ? ch->places[--ch->place_count] : number;
-}
-
-void redis_channel_answered(struct redis_channel *ch, uint64_t place)
-{
-	uint64_t *grown;
-
-	if (ch->place_count == ch->place_room) {
-		grown = realloc(ch->places, (ch->place_room + 16) * sizeof(*grown));
-		if (!grown)
-			return;
-		ch->places = grown;
-		ch->place_room += 16;
-	}
-	ch->places[ch->place_count++] = place;
-	redis_channel_quiet(ch);
-}
-
 int redis_channel_init(struct redis_channel *ch, struct redis_link *rl, const char *kind, const char *name)
 {
 	size_t prefix = strlen(rl->prefix);
@@ -388,7 +292,7 @@ void redis_channel_fini(struct redis_channel *ch)
 		free(ch->renewal);
 	}
 	ipc_list_remove(&ch->leased);
-	channel_forget(ch);
+	redis_channel_forget(ch);
 	ipc_timer_stop(ch->link->ipc->loop, &ch->quiet);
 	ipc_list_remove(&ch->all);
 	ipc_list_remove(&ch->leased);

@@ -253,6 +253,7 @@ static void node_answered(redisAsyncContext *ac, void *answer, void *arg)
 	free(flight);
 	call->flight = NULL;
 	node = call->node;
+	node->judge.heard = ipc_now();
 	if (reply->type == REDIS_REPLY_ERROR)
 		node_failed(node, call, reply);
 	else if (!call->replicated || node->owner->replicas <= 0 || !node_replicate(node, call, reply))
@@ -273,6 +274,7 @@ static void node_up(struct redis_conn *c)
 	struct redis_node *node = node_of(c);
 
 	node->refused = 0;
+	redis_judge_met(node);
 	node->stalled = node->loaded = false;
 	calls_prepend(&node->again, &node->queued);
 	if (node == ipc_container(node->owner->nodes.next, struct redis_node, link))
@@ -312,7 +314,7 @@ static void node_down(struct redis_conn *c, bool was_up, int err, const char *wh
 	struct redis_link *rl = node->owner;
 	struct ipc_list *pos, *next;
 
-	(void)was_up;
+	redis_judge_lost(node, was_up);
 	ipc_list_each(pos, next, &node->sent) {
 		struct redis_call *call = ipc_container(pos, struct redis_call, link);
 

@@ -8,7 +8,15 @@
 /* All scripts, NULL behind the last: scripts.sh. */
 extern const struct redis_script *const redis_scripts[];
 
-enum { REDIS_SLOTS = 16384 };
+enum { REDIS_SLOTS = 16384, REDIS_ID_LEN = 16 };
+
+/* judge.c */
+struct redis_judge {
+	int64_t heard; /* when the server last answered; 0: never */
+	int64_t from;  /* others may be judged from then on */
+	int64_t asked; /* when its clock was last asked for */
+	int64_t ahead; /* its clock's milliseconds less ours; 0: it tells no time */
+};
 
 struct redis_node {
 	struct redis_conn conn;
@@ -21,6 +29,7 @@ struct redis_node {
 	struct ipc_timer timer;		     /* of what is sent and not answered, or of the stall */
 	struct ipc_list refusals;	     /* calls to be sent again later, as they are stubborn */
 	struct ipc_timer refusals_timer;
+	struct redis_judge judge;
 	struct ipc_task task; /* fails what came while the server refused us */
 	int refused;
 };
@@ -34,7 +43,8 @@ struct redis_link {
 	struct ipc *ipc;
 	struct ipc_list link; /* of all */
 	unsigned users;
-	char id[17]; /* 16 hex digits; the last three are the lease in seconds, which scripts read there */
+	char id[REDIS_ID_LEN +
+		1]; /* 16 hex digits; the last three are the lease in seconds, which scripts read there */
 	char *prefix, *user, *password;
 	uint64_t number;
 	struct ipc_list nodes; /* the first is where we begin */
@@ -61,13 +71,14 @@ void redis_node_put(struct redis_node *, struct redis_call *);
 struct redis_node *redis_link_route(struct redis_link *, unsigned slot);
 struct redis_node *redis_link_node_at(struct redis_link *, const struct redis_place *);
 /*
- * A place for the answer of the call with that number, until it is answered. Calls reach the server in their order, so
- * that whatever was kept there belongs to an earlier one, which is not sent again.
+ * places.c. A place for the answer of the call with that number, until it is answered. Calls reach the server in their
+ * order, so that whatever was kept there belongs to an earlier one, which is not sent again.
  */
 uint64_t redis_channel_place(struct redis_channel *, uint64_t number);
 void redis_channel_answered(struct redis_channel *, uint64_t place);
-/* What the server need not keep for us any more it is told when no call comes for a second. */
+/* What the server need not keep for us any more it is told when no call comes for a second; or now. */
 void redis_channel_quiet(struct redis_channel *);
+void redis_channel_forget(struct redis_channel *);
 /* Of a hash tag. */
 uint16_t redis_slot_of(const char *tag, size_t len);
 /* It is to be sent again, and may have been executed. */
@@ -80,6 +91,15 @@ void redis_link_seek(struct redis_conn *);
 void redis_link_lost(struct redis_link *);
 void redis_link_met(struct redis_link *);
 void redis_link_found(struct redis_link *, const struct redis_place *);
+
+/*
+ * judge.c. met, lost: the connection. time: what the server's clock is believed to say, in milliseconds, for a script
+ * that may take for dead whose lease is over; "": it may not.
+ */
+enum { REDIS_JUDGE_TEXT = 24 };
+void redis_judge_met(struct redis_node *);
+void redis_judge_lost(struct redis_node *, bool was_up);
+void redis_judge_time(struct redis_node *, char text[static REDIS_JUDGE_TEXT]);
 
 /* wake.c */
 struct redis_wake *redis_wake_new(struct redis_link *); /* NULL when out of memory */

@@ -33,13 +33,25 @@ end
 local function changed() publish('names', 'n') end
 
 -- This daemon holds something of the channel: if it is not heard of for its lease, that is anybody's.
-local function lease() call('ZADD', key 'l', now() + tonumber(me:sub(14), 16) * 1000, me) end
+local function lease_of(id) return tonumber(id:sub(14), 16) * 1000 end
+local function lease() call('ZADD', key 'l', now() + lease_of(me), me) end
 
--- The daemons whose lease is over; they have none any more.
+-- The daemons whose lease is over; they have none any more. Nobody is judged while the server's clock is not what this daemon takes it to
+-- be: the clock has jumped, or the call was long under way. A lease that ends later than any can was taken before the clock was put back.
 local function expired()
-	if call('EXISTS', key 'l') == 0 then return {} end
+	local gone, believed = {}, tonumber(ARGV[1]:sub(17))
+	if not believed or call('EXISTS', key 'l') == 0 then return gone end
 	local t = now()
-	local ids = call('ZRANGEBYSCORE', key 'l', '-inf', t)
-	if #ids > 0 then call('ZREMRANGEBYSCORE', key 'l', '-inf', t) end
-	return ids
+	if math.abs(t - believed) > 3000 then return gone end
+	local leases = call('ZRANGE', key 'l', '0', '-1', 'WITHSCORES')
+	for i = 1, #leases, 2 do
+		local id, ends = leases[i], tonumber(leases[i + 1])
+		if ends <= t then
+			gone[#gone + 1] = id
+			call('ZREM', key 'l', id)
+		elseif ends > t + lease_of(id) + 3000 then
+			call('ZADD', key 'l', t + lease_of(id), id)
+		end
+	end
+	return gone
 end
