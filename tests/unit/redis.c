@@ -1,7 +1,9 @@
 /* What the kinds in a Redis know without one: places, and slots of a cluster. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/instance.h"
 #include "kinds/redis/node.h"
 
 TestSuite(redis, .timeout = 20);
@@ -61,4 +63,21 @@ Test(redis, slots_are_those_of_the_cluster)
 	cr_assert_eq(redis_slot_of("123456789", 9), 12739);
 	cr_assert_eq(redis_slot_of("foo", 3), 12182);
 	cr_assert_eq(redis_slot_of("", 0), 0);
+}
+
+/* If that one came late, it would overwrite the later call's. */
+Test(redis, an_answers_place_goes_to_a_later_call_unless_it_may_still_come)
+{
+	struct ipc ipc = {.loop = ipc_loop_new()};
+	struct redis_link link = {.ipc = &ipc};
+	struct redis_channel ch = {.link = &link};
+
+	cr_assert_eq(redis_channel_place(&ch, 1), 1);
+	redis_channel_leave(&ch, 1, true);
+	cr_assert_eq(redis_channel_place(&ch, 2), 1);
+	redis_channel_leave(&ch, 1, false);
+	cr_assert_eq(redis_channel_place(&ch, 3), 3);
+	ipc_timer_stop(ipc.loop, &ch.quiet);
+	free(ch.places);
+	ipc_loop_free(ipc.loop);
 }

@@ -134,7 +134,7 @@ int redis_call_start(struct redis_channel *ch, struct redis_call *call, const st
 		if (call->command)
 			redisFreeCommand(call->command);
 		if (call->number)
-			redis_channel_answered(ch, call->place);
+			redis_channel_leave(ch, call->place, true);
 		return -ENOMEM;
 	}
 	ch->flying++;
@@ -142,8 +142,8 @@ int redis_call_start(struct redis_channel *ch, struct redis_call *call, const st
 	return 0;
 }
 
-/* Takes it out of the link's hands. */
-static void call_leave(struct redis_call *call)
+/* Takes it out of the link's hands. over: the server has answered, or has never heard of it. */
+static void call_leave(struct redis_call *call, bool over)
 {
 	struct redis_channel *ch = call->channel;
 
@@ -158,7 +158,7 @@ static void call_leave(struct redis_call *call)
 	call->command = NULL;
 	ch->flying--;
 	if (call->number)
-		redis_channel_answered(ch, call->place);
+		redis_channel_leave(ch, call->place, over);
 }
 
 void redis_call_again(struct redis_call *call)
@@ -173,13 +173,13 @@ bool redis_call_withdraw(struct redis_call *call)
 {
 	if (call->flight || call->repeats)
 		return false;
-	call_leave(call);
+	call_leave(call, true);
 	return true;
 }
 
 void redis_call_drop(struct redis_call *call)
 {
-	call_leave(call);
+	call_leave(call, false);
 }
 
 void redis_call_finish(struct redis_call *call, int err, const redisReply *reply)
@@ -189,6 +189,6 @@ void redis_call_finish(struct redis_call *call, int err, const redisReply *reply
 	if (err == -EHOSTDOWN)
 		snprintf(rl->why, sizeof(rl->why), "the Redis at %s does not answer",
 			 redis_place_text(&call->node->conn.place).text);
-	call_leave(call);
+	call_leave(call, err == 0);
 	call->done(call, err, reply);
 }

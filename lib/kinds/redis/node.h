@@ -71,11 +71,12 @@ void redis_node_put(struct redis_node *, struct redis_call *);
 struct redis_node *redis_link_route(struct redis_link *, unsigned slot);
 struct redis_node *redis_link_node_at(struct redis_link *, const struct redis_place *);
 /*
- * places.c. A place for the answer of the call with that number, until it is answered. Calls reach the server in their
- * order, so that whatever was kept there belongs to an earlier one, which is not sent again.
+ * places.c. A place for the answer of the call with that number, until the call is over. Calls reach the server in
+ * their order, so that whatever was kept there belongs to an earlier one, which was answered. leave: whether this one
+ * was; else nobody has the place any more.
  */
 uint64_t redis_channel_place(struct redis_channel *, uint64_t number);
-void redis_channel_answered(struct redis_channel *, uint64_t place);
+void redis_channel_leave(struct redis_channel *, uint64_t place, bool answered);
 /* What the server need not keep for us any more it is told when no call comes for a second; or now. */
 void redis_channel_quiet(struct redis_channel *);
 void redis_channel_forget(struct redis_channel *);

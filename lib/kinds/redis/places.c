@@ -26,13 +26,17 @@ static void last_done(struct redis_call *call, int err, const redisReply *reply)
 	free(last);
 }
 
+/* A place that is not to be used again: whether the server has done its call is not known, and it may still do it. */
+#define PLACE_ABANDONED (UINT64_C(1) << 63)
+
 /* The places whose answers we have, as text. They are not used again: see forget.lua. */
 static size_t channel_places(struct redis_channel *ch, char *text, size_t size)
 {
 	size_t len = 0;
 
 	while (ch->place_count && len + 24 < size)
-		len += (size_t)snprintf(text + len, size - len, "%" PRIu64 " ", ch->places[--ch->place_count]);
+		len += (size_t)snprintf(text + len, size - len, "%" PRIu64 " ",
+					ch->places[--ch->place_count] & ~PLACE_ABANDONED);
 	text[len] = '\0';
 	return len;
 }
@@ -87,10 +91,12 @@ void redis_channel_quiet(struct redis_channel *ch)
 
 uint64_t redis_channel_place(struct redis_channel *ch, uint64_t number)
 {
-	return ch->place_count ? ch->places[--ch->place_count] : number;
+	if (!ch->place_count || (ch->places[ch->place_count - 1] & PLACE_ABANDONED))
+		return number;
+	return ch->places[--ch->place_count];
 }
 
-void redis_channel_answered(struct redis_channel *ch, uint64_t place)
+void redis_channel_leave(struct redis_channel *ch, uint64_t place, bool answered)
 {
 	uint64_t *grown;
 
@@ -101,6 +107,6 @@ void redis_channel_answered(struct redis_channel *ch, uint64_t place)
 		ch->places = grown;
 		ch->place_room += 16;
 	}
-	ch->places[ch->place_count++] = place;
+	ch->places[ch->place_count++] = answered ? place : place | PLACE_ABANDONED;
 	redis_channel_quiet(ch);
 }
