@@ -221,9 +221,10 @@ int ipc_events_open(struct ipc *, const struct ipc_cred *, bool json, int flags,
 enum ipc_status_form { IPC_STATUS_LINES, IPC_STATUS_JSON, IPC_STATUS_BRIEF, IPC_STATUS_METRICS, IPC_STATUS_DOT };
 
 /*
- * The same in steps of a bounded number of channels, so that nobody waits for another user's long list. begin: NULL
- * when out of memory. step: 1 when there is more to come, 0 at the end, or -errno; always the same out. memory: bytes
- * that it has taken, what it wrote not included. end: accepts NULL.
+ * MNT/status and its other forms, in steps of a bounded number of channels, so that nobody waits for another user's
+ * long list. begin: NULL when out of memory. step: 1 when there is more to come, 0 at the end, or -errno where memory
+ * or descriptors were too few to see all that there is; always the same out. memory: bytes that it has taken, what it
+ * wrote not included. end: accepts NULL.
  */
 struct ipc_status *ipc_status_begin(struct ipc *, const struct ipc_cred *, enum ipc_status_form);
 int ipc_status_step(struct ipc_status *, FILE *out);

@@ -10,7 +10,7 @@
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 
 int ipc_abroad_root(struct ipc *ipc, const struct ipc_cred *cred, const char *path, int *root)
 {

@@ -5,7 +5,7 @@
 
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 
 const char *ipc_hidden_name(const struct ipc *ipc)
 {

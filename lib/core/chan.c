@@ -5,7 +5,7 @@
 #include "instance.h"
 #include "kind.h"
 #include "op.h"
-#include "ref.h"
+#include "path.h"
 #include "quota.h"
 #include "tap.h"
 

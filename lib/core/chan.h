@@ -7,7 +7,6 @@
 #include "ipc.h"
 #include "op.h"
 #include "path.h"
-#include "ref.h"
 
 /* A name in the table. Of several names of a channel the first is `own` in its struct, the others are in `links`. */
 struct ipc_chan_name {

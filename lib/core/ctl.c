@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "reader.h"
-#include "base/proc.h"
 #include "base/sys.h"
 #include "chan.h"
 #include "ctl.h"
@@ -14,7 +13,7 @@
 #include "handle.h"
 #include "kind.h"
 #include "op.h"
-#include "ref.h"
+#include "path.h"
 #include "rights.h"
 #include "settle.h"
 #include "tap.h"
@@ -53,15 +52,12 @@ static void ctl_show_waiters(const struct ipc_handle *h, unsigned *count, FILE *
 
 	ipc_list_each(pos, next, &h->ops) {
 		const struct ipc_op *op = ipc_container(pos, struct ipc_op, handle_link);
-		char command[128];
-		pid_t pid;
 
 		if ((*count)++ >= IPC_CTL_SHOWN)
 			continue;
-		pid = ipc_reader_pid(h->ipc, op->cred.pid);
-		ipc_command(pid ? op->cred.pid : 0, command, sizeof(command));
-		fprintf(out, "waiter=pid:%d command:%s operation:%s since:%.3fs\n", (int)pid, command,
-			ipc_op_verb(op->type), (double)(ipc_now() - op->since) / 1e9);
+		ipc_reader_show(h->ipc, "waiter", op->cred.pid, out);
+		fprintf(out, " operation:%s since:%.3fs\n", ipc_op_verb(op->type),
+			(double)(ipc_now() - op->since) / 1e9);
 	}
 }
 

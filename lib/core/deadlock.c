@@ -11,7 +11,7 @@
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 
 /* So many processes, holders of one channel, and open files of it are looked at; what would take more is not judged. */
 enum { MEMBERS_MAX = 64, HOLDERS_MAX = 16, HANDLES_MAX = 256, STEPS_MAX = 1024 };

@@ -11,7 +11,7 @@
 #include "kind.h"
 #include "op.h"
 #include "timeout.h"
-#include "ref.h"
+#include "path.h"
 #include "rights.h"
 #include "cred.h"
 #include "quota.h"

@@ -4,7 +4,6 @@
 
 #include "ipc.h"
 #include "path.h"
-#include "ref.h"
 
 /* An open file. Embedded first in a kind's own struct. */
 struct ipc_handle {

@@ -10,7 +10,7 @@
 #include "handle.h"
 #include "kind.h"
 #include "op.h"
-#include "ref.h"
+#include "path.h"
 
 /* Beyond what kinds count; ipc_ref_ino() adds the kind's own bits. */
 #define HELP_INO ((ino_t)1 << 54)

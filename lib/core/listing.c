@@ -13,7 +13,7 @@
 #include "cred.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 
 bool ipc_kind_name_of(struct ipc *ipc, const struct ipc_kind *kind, const char *file, char *name, size_t size)
 {

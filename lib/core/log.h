@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-#include "op.h"
+#include "waitq.h"
 
 /* Something that happened. The first member of what it is, and allocated by malloc(3). */
 struct ipc_log_record {

@@ -5,6 +5,7 @@
 #include "abroad.h"
 #include "instance.h"
 #include "kind.h"
+#include "path.h"
 #include "ref.h"
 #include "cred.h"
 

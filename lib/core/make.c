@@ -6,7 +6,7 @@
 #include "event.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 
 bool ipc_create_waits(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)
 {

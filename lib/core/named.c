@@ -8,7 +8,7 @@
 #include "instance.h"
 #include "kind.h"
 #include "quota.h"
-#include "ref.h"
+#include "path.h"
 
 int ipc_chan_create(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, mode_t mode,
 		    struct ipc_chan **out)

@@ -10,9 +10,8 @@
 #include "help.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 #include "rights.h"
-#include "cred.h"
 
 int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, struct stat *st)
 {

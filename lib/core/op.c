@@ -1,7 +1,4 @@
-/*
- * Operations: tried at once, parked when they would wait, and completed exactly once. Being on a waitq's list is what
- * decides who completes one: whoever takes it off.
- */
+/* Trying, parking and finishing operations: op.h. */
 #include "chan.h"
 #include "changed.h"
 #include "follow.h"

@@ -2,7 +2,6 @@
 
 #include "reader.h"
 #include "base/proc.h"
-#include "ctl.h"
 #include "handle.h"
 #include "kind.h"
 #include "settle.h"

@@ -31,3 +31,12 @@ void ipc_command(pid_t pid, char *out, size_t size)
 	ipc_proc_command(pid, name, sizeof(name));
 	ipc_escape(out, size, name, strlen(name));
 }
+
+void ipc_reader_show(const struct ipc *ipc, const char *key, pid_t pid, FILE *out)
+{
+	pid_t shown = ipc_reader_pid(ipc, pid);
+	char command[128];
+
+	ipc_command(shown ? pid : 0, command, sizeof(command));
+	fprintf(out, "%s=pid:%d command:%s", key, (int)shown, command);
+}

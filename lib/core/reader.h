@@ -11,6 +11,8 @@
 void ipc_reader_enter(struct ipc *, const struct ipc_cred *);
 void ipc_reader_leave(struct ipc *);
 pid_t ipc_reader_pid(const struct ipc *, pid_t);
+/* "KEY=pid:N command:C" for NAME@ctl: a process that we know by that number. */
+void ipc_reader_show(const struct ipc *, const char *key, pid_t, FILE *out);
 /* The name of a process, escaped; "?" where there is none. */
 void ipc_command(pid_t, char *out, size_t size);
 

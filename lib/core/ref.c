@@ -9,15 +9,12 @@
 #include "base/place.h"
 #include "base/sys.h"
 #include "chan.h"
-#include "changed.h"
 #include "event.h"
 #include "handle.h"
-#include "help.h"
 #include "instance.h"
 #include "kind.h"
 #include "name_quote.h"
 #include "ref.h"
-#include "cred.h"
 
 int ipc_kernel_chattr(int fd, const struct stat *st, unsigned set)
 {

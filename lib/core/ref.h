@@ -3,7 +3,6 @@
 #define IPC_REF_H
 
 #include "ipc.h"
-#include "path.h"
 
 /* Puts a number in place of ref's base: 0 or -ENAMETOOLONG. */
 int ipc_ref_rebase(struct ipc_ref *, pid_t number);

@@ -6,7 +6,7 @@
 #include "event.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 #include "rights.h"
 
 static void ref_tell(struct ipc *ipc, enum ipc_event_type type, const struct ipc_cred *cred, const struct ipc_ref *ref,

@@ -7,12 +7,10 @@
 #include "base/proc.h"
 #include "reader.h"
 #include "chan.h"
-#include "ctl.h"
 #include "event.h"
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
-#include "refusal.h"
 
 /* What a handle with ack owes. */
 struct ipc_owing {

@@ -9,9 +9,8 @@
 #include "base/sys.h"
 #include "chan.h"
 #include "cred.h"
-#include "ctl.h"
 #include "listing.h"
-#include "ref.h"
+#include "path.h"
 #include "status_again.h"
 
 /* Of one step: names that are looked at, and open files that may have to be. */

@@ -14,7 +14,7 @@
 #include "log.h"
 #include "quota.h"
 #include "reader.h"
-#include "ref.h"
+#include "path.h"
 #include "unopened.h"
 
 /*

@@ -4,7 +4,6 @@
 #include "event.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
 #include "rights.h"
 
 int ipc_unlink(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref)

@@ -11,7 +11,7 @@
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
-#include "ref.h"
+#include "path.h"
 
 /* Only an operation that has waited for so long (nanoseconds) is looked at: most are over sooner. */
 #define MOMENT INT64_C(50000000)

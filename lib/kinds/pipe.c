@@ -10,7 +10,7 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
-#include "core/ref.h"
+#include "core/path.h"
 
 #include <errno.h>
 #include <fcntl.h>

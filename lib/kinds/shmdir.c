@@ -10,7 +10,7 @@
 
 #include "base/sys.h"
 #include "core/listing.h"
-#include "core/ref.h"
+#include "core/path.h"
 
 int ipc_shmdir_open(void)
 {

@@ -18,7 +18,7 @@
 #include "kinds/kinds.h"
 #include "core/op.h"
 #include "core/event.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "core/tap.h"
 
 /* The buffer of a channel, in bytes of messages; 16 bytes of it allow one message. */

@@ -8,7 +8,7 @@
 #include "core/frame.h"
 #include "core/keep.h"
 #include "core/reader.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 
 enum { BUFFER_MIN = 4096, BUFFER_MAX = 1 << 30 };
@@ -17,12 +17,9 @@ static void bcast_ctl_reader(const struct bcast_handle *b, FILE *out)
 {
 	const struct bcast_ring *ring = &bcast_chan(b->h.chan)->ring;
 	uint64_t missed = b->next < ring->first ? ring->first - b->next : 0;
-	pid_t pid = ipc_reader_pid(b->h.ipc, b->h.cred.pid);
-	char command[128];
 
-	ipc_command(pid ? b->h.cred.pid : 0, command, sizeof(command));
-	fprintf(out, "reader=pid:%d command:%s lag:%" PRIu64 " dropped:%" PRIu64 "\n", (int)pid, command,
-		ring->next - (b->next + missed), b->dropped + missed);
+	ipc_reader_show(b->h.ipc, "reader", b->h.cred.pid, out);
+	fprintf(out, " lag:%" PRIu64 " dropped:%" PRIu64 "\n", ring->next - (b->next + missed), b->dropped + missed);
 }
 
 static int bcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)

@@ -6,7 +6,7 @@
 #include "base/sys.h"
 #include "core/chan.h"
 #include "core/kind.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 #include "mq.h"
 #include "names.h"

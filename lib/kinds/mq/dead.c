@@ -8,7 +8,7 @@
 #include "base/sys.h"
 #include "core/changed.h"
 #include "core/event.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 #include "names.h"
 #include "owed.h"

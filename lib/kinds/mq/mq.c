@@ -27,7 +27,7 @@
 #include "kinds/kinds.h"
 #include "kinds/queue.h"
 #include "core/option.h"
-#include "core/ref.h"
+#include "core/path.h"
 
 struct mq_kind *mq_kind(struct ipc *ipc)
 {

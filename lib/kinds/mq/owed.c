@@ -11,7 +11,7 @@
 #include "core/instance.h"
 #include "core/kind.h"
 #include "kinds/kinds.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "core/rundir.h"
 #include "debt.h"
 #include "push.h"

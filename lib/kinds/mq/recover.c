@@ -6,7 +6,7 @@
 
 #include "core/chan.h"
 #include "core/instance.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 #include "names.h"
 #include "owed.h"

@@ -11,7 +11,7 @@
 #include "core/reader.h"
 #include "core/ctl.h"
 #include "core/frame.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 
 REDIS_SCRIPT(bcast_state);
@@ -91,12 +91,9 @@ static int rbcast_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_d
 static void show_reader(const struct rbcast_handle *b, const struct rbcast_state *s, FILE *out)
 {
 	int64_t missed = b->next < s->first ? s->first - b->next : 0;
-	pid_t pid = ipc_reader_pid(b->h.ipc, b->h.cred.pid);
-	char command[128];
 
-	ipc_command(pid ? b->h.cred.pid : 0, command, sizeof(command));
-	fprintf(out, "reader=pid:%d command:%s lag:%" PRId64 " dropped:%" PRId64 "\n", (int)pid, command,
-		s->next - (b->next + missed), b->dropped + missed);
+	ipc_reader_show(b->h.ipc, "reader", b->h.cred.pid, out);
+	fprintf(out, " lag:%" PRId64 " dropped:%" PRId64 "\n", s->next - (b->next + missed), b->dropped + missed);
 }
 
 static int rbcast_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)

@@ -10,7 +10,7 @@
 
 #include "core/frame.h"
 #include "core/message.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 #include "kinds/queue.h"
 #include "kinds/redis/options.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/keep.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 #include "kinds/redis/options.h"
 #include "sem.h"

@@ -14,7 +14,7 @@
 #include "core/reader.h"
 #include "core/ctl.h"
 #include "core/post.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/kinds.h"
 
 REDIS_SCRIPT(sem_state);
@@ -86,18 +86,14 @@ static void show_holder(const struct rsem_state *s, const char *holder, int64_t 
 	const char *me = s->chan ? redis_link_id(rsem_chan(s->chan)->redis.channel.link) : "";
 	struct rsem_handle *own =
 		handle && s->chan && strncmp(holder, me, strlen(me)) == 0 ? handle_of(s->chan, handle + 1) : NULL;
-	char command[128];
-	pid_t pid;
 
 	if (!own) {
 		fprintf(s->out, "holder=mount:%.*s number:%" PRId64 "\n", (int)(handle ? handle - holder : 0), holder,
 			token);
 		return;
 	}
-	pid = ipc_reader_pid(own->h.ipc, own->h.cred.pid);
-	ipc_command(pid ? own->h.cred.pid : 0, command, sizeof(command));
-	fprintf(s->out, "holder=pid:%d command:%s since:%.3fs number:%" PRId64 "\n", (int)pid, command,
-		(double)(ipc_now() - own->since) / 1e9, token);
+	ipc_reader_show(own->h.ipc, "holder", own->h.cred.pid, s->out);
+	fprintf(s->out, " since:%.3fs number:%" PRId64 "\n", (double)(ipc_now() - own->since) / 1e9, token);
 }
 
 static void state_read(void *arg, const redisReply *reply)

@@ -5,7 +5,7 @@
 #include "core/keep.h"
 #include "core/op.h"
 #include "core/post.h"
-#include "core/ref.h"
+#include "core/path.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
-#include "core/ref.h"
+#include "core/path.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -216,15 +216,11 @@ static void show_holders(const struct ipc_chan *chan, FILE *out)
 
 	ipc_list_each(pos, next, &chan->handles) {
 		const struct sem_handle *s = ipc_container(pos, struct sem_handle, h.link);
-		char command[128];
-		pid_t pid;
 
 		if (!s->holds || count++ >= IPC_CTL_SHOWN)
 			continue;
-		pid = ipc_reader_pid(chan->ipc, s->h.cred.pid);
-		ipc_command(pid ? s->h.cred.pid : 0, command, sizeof(command));
-		fprintf(out, "holder=pid:%d command:%s since:%.3fs\n", (int)pid, command,
-			(double)(ipc_now() - s->since) / 1e9);
+		ipc_reader_show(chan->ipc, "holder", s->h.cred.pid, out);
+		fprintf(out, " since:%.3fs\n", (double)(ipc_now() - s->since) / 1e9);
 	}
 	ipc_ctl_more("holders", count, out);
 }

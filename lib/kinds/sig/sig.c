@@ -22,7 +22,6 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/ref.h"
-#include "core/cred.h"
 #include "sig.h"
 
 /* PID_MAX_LIMIT is 2^22; what is left of an inode number is for the time when the process began. */

@@ -9,7 +9,7 @@
 #include "core/kind.h"
 #include "kinds/kinds.h"
 #include "core/op.h"
-#include "core/ref.h"
+#include "core/path.h"
 #include "kinds/network.h"
 
 #include <errno.h>
