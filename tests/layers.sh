@@ -19,7 +19,8 @@ includes() {
 
 # FILE FILE: the first calls, or reads, what the second defines.
 links() {
-	(cd "$dir" && nm -A -o lib/*/*.o lib/*/*/*.o 2>/dev/null) | awk '
+	# An object whose source has gone may lie there still.
+	for source in lib/*/*.c lib/*/*/*.c; do echo "${source%.c}.o"; done | (cd "$dir" && xargs nm -A -o 2>/dev/null) | awk '
 		{ sub(/:.*/, "", $1); kind = $(NF - 1); name = $NF }
 		kind ~ /^[TDRBC]$/ { where[name] = $1 }
 		kind == "U" { wants[n++] = $1 " " name }

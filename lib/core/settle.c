@@ -11,6 +11,7 @@
 #include "handle.h"
 #include "instance.h"
 #include "kind.h"
+#include "message.h"
 
 /* What a handle with ack owes. */
 struct ipc_owing {
@@ -72,17 +73,11 @@ static unsigned owing_end(struct ipc_owing *o, void (*become)(struct ipc_debt *)
 	return count;
 }
 
-/* The end that one and n=K bring says nothing about the last message: what becomes of the process does. */
-static bool has_had_all(const struct ipc_handle *h)
-{
-	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
-}
-
 void ipc_settle_asked(struct ipc_handle *h)
 {
 	struct ipc_owing *o = h->owing;
 
-	if (!o || has_had_all(h))
+	if (!o || ipc_message_had_all(h))
 		return;
 	o->end = IPC_END_UNKNOWN;
 	owing_end(o, h->kind->debts->settled);
@@ -117,7 +112,7 @@ ssize_t ipc_settle_read(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
 	struct ipc_owing *o = h->owing;
-	bool over = has_had_all(h);
+	bool over = ipc_message_had_all(h);
 	int r = over ? 0 : lease_start(o); /* before the message, so that nothing can fail after */
 	ssize_t n = r < 0 ? r : h->kind->handles->read(op);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bcast.h"
+#include "core/message.h"
 #include "core/quota.h"
 #include "core/chan.h"
 #include "core/frame.h"
@@ -148,11 +149,6 @@ static int bcast_flush(struct ipc_op *op)
 	return ipc_frame_flush(op, bcast_send);
 }
 
-static bool bcast_done(const struct ipc_handle *h)
-{
-	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
-}
-
 /* Whether there is a message to read. Without a delimiter an empty one would look like the end of the file. */
 static bool bcast_ready(struct bcast_handle *b)
 {
@@ -245,7 +241,7 @@ static ssize_t bcast_read(struct ipc_op *op)
 	size_t len;
 	char *to;
 
-	if (bcast_done(h))
+	if (ipc_message_had_all(h))
 		return 0;
 	if (b->next < ring->first && bcast_fell_behind(b) < 0)
 		return -ENOBUFS;
@@ -292,7 +288,7 @@ static unsigned bcast_poll(struct ipc_handle *h)
 	 * one for each message.
 	 */
 	bcast_sleep(b);
-	if (bcast_done(h) || (h->facets.set & IPC_F_DRAIN) || b->next < ring->first || bcast_ready(b))
+	if (ipc_message_had_all(h) || (h->facets.set & IPC_F_DRAIN) || b->next < ring->first || bcast_ready(b))
 		return events | POLLIN | POLLRDNORM;
 	return events;
 }

@@ -1,5 +1,5 @@
 /* Posting permits of a semaphore in a Redis. */
-#include "core/post.h"
+#include "kinds/permits.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -38,7 +38,7 @@ static int post(struct ipc_handle *h, unsigned count)
 		return -EAGAIN;
 	r = rsem_error_take(s, IPC_OUT);
 	if (r < 0)
-		return r == -EOVERFLOW ? ipc_post_refuse(h, count) : r;
+		return r == -EOVERFLOW ? ipc_permits_refuse(h, count) : r;
 	if (s->posted) {
 		s->posted = false;
 		return 0;
@@ -69,20 +69,20 @@ static int post_no_more(struct ipc_handle *h, unsigned count)
 
 static int post_line(struct ipc_handle *h, const char *line, size_t n)
 {
-	return ipc_post_line(h, line, n, post);
+	return ipc_permits_line(h, line, n, post);
 }
 
 static int post_line_no_more(struct ipc_handle *h, const char *line, size_t n)
 {
-	return ipc_post_line(h, line, n, post_no_more);
+	return ipc_permits_line(h, line, n, post_no_more);
 }
 
 ssize_t rsem_write(struct ipc_op *op)
 {
-	return post_goes_on(op, ipc_post_write(op, op->ending ? post_line_no_more : post_line));
+	return post_goes_on(op, ipc_permits_write(op, op->ending ? post_line_no_more : post_line));
 }
 
 int rsem_flush(struct ipc_op *op)
 {
-	return (int)post_goes_on(op, ipc_post_flush(op, op->ending ? post_line_no_more : post_line));
+	return (int)post_goes_on(op, ipc_permits_flush(op, op->ending ? post_line_no_more : post_line));
 }

@@ -13,7 +13,7 @@
 
 #include "core/reader.h"
 #include "core/ctl.h"
-#include "core/post.h"
+#include "kinds/permits.h"
 #include "core/path.h"
 #include "kinds/kinds.h"
 

@@ -4,7 +4,7 @@
 #include "core/handle.h"
 #include "core/keep.h"
 #include "core/op.h"
-#include "core/post.h"
+#include "kinds/permits.h"
 #include "core/path.h"
 
 #include <errno.h>
@@ -233,7 +233,7 @@ static int post(struct ipc_handle *h, unsigned count)
 	int r = sem_give(sem_handle(h), count);
 
 	if (r == -EOVERFLOW)
-		return ipc_post_refuse(h, count);
+		return ipc_permits_refuse(h, count);
 	if (r < 0)
 		return refuse_op(h, &h->cred, r);
 	lent_back(h->chan, count);
@@ -242,15 +242,15 @@ static int post(struct ipc_handle *h, unsigned count)
 
 static int post_line(struct ipc_handle *h, const char *line, size_t n)
 {
-	return ipc_post_line(h, line, n, post);
+	return ipc_permits_line(h, line, n, post);
 }
 
 ssize_t sem_write(struct ipc_op *op)
 {
-	return ipc_post_write(op, post_line);
+	return ipc_permits_write(op, post_line);
 }
 
 int sem_flush(struct ipc_op *op)
 {
-	return ipc_post_flush(op, post_line);
+	return ipc_permits_flush(op, post_line);
 }

@@ -1,12 +1,12 @@
-/* Lines that post permits: post.h. */
-#include "post.h"
+/* Lines that post permits: permits.h. */
+#include "permits.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "chan.h"
-#include "frame.h"
-#include "handle.h"
+#include "core/chan.h"
+#include "core/frame.h"
+#include "core/handle.h"
 
 static bool is_blank(char c)
 {
@@ -37,7 +37,7 @@ static int refuse_many(struct ipc_handle *h, const char *count, size_t n)
 			  (int)(n < 64 ? n : 64), count, IPC_PERMITS_MAX);
 }
 
-int ipc_post_refuse(struct ipc_handle *h, unsigned count)
+int ipc_permits_refuse(struct ipc_handle *h, unsigned count)
 {
 	char text[16];
 
@@ -56,7 +56,7 @@ static int parse_count(const char *line, size_t n, unsigned *count)
 	return r == 0 && !number ? -EINVAL : r;
 }
 
-int ipc_post_line(struct ipc_handle *h, const char *line, size_t n, int (*post)(struct ipc_handle *, unsigned count))
+int ipc_permits_line(struct ipc_handle *h, const char *line, size_t n, int (*post)(struct ipc_handle *, unsigned count))
 {
 	size_t bytes = n;
 	unsigned count;
@@ -84,7 +84,7 @@ static bool may_become_count(const char *line, size_t n)
 	return true;
 }
 
-ssize_t ipc_post_write(struct ipc_op *op, ipc_post_sender *send)
+ssize_t ipc_permits_write(struct ipc_op *op, ipc_permits_sender *send)
 {
 	struct ipc_handle *h = op->handle;
 	const char *last;
@@ -106,7 +106,7 @@ ssize_t ipc_post_write(struct ipc_op *op, ipc_post_sender *send)
 	return r;
 }
 
-int ipc_post_flush(struct ipc_op *op, ipc_post_sender *send)
+int ipc_permits_flush(struct ipc_op *op, ipc_permits_sender *send)
 {
 	int r = ipc_frame_flush(op, send);
 
