@@ -24,12 +24,7 @@ int ipc_proc_started(pid_t thread, int64_t *started);
 /* The same as the kernel has it: since the boot, in clock ticks. */
 int ipc_proc_start_ticks(pid_t thread, uint64_t *ticks);
 /* Whether it is certain that the number already meant this process then, a time of ipc_now(). */
-static inline bool ipc_proc_is_from(pid_t thread, int64_t since)
-{
-	int64_t started;
-
-	return ipc_proc_started(thread, &started) == 0 && started <= since;
-}
+bool ipc_proc_is_from(pid_t thread, int64_t since);
 
 /* The text of a file of /proc or /sys, as far as there is room, and a '\0': its length, or -errno and "". */
 ssize_t ipc_proc_read(const char *path, char *text, size_t size);

@@ -205,3 +205,10 @@ int ipc_proc_started(pid_t thread, int64_t *started)
 		*started = (int64_t)ticks * (INT64_C(1000000000) / second) - (since_boot() - ipc_now());
 	return r;
 }
+
+bool ipc_proc_is_from(pid_t thread, int64_t since)
+{
+	int64_t started;
+
+	return ipc_proc_started(thread, &started) == 0 && started <= since;
+}

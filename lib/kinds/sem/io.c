@@ -1,4 +1,4 @@
-/* Open files of /sem: posting, waiting, and holding a permit for as long as the file is open. */
+/* Open files of /sem: posting and waiting. */
 #include "sem.h"
 #include "core/chan.h"
 #include "core/handle.h"
@@ -67,8 +67,7 @@ void sem_waits_for(const struct ipc_op *op, char *text, size_t size)
 		snprintf(text, size, "no permit");
 }
 
-/* Returns the value left. */
-static int sem_take(struct ipc_op *op, atomic_uint *mark)
+int sem_permit_take(struct ipc_op *op, atomic_uint *mark)
 {
 	struct sem_handle *s = sem_handle(op->handle);
 	int r = sem_file_take(sem_map_sem(s->map), mark);
@@ -91,43 +90,6 @@ static int sem_take(struct ipc_op *op, atomic_uint *mark)
 	return r;
 }
 
-static int reserve_place(struct sem_handle *s)
-{
-	struct ipc *ipc = s->h.ipc;
-	char why[256];
-
-	s->place = sem_held_reserve(sem_kind(ipc)->held, s->dev, s->h.chan->st.st_ino, why, sizeof(why));
-	return s->place >= 0 ? 0
-			     : ipc_refuse(ipc, &s->h.cred, -s->place, ipc_handle_path(&s->h).text,
-					  "a permit cannot be held where a crash could not give it back: %s", why);
-}
-
-int sem_connect(struct ipc_op *op)
-{
-	struct sem_handle *s = sem_handle(op->handle);
-	int r = 0;
-
-	if (!(s->h.facets.set & IPC_F_HOLD))
-		return 0;
-	if (s->place < 0)
-		r = reserve_place(s);
-	if (r == 0)
-		r = sem_take(op, sem_held_mark(sem_kind(s->h.ipc)->held, s->place));
-	if (r < 0)
-		return r;
-	s->holds = true;
-	s->since = ipc_now();
-	s->h.chan->holders++;
-	return 0;
-}
-
-int64_t sem_holds(const struct ipc_handle *h)
-{
-	const struct sem_handle *s = ipc_container(h, const struct sem_handle, h);
-
-	return s->holds ? s->since : 0;
-}
-
 ssize_t sem_read(struct ipc_op *op)
 {
 	struct ipc_handle *h = op->handle;
@@ -140,7 +102,7 @@ ssize_t sem_read(struct ipc_op *op)
 	if (s->spent)
 		return 0;
 	if (!s->holds) {
-		int r = sem_take(op, NULL);
+		int r = sem_permit_take(op, NULL);
 
 		if (r < 0)
 			return r;
@@ -153,7 +115,7 @@ ssize_t sem_read(struct ipc_op *op)
 }
 
 /* Posts, and lets those who wait here have it at once. */
-static int sem_give(struct sem_handle *s, unsigned n)
+int sem_permit_give(struct sem_handle *s, unsigned n)
 {
 	int r = sem_file_post(sem_map_sem(s->map), n);
 
@@ -177,29 +139,15 @@ bool sem_put_back(struct ipc_op *op, const char *line, size_t len)
 		return false;
 	ipc_chan_went_back(s->h.chan, len);
 	lent_back(s->h.chan, 1);
-	sem_give(s, 1);
+	sem_permit_give(s, 1);
 	s->spent = false;
 	return true;
 }
 
 void sem_close_handle(struct ipc_handle *h)
 {
-	struct sem_handle *s = sem_handle(h);
-	struct sem_held *held = sem_kind(h->ipc)->held;
-
-	if (s->holds) {
-		int r;
-
-		h->chan->holders--;
-		atomic_store(sem_held_mark(held, s->place), 0);
-		r = sem_give(s, 1);
-		if (r < 0)
-			ipc_refuse(h->ipc, &h->cred, -r, ipc_handle_path(h).text,
-				   "the permit could not be given back: %s", strerror(-r));
-	}
-	if (s->place >= 0)
-		sem_held_release(held, s->place);
-	sem_map_put(s->map);
+	sem_hold_end(sem_handle(h));
+	sem_map_put(sem_handle(h)->map);
 }
 
 unsigned sem_poll(struct ipc_handle *h)
@@ -230,7 +178,7 @@ unsigned sem_poll(struct ipc_handle *h)
 
 static int post(struct ipc_handle *h, unsigned count)
 {
-	int r = sem_give(sem_handle(h), count);
+	int r = sem_permit_give(sem_handle(h), count);
 
 	if (r == -EOVERFLOW)
 		return ipc_permits_refuse(h, count);

@@ -67,7 +67,6 @@ int sem_map_await(struct sem_map *, unsigned value);
 
 /* io.c: members of struct ipc_kind. */
 int sem_open_handle(struct ipc_handle *, const struct ipc_ref *, int flags, ino_t ino);
-int sem_connect(struct ipc_op *);
 ssize_t sem_read(struct ipc_op *);
 ssize_t sem_write(struct ipc_op *);
 int sem_flush(struct ipc_op *);
@@ -75,7 +74,17 @@ bool sem_put_back(struct ipc_op *, const char *line, size_t len);
 unsigned sem_poll(struct ipc_handle *);
 void sem_waits_for(const struct ipc_op *, char *text, size_t size);
 void sem_close_handle(struct ipc_handle *);
+/*
+ * And for hold.c. take: a permit for op; returns the value that is left, or -EAGAIN. mark: where it is noted in the
+ * same moment; or NULL.
+ */
+int sem_permit_take(struct ipc_op *, atomic_uint *mark);
+int sem_permit_give(struct sem_handle *, unsigned n);
+
+/* hold.c: the same. end: what the handle holds goes back. */
+int sem_connect(struct ipc_op *);
 int64_t sem_holds(const struct ipc_handle *);
+void sem_hold_end(struct sem_handle *);
 
 /* glance.c. at: as of struct ipc_kind_names. */
 bool sem_glance_at(struct ipc *, const struct ipc_ref *, const struct stat *, struct ipc_depth *);
