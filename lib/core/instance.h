@@ -5,11 +5,15 @@
 #include "base/tree.h"
 #include "ipc.h"
 
+/* Of the helpers that go along paths one user has so many at most: a path may lead to where it ends when he says. */
+enum { IPC_WALKS_OF_USER_MAX = 16 };
+
 /* The instance. */
 struct ipc {
 	struct ipc_loop *loop;
 	struct ipc_pool *pool;
 	struct ipc_pool *walkers; /* apart, for what goes along paths, which may lead through our mount */
+	struct ipc_list walking;  /* whose walks those are: struct ipc_share */
 	struct ipc_options opt;
 	const struct ipc_kind *const *kinds; /* as ipc_new() got them */
 	void *kind_data[IPC_KINDS_MAX + 1];  /* ipc_kind_data(); the last: of a kind that is not of this instance */

@@ -107,6 +107,7 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, co
 	ipc_list_init(&ipc->handles);
 	ipc_list_init(&ipc->unopened);
 	ipc_list_init(&ipc->bindings);
+	ipc_list_init(&ipc->walking);
 	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
 		ipc_tree_init(&ipc->chans[i]);
 	r = instance_start(ipc, options);

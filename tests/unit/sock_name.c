@@ -174,6 +174,30 @@ Test(sock_name, address_of_a_name_that_goes_while_it_is_bound)
 	cr_assert_eq(a.look.result, -ENOENT);
 }
 
+Test(sock_name, one_users_walks_leave_helpers_to_others)
+{
+	static struct ipc_share taken[IPC_WALKS_OF_USER_MAX];
+	struct address_look a = {.look = {.cred = u_me(), .done = address_looked}}, b = a;
+
+	for (int i = 0; i < IPC_WALKS_OF_USER_MAX; i++)
+		cr_assert(ipc_share_take(&u_ipc->walking, &taken[i], 4711, IPC_WALKS_OF_USER_MAX));
+	cr_assert_not(ipc_share_take(&u_ipc->walking, &b.look.share, 4711, IPC_WALKS_OF_USER_MAX));
+	/* His own ask again until one of them is over; another's go on. */
+	b.look.cred.uid = 4711;
+	a.look.ref = b.look.ref = u_named("f@connect=/usr");
+	cr_assert_eq(ipc_look(u_ipc, &b.look), 0);
+	cr_assert_eq(ipc_look(u_ipc, &a.look), 0);
+	while (!a.done)
+		cr_assert_eq(ipc_loop_turn(u_loop, 20), 0);
+	cr_assert_not(b.done);
+	ipc_share_give(&taken[0]);
+	while (!b.done)
+		cr_assert_eq(ipc_loop_turn(u_loop, 20), 0);
+	for (int i = 0; i < IPC_WALKS_OF_USER_MAX; i++)
+		ipc_share_give(&taken[i]);
+	cr_assert(ipc_list_empty(&u_ipc->walking));
+}
+
 Test(sock_name, look_up_of_an_address_can_be_given_up)
 {
 	struct address_look a = {.look = {.cred = u_me(), .done = address_looked}};

@@ -33,6 +33,7 @@ static int net_start(struct ipc *ipc)
 	*ipc_kind_data(ipc, &ipc_net) = net;
 	if (!net)
 		return -ENOMEM;
+	ipc_list_init(&net->querying);
 	clock_gettime(CLOCK_REALTIME, &net->started);
 	return 0;
 }

@@ -52,7 +52,8 @@ struct net_chan {
 /* What all names share. */
 struct net {
 	struct timespec started;
-	unsigned queries; /* that helpers have */
+	unsigned queries;	  /* that helpers have */
+	struct ipc_list querying; /* whose they are: struct ipc_share */
 };
 
 enum net_role {

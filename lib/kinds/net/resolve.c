@@ -9,15 +9,20 @@
 
 #include "net.h"
 #include "base/backoff.h"
+#include "base/share.h"
 #include "core/instance.h"
 
-/* So many at once, so that a name server that is silent leaves helpers to others; then again after such times. */
-enum { QUERIES_MAX = 32 };
+/*
+ * So many at once, so that a name server that is silent leaves helpers to others, and one user's names to other users'.
+ * Then again after such times.
+ */
+enum { QUERIES_MAX = 32, QUERIES_OF_USER_MAX = 8 };
 #define DELAY_FIRST INT64_C(1000000)
 #define DELAY_LAST INT64_C(128000000)
 
 struct net_query {
 	struct ipc_job job;
+	struct ipc_share share;
 	struct ipc_timer timer;
 	struct ipc_backoff backoff;
 	struct ipc *ipc;
@@ -80,6 +85,7 @@ static void query_done(struct ipc_job *job)
 	struct net_query *q = ipc_container(job, struct net_query, job);
 
 	net_of(q->ipc)->queries--;
+	ipc_share_give(&q->share);
 	if (!job->abandoned)
 		query_finish(q);
 	else if (q->done)
@@ -112,13 +118,16 @@ static void query_again(struct ipc_timer *timer)
 
 static int query_submit(struct net_query *q)
 {
+	struct net *net = net_of(q->ipc);
 	int r = -EAGAIN;
 
 	q->gai = EAI_SYSTEM;
 	q->err = EINTR;
-	if (net_of(q->ipc)->queries < QUERIES_MAX)
+	if (net->queries < QUERIES_MAX && ipc_share_take(&net->querying, &q->share, q->cred.uid, QUERIES_OF_USER_MAX))
 		r = ipc_pool_submit_deaf(q->ipc->pool, &q->job, query_work, query_done, query_left);
-	net_of(q->ipc)->queries += r == 0;
+	if (r < 0)
+		ipc_share_give(&q->share);
+	net->queries += r == 0;
 	if (!ipc_pool_is_busy(r))
 		return r;
 	return ipc_timer_start(q->ipc->loop, &q->timer, ipc_now() + ipc_backoff_pause(&q->backoff), query_again);

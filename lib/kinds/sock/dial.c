@@ -30,6 +30,7 @@
 /* Owned by its handle, or by itself when the handle is closed while a helper has it. */
 struct sock_dial {
 	struct ipc_job job;
+	struct ipc_share share;
 	struct ipc_timer timer;
 	struct ipc *ipc;
 	struct sock_handle *s; /* NULL: closed */
@@ -209,6 +210,7 @@ static void dial_done(struct ipc_job *job)
 	struct sock_dial *d = ipc_container(job, struct sock_dial, job);
 	int r;
 
+	ipc_share_give(&d->share);
 	if (d->fd >= 0)
 		d->fd = job->fd;
 	r = d->s && d->fd == -EAGAIN ? dial_retry(d) : d->fd;
@@ -225,10 +227,13 @@ static void dial_done(struct ipc_job *job)
 /* All helpers busy, or no thread for another, is no different from a full backlog. */
 static int dial_submit(struct sock_dial *d)
 {
-	int r;
+	int r = -EAGAIN;
 
 	d->fd = -EINTR;
-	r = ipc_pool_submit(d->ipc->walkers, &d->job, dial_work, dial_done);
+	if (ipc_share_take(&d->ipc->walking, &d->share, d->cred.uid, IPC_WALKS_OF_USER_MAX))
+		r = ipc_pool_submit(d->ipc->walkers, &d->job, dial_work, dial_done);
+	if (r < 0)
+		ipc_share_give(&d->share);
 	return ipc_pool_is_busy(r) ? dial_retry(d) : r;
 }
 
