@@ -16,9 +16,8 @@
 enum { WAITS_MAX = 256, WAITS_OF_USER_MAX = 64 };
 
 struct fs_lock_wait {
-	struct ipc_list link;
 	struct ipc_job job;
-	uid_t uid;
+	struct ipc_share share;
 	struct fs_deferred deferred;
 	struct ipc_pool *pool;
 	int fd;	    /* one more of the same open file description */
@@ -90,7 +89,7 @@ static void lock_done(struct ipc_job *job)
 	if (l->result == 0 && !told)
 		lock_undo(l);
 	close(l->fd);
-	ipc_list_remove(&l->link);
+	ipc_share_give(&l->share);
 	free(l);
 }
 
@@ -101,20 +100,11 @@ static void lock_cancel(struct fs_deferred *deferred)
 	ipc_job_cancel(l->pool, &l->job);
 }
 
-/* One user's waits leave helpers to the others. 0, or -errno with a line in errors. */
-static int lock_may_wait(struct fs *fs, const struct ipc_cred *cred)
+static int lock_refuse_wait(struct fs *fs, const struct ipc_cred *cred)
 {
-	struct ipc_list *pos, *next;
-	unsigned n = 0;
-
-	ipc_list_each(pos, next, &fs->locking)
-		n += ipc_container(pos, struct fs_lock_wait, link)->uid == cred->uid;
-	return n < WAITS_OF_USER_MAX
-		       ? 0
-		       : ipc_refuse(
-				 fs->ipc, cred, ENOLCK, "lock",
-				 "user %u waits for %d locks already, which is the most: let some of those come first",
-				 (unsigned)cred->uid, WAITS_OF_USER_MAX);
+	return ipc_refuse(fs->ipc, cred, ENOLCK, "lock",
+			  "user %u waits for %d locks already, which is the most: let some of those come first",
+			  (unsigned)cred->uid, WAITS_OF_USER_MAX);
 }
 
 static int lock_submit(struct fs_lock_wait *l, int fd)
@@ -144,23 +134,19 @@ static int lock_wait(fuse_req_t req, int fd, const struct fs_lock_wait *what)
 	}
 	if (!fs->lockers)
 		return -errno;
-	r = lock_may_wait(fs, &cred);
-	if (r < 0)
-		return r;
 	l = malloc(sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	*l = *what;
-	ipc_list_init(&l->link);
-	l->uid = cred.uid;
 	l->pool = fs->lockers;
 	l->result = -EINTR;
-	r = lock_submit(l, fd);
+	r = ipc_share_take(&fs->locking, &l->share, cred.uid, WAITS_OF_USER_MAX) ? lock_submit(l, fd)
+										 : lock_refuse_wait(fs, &cred);
 	if (r < 0) {
+		ipc_share_give(&l->share);
 		free(l);
 		return r;
 	}
-	ipc_list_append(&fs->locking, &l->link);
 	fs_deferred_start(fs, &l->deferred, req, lock_cancel);
 	return 0;
 }

@@ -35,17 +35,16 @@ struct pipe_handle {
  * user to say. So it takes none of those that others need, and a user has a part of them only.
  */
 struct pipe_kind {
-	struct ipc_pool *pool; /* NULL until the first */
-	struct ipc_list openings;
+	struct ipc_pool *pool;	  /* NULL until the first */
+	struct ipc_list openings; /* struct ipc_share */
 };
 
 enum { OPENINGS_MAX = 256, OPENINGS_OF_USER_MAX = 64 };
 
 /* The open of a FIFO through the mount. Outlives the handle when that is closed first. */
 struct pipe_opening {
-	struct ipc_list link;
 	struct ipc_job job;
-	uid_t uid;
+	struct ipc_share share;
 	struct pipe_handle *handle; /* NULL: closed */
 	int flags;
 	ino_t ino; /* of the FIFO that is meant, as the mount shows it */
@@ -155,7 +154,7 @@ static void opening_done(struct ipc_job *job)
 	int fd = o->fd < 0 ? o->fd : job->fd;
 	int r = fd;
 
-	ipc_list_remove(&o->link);
+	ipc_share_give(&o->share);
 	free(o);
 	if (!p) {
 		if (fd >= 0)
@@ -179,17 +178,7 @@ static void opening_done(struct ipc_job *job)
 	ipc_waitq_wake(&p->waitq);
 }
 
-static unsigned openings_of(struct pipe_kind *kind, uid_t uid)
-{
-	struct ipc_list *pos, *next;
-	unsigned n = 0;
-
-	ipc_list_each(pos, next, &kind->openings)
-		n += ipc_container(pos, struct pipe_opening, link)->uid == uid;
-	return n;
-}
-
-static int opening_submit(struct ipc *ipc, struct pipe_opening *o)
+static int opening_submit(struct ipc *ipc, struct pipe_opening *o, uid_t uid)
 {
 	struct pipe_kind *kind = pipe_kind(ipc);
 	int r;
@@ -198,11 +187,11 @@ static int opening_submit(struct ipc *ipc, struct pipe_opening *o)
 		kind->pool = ipc_pool_new_apart(ipc->loop, OPENINGS_MAX, -1);
 	if (!kind->pool)
 		return -errno;
-	if (openings_of(kind, o->uid) >= OPENINGS_OF_USER_MAX)
+	if (!ipc_share_take(&kind->openings, &o->share, uid, OPENINGS_OF_USER_MAX))
 		return -EAGAIN;
 	r = ipc_pool_submit(kind->pool, &o->job, opening_work, opening_done);
-	if (r == 0)
-		ipc_list_append(&kind->openings, &o->link);
+	if (r < 0)
+		ipc_share_give(&o->share);
 	return r;
 }
 
@@ -228,9 +217,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	o->flags = flags & (O_ACCMODE | O_NONBLOCK);
 	o->ino = ipc_ref_ino(h->ipc, h->kind, ino);
 	o->fd = -EINTR; /* should it be cancelled before it begins */
-	o->uid = h->cred.uid;
-	ipc_list_init(&o->link);
-	r = opening_submit(h->ipc, o);
+	r = opening_submit(h->ipc, o, h->cred.uid);
 	if (r < 0) {
 		free(o);
 		if (r != -EAGAIN)
