@@ -123,8 +123,8 @@ t_test(append, a_writer_without_a_limit_costs_no_helper)
 	t_name("");
 	t_check("touch $M/bcast/$P; echo >>$M/bcast/$P", "");
 	before = threads();
-	t_check("ulimit -f unlimited; seq 1 400000 >>$M/bcast/$P; rm $M/bcast/$P", "");
-	cr_expect_eq(threads(), before);
+	t_check("ulimit -f unlimited; seq 1 400000 >>$M/bcast/$P", "");
+	cr_expect_leq(threads(), before);
 }
 
 /* --- a helper that waits --- */
