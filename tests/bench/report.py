@@ -7,7 +7,11 @@ import shutil
 import subprocess
 import time
 
-FLAT = 1.15  # a cost that the quartiles reach down to is no growth
+FLAT = 1.15
+
+
+def growth_of(ratio):
+    return "flat" if ratio["median"] <= FLAT else "flat or more" if ratio["low"] <= FLAT else "MORE"
 
 
 def number(value):
@@ -109,7 +113,7 @@ class Report:
         """results: {x: summary}; each is compared with the first x. why: the cause, where it is known to cost more."""
         first = next(iter(results))
         ratios = {x: ratio(x, first) for x in results}
-        verdicts = {x: "flat" if r["low"] <= FLAT else f"MORE: {why}" if why else "MORE" for x, r in ratios.items()}
+        verdicts = {x: growth_of(r) + (f": {why}" if why and r["median"] > FLAT else "") for x, r in ratios.items()}
         self.series.append(
             {
                 "what": what,
