@@ -5,6 +5,7 @@
 #ifndef FS_FIFO_H
 #define FS_FIFO_H
 
+#include <limits.h>
 #include <stdatomic.h>
 
 #include "fs.h"
@@ -15,7 +16,7 @@ struct fs_fifos {
 	struct ipc_pool *pool;
 	struct ipc_watch watch; /* inotify's */
 	struct ipc_list parked, waiting, working, ready;
-	unsigned slots; /* a bit for each name that a helper opens by */
+	unsigned slots; /* a bit for each name that a helper opens by; FS_FIFO_SLOTS_ALL: none is left */
 	void *by_pid;	/* of those whose openers are to come back */
 	void *by_wd;
 };
@@ -61,6 +62,8 @@ void fs_fifo_expect_no_more(struct fs_fifo *);
 /* Ends it, at any time. fail: before anybody was told of it; the opener gets that error. */
 void fs_fifo_free(struct fs_fifo *);
 void fs_fifo_fail(struct fs_fifo *, int err);
+
+#define FS_FIFO_SLOTS_ALL UINT_MAX
 
 /* What the name begins with by which a helper opens, in the mount's root. Behind it is the number of its slot. */
 #define FS_FIFO_HELPER ".fifo-"

@@ -72,7 +72,8 @@ static void fifo_give_name(struct fs_fifo *f)
 
 void fs_fifo_start_waiting(struct fs_fifos *fifos)
 {
-	while (!ipc_list_empty(&fifos->waiting)) {
+	/* There can be more at work than there are helpers: some have done, and we have not heard of it yet. */
+	while (!ipc_list_empty(&fifos->waiting) && fifos->slots != FS_FIFO_SLOTS_ALL) {
 		struct fs_fifo *f = ipc_container(fifos->waiting.next, struct fs_fifo, link);
 		int r;
 
