@@ -39,7 +39,6 @@ struct ipc_book {
 	bool no_file;
 	size_t length;			/* of the file */
 	uint64_t places[IPC_KINDS_MAX]; /* ipc_book_place(); 0: not known yet */
-	unsigned foreign;		/* files of other mount points that were found */
 	uint32_t stamp;
 	size_t next_sweep; /* so many records are reason to look who is gone */
 	struct ipc_sweep *sweep;

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/proc.h"
@@ -24,8 +26,11 @@
 #define NEW_NAME "new-counts"
 #define MAGIC "ipcfs-2"
 
-/* Of other mount points, so many files wait for the next instance there. */
-enum { FOREIGN_MAX = 64 };
+/*
+ * Of other mount points, so many files wait for the next instance there, the newest; those that were of use in the last
+ * seconds, which many that are started anew at once leave, are more, but not without end either.
+ */
+enum { FOREIGN_MAX = 64, FOREIGN_YOUNG_MAX = 256, YOUNG_S = 600 };
 /* How often, and with which pauses, the file of the instance before us is looked at, should that be ending still. */
 enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 5 };
 
@@ -138,8 +143,10 @@ void ipc_book_free(struct ipc_book *book)
 	ipc_sweep_free(book);
 	if (book->fd >= 0 && !book->used)
 		unlinkat(ipc_rundir_open(book->ipc->rundir, why, sizeof(why)), FILE_NAME, 0);
-	if (book->fd >= 0)
+	if (book->fd >= 0) {
+		futimens(book->fd, NULL); /* stores into a mapping leave the time as it is */
 		close(book->fd);
+	}
 	while (book->chunks) {
 		struct ipc_book_chunk *chunk = book->chunks;
 
@@ -231,10 +238,73 @@ static bool file_lock(int fd, bool ours)
 	return false;
 }
 
+/* --- those of other mount points --- */
+
+static const int64_t S = 1000000000;
+
+/* When each was of use last, in ns since 1970. */
+struct foreign {
+	struct ipc_book *book;
+	int64_t *time;
+	size_t count, room;
+	int64_t oldest; /* that stays */
+};
+
+static int64_t file_time(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : st.st_mtim.tv_sec * S + st.st_mtim.tv_nsec;
+}
+
+static void foreign_note(struct foreign *foreign, int fd)
+{
+	if (foreign->count == foreign->room) {
+		size_t room = foreign->room ? 2 * foreign->room : FOREIGN_MAX;
+		int64_t *more = reallocarray(foreign->time, room, sizeof(*more));
+
+		if (!more)
+			return;
+		foreign->time = more;
+		foreign->room = room;
+	}
+	foreign->time[foreign->count++] = file_time(fd);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x < *y) - (*x > *y);
+}
+
+static int64_t oldest_to_stay(struct foreign *foreign)
+{
+	struct timespec now;
+	int64_t young, oldest;
+
+	qsort(foreign->time, foreign->count, sizeof(*foreign->time), newest_first);
+	clock_gettime(CLOCK_REALTIME, &now);
+	young = (now.tv_sec - YOUNG_S) * S;
+	oldest = foreign->time[FOREIGN_MAX - 1];
+	if (oldest > young)
+		oldest = young;
+	if (foreign->count > FOREIGN_YOUNG_MAX && oldest < foreign->time[FOREIGN_YOUNG_MAX - 1])
+		oldest = foreign->time[FOREIGN_YOUNG_MAX - 1];
+	return oldest;
+}
+
+static int file_open(int dir)
+{
+	return openat(dir, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* One whose instance lives has been of use just now, should that be killed later. */
 static void recover(void *arg, int dir)
 {
-	struct ipc_book *book = arg;
-	int fd = openat(dir, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct foreign *foreign = arg;
+	struct ipc_book *book = foreign->book;
+	int fd = file_open(dir);
 	struct head head;
 	bool sound, ours;
 
@@ -242,17 +312,41 @@ static void recover(void *arg, int dir)
 		return;
 	sound = head_read(fd, &head);
 	ours = sound && strncmp(head.mountpoint, book->ipc->opt.mountpoint, sizeof(head.mountpoint)) == 0;
-	if (file_lock(fd, ours)) {
+	if (!file_lock(fd, ours)) {
+		futimens(fd, NULL);
+	} else {
 		if (ours)
 			file_take_over(book, fd);
-		if (ours || !sound || ++book->foreign > FOREIGN_MAX)
+		if (ours || !sound)
 			unlinkat(dir, FILE_NAME, 0);
+		else
+			foreign_note(foreign, fd);
 	}
+	close(fd);
+}
+
+static void old_remove(void *arg, int dir)
+{
+	const struct foreign *foreign = arg;
+	int fd = file_open(dir);
+
+	if (fd < 0)
+		return;
+	if (file_lock(fd, false) && file_time(fd) < foreign->oldest)
+		unlinkat(dir, FILE_NAME, 0);
 	close(fd);
 }
 
 void ipc_book_recover(struct ipc *ipc)
 {
-	if (!ipc->book->no_file)
-		ipc_rundir_each(ipc->rundir, recover, ipc->book);
+	struct foreign foreign = {.book = ipc->book};
+
+	if (ipc->book->no_file)
+		return;
+	ipc_rundir_each(ipc->rundir, recover, &foreign);
+	if (foreign.count > FOREIGN_MAX) {
+		foreign.oldest = oldest_to_stay(&foreign);
+		ipc_rundir_each(ipc->rundir, old_remove, &foreign);
+	}
+	free(foreign.time);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <limits.h>
 #include <mqueue.h>
 #include <poll.h>
@@ -201,6 +202,51 @@ static void unmount_all(void)
 	}
 }
 
+/* --- what daemons keep for the next one at their mount point --- */
+
+/* There will be none. The head of the file, of which this is the longer part, says where it was. */
+static bool kept_below_scratch(const char *path)
+{
+	static char head[8192];
+	char place[PATH_MAX + 1];
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof(head));
+
+	if (fd >= 0)
+		close(fd);
+	snprintf(place, sizeof(place), "%s/", job.scratch);
+	return n > 0 && memmem(head, (size_t)n, place, strlen(place));
+}
+
+static void remove_kept(const char *pattern)
+{
+	glob_t found = {0};
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++) {
+			char *path = found.gl_pathv[i];
+
+			if (!kept_below_scratch(path) || unlink(path) < 0)
+				continue;
+			*strrchr(path, '/') = '\0';
+			rmdir(path);
+			*strrchr(path, '/') = '\0';
+			rmdir(path);
+		}
+	globfree(&found);
+}
+
+static void remove_all_kept(void)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char pattern[PATH_MAX];
+
+	remove_kept("/run/ipcfs/*/keep-counts");
+	remove_kept("/tmp/ipcfs-*/*/keep-counts");
+	if (runtime && snprintf(pattern, sizeof(pattern), "%s/ipcfs/*/keep-counts", runtime) < (int)sizeof(pattern))
+		remove_kept(pattern);
+}
+
 /* --- kernel objects --- */
 
 static void unlink_matching(int dirfd, const char *before)
@@ -291,6 +337,7 @@ static void serve(int sock)
 	end_processes();
 	unmount_all();
 	nftw(job.scratch, visit, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	remove_all_kept();
 	unlink_objects();
 }
 

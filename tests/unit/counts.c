@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/counts_book.h"
@@ -266,4 +268,122 @@ Test(counts, where_no_file_can_be_made_end_with_the_instance)
 	cr_expect_eq(counted("s"), 3);
 	restart();
 	cr_expect_eq(counted("s"), 0);
+}
+
+/* --- files of other mount points --- */
+
+static const char BASE[] = "/run/ipcfs";
+
+/* The file of an instance that has counted 3 at `mountpoint`; the one that runs now is at another. */
+static void leave_file(char other[static 80])
+{
+	u_create("s");
+	post("s", "3\n");
+	if (geteuid() != 0 || files_left() != 1)
+		cr_skip_test("without a /run of its own, others' files would come and go");
+	snprintf(other, 80, "%s/other", mountpoint);
+	u_mountpoint = other;
+	restart();
+}
+
+static void file_age(const char *dir, int seconds)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - seconds}};
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/%s/keep-counts", BASE, dir);
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Files like the one that is there, each of a mount point of its own. */
+static void files_copy(unsigned count, int seconds)
+{
+	static char head[1 << 16];
+	glob_t found = {0};
+	char path[100], *at;
+	int fd;
+
+	cr_assert_eq(glob("/run/ipcfs/*/keep-counts", 0, NULL, &found), 0);
+	fd = open(found.gl_pathv[0], O_RDONLY);
+	globfree(&found);
+	cr_assert_eq(read(fd, head, sizeof(head)), (ssize_t)sizeof(head));
+	close(fd);
+	at = memmem(head, sizeof(head), "/nowhere/", 9);
+	cr_assert_not_null(at);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(at, 40, "/elsewhere/%u", i);
+		snprintf(path, sizeof(path), "%s/F%05u", BASE, i);
+		cr_assert_eq(mkdir(path, 0700), 0);
+		snprintf(path, sizeof(path), "%s/F%05u/keep-counts", BASE, i);
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		cr_assert_eq(write(fd, head, sizeof(head)), (ssize_t)sizeof(head));
+		close(fd);
+		snprintf(path, sizeof(path), "F%05u", i);
+		file_age(path, seconds + (int)i);
+	}
+}
+
+static void back_again(void)
+{
+	u_mountpoint = mountpoint;
+	restart();
+}
+
+Test(counts, of_whoever_ended_just_now_stay_beside_many_old_files)
+{
+	char other[80];
+
+	leave_file(other);
+	files_copy(100, 86400);
+	restart();
+	cr_expect_eq(files_left(), 64);
+	back_again();
+	cr_expect_eq(counted("s"), 3);
+}
+
+Test(counts, of_many_that_ended_just_now_stay)
+{
+	char other[80];
+
+	leave_file(other);
+	files_copy(100, 0);
+	restart();
+	cr_expect_eq(files_left(), 101);
+	back_again();
+	cr_expect_eq(counted("s"), 3);
+}
+
+Test(counts, of_other_mount_points_have_an_end)
+{
+	char other[80];
+
+	leave_file(other);
+	files_copy(300, 0);
+	restart();
+	cr_expect_eq(files_left(), 256);
+}
+
+/* Should it be killed later, its file will not be as old as its start. */
+Test(counts, of_whoever_lives_are_seen_to_be_of_use_by_others_that_start)
+{
+	char other[80], dir[100];
+	glob_t found = {0};
+	struct stat st;
+	pid_t pid;
+
+	leave_file(other);
+	back_again();
+	cr_assert_eq(glob("/run/ipcfs/*/keep-counts", 0, NULL, &found), 0);
+	cr_assert_eq(found.gl_pathc, 1);
+	sscanf(found.gl_pathv[0], "/run/ipcfs/%99[^/]", dir);
+	file_age(dir, 86400);
+	pid = fork();
+	if (pid == 0) {
+		u_mountpoint = other;
+		_exit(!u_start());
+	}
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	cr_assert_eq(stat(found.gl_pathv[0], &st), 0);
+	cr_expect_gt(st.st_mtim.tv_sec, time(NULL) - 3600);
+	globfree(&found);
 }
