@@ -17,10 +17,11 @@
 
 #include "base/pool.h"
 #include "base/proc.h"
+#include "base/share.h"
 #include "file.h"
 
 /* No limit is below half of this to any purpose: `ulimit -f 1` is 1024. */
-enum { FIRST_LOOK = 512 };
+enum { FIRST_CHECK = 512 };
 enum { HELPERS_MAX = 32, HELPERS_OF_USER = 8 };
 #define NS_PER_MS INT64_C(1000000)
 /* From when on the kernel hands a lock on to who waits for it, and not to the next who comes: RWSEM_WAIT_TIMEOUT. */
@@ -30,14 +31,13 @@ enum { HELPERS_MAX = 32, HELPERS_OF_USER = 8 };
 enum { WAKES_MAX = 5 };
 /* The helper has not come in this time, and will not; and how often it is looked for. */
 #define COME_NS (500 * NS_PER_MS)
-#define LOOK_NS (NS_PER_MS / 5)
+#define CHECK_NS (NS_PER_MS / 5)
 
 struct fs_append {
 	struct ipc_job job;
-	struct ipc_list link;
+	struct ipc_share share; /* on the list of all jobs */
 	struct fs *fs;
 	struct fs_node *node; /* kept by a lookup of ours */
-	uid_t uid;
 	int64_t since, waits; /* when it was submitted, and when the helper was seen to wait; 0: not yet */
 	bool looked;	      /* the helper has found the inode */
 	unsigned writes;      /* that were answered meanwhile */
@@ -54,7 +54,7 @@ struct fs_append {
 
 off_t fs_append_due(int flags)
 {
-	return flags & O_APPEND ? FIRST_LOOK : INT64_MAX;
+	return flags & O_APPEND ? FIRST_CHECK : INT64_MAX;
 }
 
 /*
@@ -115,22 +115,12 @@ static void append_done(struct ipc_job *job)
 	struct fs_append *a = ipc_container(job, struct fs_append, job);
 
 	kept_answer(a);
-	ipc_list_remove(&a->link);
+	ipc_share_give(&a->share);
 	if (a->node->append == a)
 		a->node->append = NULL;
 	fs_node_forget(a->fs, a->node, 1);
 	if (!job->abandoned)
 		free(a);
-}
-
-static bool user_has_enough(const struct fs *fs, uid_t uid)
-{
-	const struct ipc_list *head = &fs->appends.jobs;
-	unsigned n = 0;
-
-	for (const struct ipc_list *pos = head->next; pos != head; pos = pos->next)
-		n += ipc_container((struct ipc_list *)pos, struct fs_append, link)->uid == uid;
-	return n >= HELPERS_OF_USER;
 }
 
 static void append_start(struct fs *fs, struct fs_node *node, uid_t uid)
@@ -139,7 +129,7 @@ static void append_start(struct fs *fs, struct fs_node *node, uid_t uid)
 	size_t size = strlen(fs->opt.mountpoint) + strlen("/") + strlen(hidden) + 1;
 	struct fs_append *a;
 
-	if (node->append || !fs->mount_number || user_has_enough(fs, uid))
+	if (node->append || !fs->mount_number)
 		return;
 	if (!fs->appends.pool)
 		fs->appends.pool = ipc_pool_new_apart(fs->loop, HELPERS_MAX, -1);
@@ -148,17 +138,17 @@ static void append_start(struct fs *fs, struct fs_node *node, uid_t uid)
 		return;
 	a->fs = fs;
 	a->node = node;
-	a->uid = uid;
 	a->since = ipc_now();
 	a->device = fs->mount_number;
 	snprintf(a->dir, size, "%s/%s", fs->opt.mountpoint, hidden);
-	if (ipc_pool_submit_deaf(fs->appends.pool, &a->job, append_work, append_done, append_left) < 0) {
+	if (!ipc_share_take(&fs->appends.jobs, &a->share, uid, HELPERS_OF_USER) ||
+	    ipc_pool_submit_deaf(fs->appends.pool, &a->job, append_work, append_done, append_left) < 0) {
+		ipc_share_give(&a->share);
 		free(a);
 		return;
 	}
 	node->append = a;
 	node->lookups++;
-	ipc_list_append(&fs->appends.jobs, &a->link);
 }
 
 /* How long a clock tick is, in which the kernel counts here. */
@@ -186,7 +176,7 @@ static int64_t append_is_next(struct fs_append *a)
 	if (!a->waits && helper_waits(a))
 		a->waits = now;
 	if (!a->waits)
-		return now < a->since + COME_NS ? now + LOOK_NS : now;
+		return now < a->since + COME_NS ? now + CHECK_NS : now;
 	return a->waits + (atomic_load(&a->hurries) ? 0 : LOCK_NS + 2 * tick_ns());
 }
 
@@ -250,7 +240,7 @@ static struct fs_append *append_of(fuse_req_t req)
 	pid_t pid = fuse_req_ctx(req)->pid; /* 0: of another namespace */
 
 	ipc_list_each(pos, next, &fs_of(req)->appends.jobs) {
-		struct fs_append *a = ipc_container(pos, struct fs_append, link);
+		struct fs_append *a = ipc_container(pos, struct fs_append, share.link);
 
 		if (pid && atomic_load(&a->helper) == pid)
 			return a;
@@ -312,7 +302,7 @@ void fs_appends_stop(struct fs *fs)
 	struct ipc_list *pos, *next;
 
 	ipc_list_each(pos, next, &fs->appends.jobs)
-		kept_answer(ipc_container(pos, struct fs_append, link));
+		kept_answer(ipc_container(pos, struct fs_append, share.link));
 }
 
 void fs_appends_end(struct fs *fs)
