@@ -197,7 +197,11 @@ static bool append_keep(struct fs_append *a, fuse_req_t req, size_t written, boo
 
 	if (until <= now)
 		until = now + (WAKE_NS << (hurry ? WAKES_MAX : late));
-	if (a->kept || ipc_timer_start(a->fs->loop, &a->timer, until, append_expired) < 0)
+	/*
+	 * Of a request that is interrupted, this may be called by libfuse itself, under a lock that it would take once
+	 * more (interrupt.h).
+	 */
+	if (a->kept || fuse_req_interrupted(req) || ipc_timer_start(a->fs->loop, &a->timer, until, append_expired) < 0)
 		return false;
 	fuse_req_interrupt_func(req, NULL, NULL); /* it is done, whatever comes */
 	a->kept = req;

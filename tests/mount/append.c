@@ -54,6 +54,27 @@ t_test(append, a_writer_under_a_limit_posts_all_permits)
 		"0\nvalue=1500\n");
 }
 
+/* Half of the limit is reached by what the signal ends. */
+t_test(append, a_writer_under_a_limit_is_told_of_the_part_that_was_taken_before_a_signal)
+{
+	pid_t pid;
+	char *out;
+
+	t_need("python3");
+	t_name("");
+	t_check("touch $M/mq/$P@maxmsg=10,msgsize=64", "");
+	pid = t_spawn(M, "bash",
+		      "ulimit -f 1; exec python3 -c 'import os, signal, sys\n"
+		      "signal.signal(signal.SIGUSR1, lambda *a: None)\n"
+		      "fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)\n"
+		      "print(os.write(fd, (b\"x\" * 63 + b\"\\n\") * 16))' $M/mq/$P@lines");
+	t_await_waiters(M, t_format("mq/%s", t_name("")), 1);
+	kill(pid, SIGUSR1);
+	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, &out), 0);
+	cr_expect_str_eq(out, "640\n");
+	t_check("rm $M/mq/$P", "");
+}
+
 /* Both directions of one descriptor. */
 t_test(append, a_writer_under_a_limit_who_reads_too_goes_on)
 {
