@@ -46,7 +46,7 @@ struct fs_append {
 	size_t written;
 	struct ipc_timer timer;
 	dev_t device;	     /* the mount's */
-	atomic_int helper;   /* its thread, which is the name too */
+	atomic_int helper;   /* its thread, which is the name too; 0: it does not ask */
 	atomic_bool hurries; /* thread_hurries() */
 	atomic_bool over;
 	char dir[];
@@ -68,20 +68,12 @@ static bool thread_hurries(bool on)
 	return sched_setscheduler(0, (on ? SCHED_FIFO : SCHED_OTHER) | SCHED_RESET_ON_FORK, &param) == 0;
 }
 
-/* In the helper's thread. The second look makes the kernel drop the name: kept_ask.c. */
-static void append_work(struct ipc_job *job)
+/* The second look-up makes the kernel drop the name: kept_ask.c. */
+static void append_ask(struct fs_append *a, const char *name)
 {
-	struct fs_append *a = ipc_container(job, struct fs_append, job);
-	int thread = (int)syscall(SYS_gettid);
-	char name[16];
+	int dir = open(a->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
-	int dir;
 
-	if (!job->apart)
-		return;
-	atomic_store(&a->helper, thread);
-	snprintf(name, sizeof(name), "%d", thread);
-	dir = open(a->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return;
 	if (fstat(dir, &st) == 0 && st.st_dev == a->device) {
@@ -93,6 +85,21 @@ static void append_work(struct ipc_job *job)
 		(void)!faccessat(dir, name, F_OK, 0);
 	}
 	close(dir);
+}
+
+/* In the helper's thread, which may be at another job before append_done() has run for this one. */
+static void append_work(struct ipc_job *job)
+{
+	struct fs_append *a = ipc_container(job, struct fs_append, job);
+	int thread = (int)syscall(SYS_gettid);
+	char name[16];
+
+	if (!job->apart)
+		return;
+	snprintf(name, sizeof(name), "%d", thread);
+	atomic_store(&a->helper, thread);
+	append_ask(a, name);
+	atomic_store(&a->helper, 0);
 }
 
 static void append_left(struct ipc_job *job)
