@@ -237,9 +237,9 @@ static void session_stop(struct fs *fs)
 {
 	fs_service_stopping(&fs->service);
 	fs_notices_stop(fs);
-	fs_appends_stop(fs);
 	ipc_shut_down(fs->ipc);
 	fs_replay_shut_down(fs);
+	fs_appends_stop(fs); /* also to who was done just now */
 	fs_crowds_end(&fs->crowds);
 	fs_fifo_shut_down(fs);
 	fs_deferred_shut_down(fs);
