@@ -24,7 +24,7 @@ enum { AWAKE_REQUESTS = 64, AWAKE_REQUESTS_REDIS = 16 };
 #define AWAKE_PERIOD INT64_C(10000000)
 
 /* So often it is looked whether the machine runs on its battery, while there is something to do. */
-#define LOOK_NS INT64_C(30000000000)
+#define BATTERY_NS INT64_C(30000000000)
 
 /* PM_QOS_CPU_LATENCY_DEFAULT_VALUE: any latency will do. */
 #define LATENCY_ANY 2000000000
@@ -100,30 +100,30 @@ static bool awake_on_battery(void)
 }
 
 /* In a helper's thread: the firmware may take its time to say. */
-static void awake_look(struct ipc_job *job)
+static void battery_check(struct ipc_job *job)
 {
-	struct fs_awake *awake = ipc_container(job, struct fs_awake, look);
+	struct fs_awake *awake = ipc_container(job, struct fs_awake, job);
 
 	awake->found_battery = awake_on_battery();
 }
 
-static void awake_looked(struct ipc_job *job)
+static void battery_checked(struct ipc_job *job)
 {
-	struct fs_awake *awake = ipc_container(job, struct fs_awake, look);
+	struct fs_awake *awake = ipc_container(job, struct fs_awake, job);
 
-	awake->looking = false;
+	awake->checking = false;
 	awake->on_battery = awake->found_battery;
 	if (awake->on_battery)
 		awake_hold(awake, false);
 }
 
 /* Who asked for it has it on a battery, too. */
-static void awake_look_again(struct fs_awake *awake, int64_t now)
+static void battery_check_again(struct fs_awake *awake, int64_t now)
 {
-	if (!awake->pool || awake->looking || now - awake->looked < LOOK_NS)
+	if (!awake->pool || awake->checking || now - awake->checked < BATTERY_NS)
 		return;
-	awake->looked = now;
-	awake->looking = ipc_pool_submit(awake->pool, &awake->look, awake_look, awake_looked) == 0;
+	awake->checked = now;
+	awake->checking = ipc_pool_submit(awake->pool, &awake->job, battery_check, battery_checked) == 0;
 }
 
 static void awake_check(struct ipc_timer *timer)
@@ -161,7 +161,7 @@ int fs_awake_start(struct fs_awake *awake, struct ipc_loop *loop, const struct f
 		return -err;
 	}
 	awake->on_battery = unasked && awake_on_battery();
-	awake->looked = ipc_now();
+	awake->checked = ipc_now();
 	awake->pool = unasked ? ipc_pool_new(loop, 1) : NULL;
 	awake->latency = (int32_t)(latency_ns / 1000);
 	/* Opening it asks for no latency at all. */
@@ -193,7 +193,7 @@ static void awake_window(struct fs_awake *awake)
 		return;
 	}
 	now = ipc_now();
-	awake_look_again(awake, now);
+	battery_check_again(awake, now);
 	if (now - awake->since <= AWAKE_PERIOD && !awake->on_battery &&
 	    ipc_timer_start(awake->loop, &awake->timer, now + AWAKE_PERIOD, awake_check) == 0)
 		awake_hold(awake, true);

@@ -99,10 +99,10 @@ struct fs_awake {
 	int fd; /* -1: nothing does */
 	struct ipc_loop *loop;
 	struct ipc_timer timer;
-	struct ipc_pool *pool; /* looks at the power supply */
-	struct ipc_job look;
-	int64_t looked; /* when the last look began */
-	bool looking, on_battery, found_battery;
+	struct ipc_pool *pool; /* checks the power supply */
+	struct ipc_job job;
+	int64_t checked; /* when the last check began */
+	bool checking, on_battery, found_battery;
 	int32_t latency; /* microseconds */
 	int64_t spin_ns; /* as usual */
 	struct ipc_awake told;
