@@ -219,11 +219,12 @@ void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_f
 void fs_readlink(fuse_req_t, fuse_ino_t);
 
 /*
- * shmlink.c. varies: whether others see a file where this caller sees a link, so that the kernel must not keep it.
- * is_unsafe: whether the caller would better see a file than a link of that owner's. stands_for: whether what he opens
- * is such a file, which he can do without the kernel's serving it. explain: a line for MNT/errors, when it does not
- * serve one that is opened with these flags.
+ * shmlink.c. depends: whether it depends on owner and caller at all what is a link. varies: whether others see a file
+ * where this caller sees a link, so that the kernel must not keep it. is_unsafe: whether the caller would better see a
+ * file than a link of that owner's. stands_for: whether what he opens is such a file, which he can do without the
+ * kernel's serving it. explain: a line for MNT/errors, when it does not serve one that is opened with these flags.
  */
+bool fs_shmlink_depends(void);
 bool fs_shmlink_varies(const struct fs *, const struct ipc_ref *, const struct stat *);
 bool fs_shmlink_is_unsafe(const struct ipc_cred *, const struct ipc_ref *, const struct stat *);
 bool fs_shmlink_stands_for(const struct ipc_cred *, const struct ipc_ref *);

@@ -26,7 +26,8 @@ struct dir_listing {
 	struct ipc_listing *names;
 	struct fs_turn turn;
 	struct fs_deferred deferred;
-	bool opening; /* answers OPENDIR rather than a READDIR: */
+	bool links_depend; /* fs_shmlink_depends() */
+	bool opening;	   /* answers OPENDIR rather than a READDIR: */
 	struct fuse_file_info fi;
 	size_t wanted; /* bytes of READDIR */
 };
@@ -34,7 +35,8 @@ struct dir_listing {
 static void listing_add(void *arg, const char *name, mode_t type)
 {
 	struct dir_listing *listing = arg;
-	struct stat st = {.st_mode = type, .st_ino = (ino_t)-1};
+	/* DT_UNKNOWN where only the owner tells whether the caller sees a link or a file: stat(2) shows that. */
+	struct stat st = {.st_mode = S_ISLNK(type) && listing->links_depend ? 0 : type, .st_ino = (ino_t)-1};
 	size_t need = fuse_add_direntry(NULL, NULL, 0, name, NULL, 0);
 
 	if (listing->len + need > listing->size) {
@@ -200,6 +202,7 @@ static void listing_begin(fuse_req_t req, struct dir_listing *listing, const str
 {
 	int r;
 
+	listing->links_depend = fs_shmlink_depends();
 	listing->names = ipc_listing_begin(listing->fs->ipc, &listing->cred, kind, dir, listing_ready, listing);
 	r = listing->names ? listing_step(listing) : -ENOMEM;
 	if (r == 1)

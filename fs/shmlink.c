@@ -13,14 +13,14 @@
 #include "base/place.h"
 #include "base/proc.h"
 
-static bool links_are_followed(void)
+bool fs_shmlink_depends(void)
 {
 	return ipc_proc_number("/proc/sys/fs/protected_symlinks") == 0;
 }
 
 static bool others_see_a_file(const struct ipc_ref *ref, const struct stat *st)
 {
-	return S_ISLNK(st->st_mode) && ipc_ref_is_plain(ref) && st->st_uid != 0 && links_are_followed();
+	return S_ISLNK(st->st_mode) && ipc_ref_is_plain(ref) && st->st_uid != 0 && fs_shmlink_depends();
 }
 
 bool fs_shmlink_varies(const struct fs *fs, const struct ipc_ref *ref, const struct stat *st)

@@ -3,6 +3,7 @@
  * one at any moment, and nothing that is done through the mount may lead to its target. Each test of that runs with
  * FUSE passthrough and without.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -190,6 +191,28 @@ t_test_bare(shmlink, root_in_a_mount_of_his_own_sees_others_memory_as_in_one_for
 	M = t_mount_start(NULL);
 	cr_assert_eq(lstat(object(), &own), 0);
 	cr_expect_eq(own.st_mode & S_IFMT, for_all.st_mode & S_IFMT);
+}
+
+t_test_bare(shmlink, a_listing_says_nothing_else_than_stat)
+{
+	DIR *dir;
+	const struct dirent *entry;
+	struct stat st;
+	bool found = false;
+
+	mount_for_all(true);
+	make("");
+	dir = opendir(t_path(M, "shm"));
+	cr_assert(dir);
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, t_name("x")) != 0)
+			continue;
+		found = true;
+		cr_assert_eq(lstat(object(), &st), 0);
+		cr_expect(entry->d_type == DT_UNKNOWN || entry->d_type == (int)IFTODT(st.st_mode));
+	}
+	closedir(dir);
+	cr_expect(found);
 }
 
 /* --- without passthrough --- */
