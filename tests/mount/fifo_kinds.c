@@ -141,5 +141,6 @@ t_test_bare(fifo_kinds, job_of_a_killed_reader_goes_back_to_the_other_machine)
 	t_await(t_ctl(M, "mq/q", "messages") == 1);
 	kill(reader, SIGKILL);
 	t_wait_exit(reader, T_PATIENCE, &(char *){NULL});
+	t_await(t_ctl(M, "mq/q", "messages") == 2);
 	t_check("cat $B/mq/q@fifo,n=2", "one\ntwo\n");
 }
