@@ -47,7 +47,7 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 	h->kind = kind;
 	h->facets = ref->facets;
 	h->cred = *cred;
-	if (kind->handles->asks_rights && !ref->facet_at)
+	if (kind->handles->asks_rights)
 		ipc_cred_none(&h->cred);
 	else
 		ipc_cred_fix(&h->cred);

@@ -125,8 +125,8 @@ struct ipc_kind_addresses {
 /* What is done with an open file. */
 struct ipc_kind_handles {
 	/*
-	 * Without facets h->cred is given no capabilities, and open() calls ipc_cred_fix() where what is done later
-	 * takes the opener's: to look at them is two system calls.
+	 * h->cred is given no capabilities, and open() calls ipc_cred_fix() where what is done later takes the
+	 * opener's: to look at them is two system calls.
 	 */
 	bool asks_rights;
 	/*

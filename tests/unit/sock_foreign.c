@@ -105,7 +105,7 @@ Test(sock_foreign, face_for_abstract_sockets_of_every_type)
 
 Test(sock_foreign, root_dials_with_his_capabilities_and_needs_none_for_our_own_sockets)
 {
-	struct ipc_handle *own, *dials;
+	struct ipc_handle *own, *both, *dials[2];
 	int server = abstract_server("unit_sock_rights", SOCK_STREAM);
 
 	if (getuid() != 0)
@@ -113,12 +113,19 @@ Test(sock_foreign, root_dials_with_his_capabilities_and_needs_none_for_our_own_s
 	cr_assert_eq(u_create_type("own", S_IFREG | 0644), 0);
 	cr_assert_eq(u_create_type("face@connect=@unit_sock_rights", S_IFREG | 0644), 0);
 	own = opened("own", O_WRONLY);
-	dials = opened("face", O_WRONLY);
-	cr_assert(own->cred.fixed && dials->cred.fixed);
+	both = opened("own@io", O_RDWR);
+	dials[0] = opened("face", O_WRONLY);
+	dials[1] = opened("face@io", O_WRONLY);
+	cr_assert(own->cred.fixed && both->cred.fixed);
 	cr_assert_eq(own->cred.caps, 0);
-	cr_assert_neq(dials->cred.caps, 0);
+	cr_assert_eq(both->cred.caps, 0);
+	for (int i = 0; i < 2; i++) {
+		cr_assert(dials[i]->cred.fixed);
+		cr_assert_neq(dials[i]->cred.caps, 0);
+		ipc_close(dials[i]);
+	}
 	ipc_close(own);
-	ipc_close(dials);
+	ipc_close(both);
 	close(server);
 }
 
