@@ -113,7 +113,7 @@ static ssize_t mq_take(struct ipc_op *op, char *to, int delim)
 	return (ssize_t)framed;
 }
 
-/* So many messages at most in a read without batch that lets waiting writers in: it takes the loop a third of a ms. */
+/* With so many messages a read without batch lets no more waiting writers in: it has taken the loop a third of a ms. */
 enum { ONWARD_MAX = 256 };
 
 /*
