@@ -1,10 +1,8 @@
 /* The channel table: what is remembered under a name. */
 #include "chan.h"
-#include "handle.h"
 #include "unopened.h"
 #include "instance.h"
 #include "kind.h"
-#include "op.h"
 #include "path.h"
 #include "quota.h"
 #include "tap.h"

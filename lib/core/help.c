@@ -9,7 +9,6 @@
 
 #include "handle.h"
 #include "kind.h"
-#include "op.h"
 #include "path.h"
 
 /* Beyond what kinds count; ipc_ref_ino() adds the kind's own bits. */

@@ -9,8 +9,6 @@
 #include "base/place.h"
 #include "base/sys.h"
 #include "chan.h"
-#include "event.h"
-#include "handle.h"
 #include "instance.h"
 #include "kind.h"
 #include "name_quote.h"
@@ -162,8 +160,7 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 		ipc_name_unquote(ref->base, name, (size_t)(at - name));
 		if (!ref->base[0])
 			return ipc_refuse(ipc, cred, EINVAL, kind->name, "%s", no_name);
-		/* With facets these come to us; the name would be the directory's in a listing, and could not be
-		 * removed. */
+		/* With facets these come to us; the name would be the directory's in a listing, and could not go. */
 		if (strcmp(ref->base, ".") == 0 || strcmp(ref->base, "..") == 0)
 			return ipc_refuse(ipc, cred, EINVAL, kind->name, "no channel can be called '%s'", ref->base);
 		return ref_translate(ipc, cred, ref);

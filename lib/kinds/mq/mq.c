@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "core/cred.h"
-#include "back.h"
 #include "direct.h"
 #include "names.h"
 #include "owed.h"

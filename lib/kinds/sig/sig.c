@@ -17,7 +17,6 @@
 #include "core/reader.h"
 #include "base/sys.h"
 #include "core/chan.h"
-#include "core/ctl.h"
 #include "core/handle.h"
 #include "core/kind.h"
 #include "kinds/kinds.h"

@@ -12,7 +12,6 @@
 
 #include "sock.h"
 #include "base/sys.h"
-#include "core/frame.h"
 #include "core/instance.h"
 #include "core/quota.h"
 #include "kinds/plain.h"
