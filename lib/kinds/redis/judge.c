@@ -1,8 +1,8 @@
 /*
  * Whether this daemon may judge that others are dead, as their leases are over by the server's clock (prelude.lua:
  * expired()). They cannot have renewed them while the server was away, and a clock that jumps says nothing of them: so
- * whoever was cut off for long, finds a server that has just begun, or sees its clock jump, leaves them the time to
- * renew first.
+ * who was cut off, finds a server that has just begun, or sees its clock jump, leaves them the time to renew first. How
+ * long that takes goes by their leases, not by ours: the script knows them.
  */
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
@@ -10,32 +10,35 @@
 
 #include "core/instance.h"
 #include "node.h"
-#include "options.h"
 
 /* By so much it may seem to differ, as answers take their time; prelude.lua bears 3 s. */
 enum { JUMP_MS = 2000 };
+/* Who is cut off for less loses not even the shortest lease (options.c) by it. */
+#define AWAY_NS INT64_C(1000000000)
+/* Clocks drift, and jump: so often they are asked for. */
+#define CLOCK_NS INT64_C(3000000000)
 
-static int64_t lease_ns(const struct redis_node *node)
+static void judge_disturbed(struct redis_judge *j, int64_t at)
 {
-	return redis_lease_seconds(node->owner->ipc) * INT64_C(1000000000);
+	if (at > j->disturbed)
+		j->disturbed = at;
 }
 
-/* Enough for all to find the server again, and to renew: lease.c. */
-static void judge_later(struct redis_node *node, int64_t now)
+static void judge_clock(struct redis_judge *j, int64_t ahead, int64_t now)
 {
-	node->judge.from = now + lease_ns(node) / 2;
+	if (j->ahead && llabs(ahead - j->ahead) > JUMP_MS)
+		judge_disturbed(j, now);
+	j->ahead = ahead;
 }
 
 void redis_judge_met(struct redis_node *node)
 {
 	struct redis_judge *j = &node->judge;
-	int64_t now = ipc_now(), lease = lease_ns(node);
-	bool was_away = j->heard ? now - j->heard > lease / 3 : now - node->conn.began < lease;
+	int64_t now = ipc_now(), began = node->conn.began;
 
-	if (was_away)
-		judge_later(node, now);
+	judge_disturbed(j, now - j->heard > AWAY_NS || began > now ? now : began);
+	judge_clock(j, node->conn.ahead, now);
 	j->heard = j->asked = now;
-	j->ahead = node->conn.ahead;
 }
 
 void redis_judge_lost(struct redis_node *node, bool was_up)
@@ -58,9 +61,7 @@ static void judge_told(redisAsyncContext *ac, void *answer, void *arg)
 		return;
 	ahead = strtoll(reply->element[0]->str, NULL, 10) * 1000 + strtoll(reply->element[1]->str, NULL, 10) / 1000 -
 		now / 1000000;
-	if (llabs(ahead - j->ahead) > JUMP_MS)
-		judge_later(node, now);
-	j->ahead = ahead;
+	judge_clock(j, ahead, now);
 }
 
 void redis_judge_time(struct redis_node *node, char text[static REDIS_JUDGE_TEXT])
@@ -71,11 +72,10 @@ void redis_judge_time(struct redis_node *node, char text[static REDIS_JUDGE_TEXT
 	text[0] = '\0';
 	if (!node->conn.is_up || !j->ahead)
 		return;
-	/* Clocks drift, and jump. */
-	if (now - j->asked > lease_ns(node) / 3) {
+	if (now - j->asked > CLOCK_NS) {
 		j->asked = now;
 		redisAsyncCommand(node->conn.ac, judge_told, NULL, "TIME");
 	}
-	if (now >= j->from)
-		snprintf(text, REDIS_JUDGE_TEXT, "%" PRId64, now / 1000000 + j->ahead);
+	snprintf(text, REDIS_JUDGE_TEXT, "%" PRId64 " %" PRId64, now / 1000000 + j->ahead,
+		 (now - j->disturbed) / 1000000);
 }

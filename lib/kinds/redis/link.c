@@ -93,7 +93,7 @@ static int link_start(struct redis_link *rl)
 		return r;
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		id = (uint64_t)ipc_now() << 20 ^ (uint64_t)getpid();
-	snprintf(rl->id, sizeof(rl->id), "%013" PRIx64 "%03x", id >> 12, redis_lease_seconds(rl->ipc) & 0xfffu);
+	snprintf(rl->id, sizeof(rl->id), "%012" PRIx64 "l%03x", id >> 16, redis_lease_seconds(rl->ipc) & 0xfffu);
 	rl->prefix = strdup(redis_prefix(rl->ipc));
 	rl->user = user ? strdup(user) : NULL;
 	if (!rl->prefix || (user && !rl->user))

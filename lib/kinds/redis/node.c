@@ -353,6 +353,7 @@ struct redis_node *redis_node_new(struct redis_link *rl, const struct redis_plac
 	if (!node)
 		return NULL;
 	node->owner = rl;
+	node->judge.heard = ipc_now();
 	ipc_list_init(&node->queued);
 	ipc_list_init(&node->sent);
 	ipc_list_init(&node->again);

@@ -12,10 +12,10 @@ enum { REDIS_SLOTS = 16384, REDIS_ID_LEN = 16 };
 
 /* judge.c */
 struct redis_judge {
-	int64_t heard; /* when the server last answered; 0: never */
-	int64_t from;  /* others may be judged from then on */
-	int64_t asked; /* when its clock was last asked for */
-	int64_t ahead; /* its clock's milliseconds less ours; 0: it tells no time */
+	int64_t heard;	   /* when the server last answered; before that, when it was first looked for */
+	int64_t disturbed; /* since then nothing has kept others from renewing their leases */
+	int64_t asked;	   /* when its clock was last asked for */
+	int64_t ahead;	   /* its clock's milliseconds less ours; 0: it tells no time */
 };
 
 struct redis_node {
@@ -43,8 +43,7 @@ struct redis_link {
 	struct ipc *ipc;
 	struct ipc_list link; /* of all */
 	unsigned users;
-	char id[REDIS_ID_LEN +
-		1]; /* 16 hex digits; the last three are the lease in seconds, which scripts read there */
+	char id[REDIS_ID_LEN + 1]; /* 12 hex digits, and the lease in seconds, as prelude.lua reads it: lease_of() */
 	char *prefix, *user, *password;
 	uint64_t number;
 	struct ipc_list nodes; /* the first is where we begin */
@@ -94,10 +93,10 @@ void redis_link_met(struct redis_link *);
 void redis_link_found(struct redis_link *, const struct redis_place *);
 
 /*
- * judge.c. met, lost: the connection. time: what the server's clock is believed to say, in milliseconds, for a script
- * that may take for dead whose lease is over; "": it may not.
+ * judge.c. met, lost: the connection. time: for a script that may take for dead whose lease is over: what the server's
+ * clock is believed to say, and for how long others have been able to renew, both in milliseconds; "": it may not.
  */
-enum { REDIS_JUDGE_TEXT = 24 };
+enum { REDIS_JUDGE_TEXT = 48 };
 void redis_judge_met(struct redis_node *);
 void redis_judge_lost(struct redis_node *, bool was_up);
 void redis_judge_time(struct redis_node *, char text[static REDIS_JUDGE_TEXT]);

@@ -32,25 +32,30 @@ end
 -- Every daemon is told that the name has appeared, has gone, or has other attributes.
 local function changed() publish('names', 'n') end
 
--- This daemon holds something of the channel: if it is not heard of for its lease, that is anybody's.
-local function lease_of(id) return tonumber(id:sub(14), 16) * 1000 end
+-- This daemon holds something of the channel: if it is not heard of for its lease, that is anybody's. Daemons of older
+-- builds have no lease in their ids, and one of 30 s.
+local function lease_of(id) return tonumber(id:match('l(%x+)$') or '1e', 16) * 1000 end
 local function lease() call('ZADD', key 'l', now() + lease_of(me), me) end
 
--- The daemons whose lease is over; they have none any more. Nobody is judged while the server's clock is not what this daemon takes it to
--- be: the clock has jumped, or the call was long under way. A lease that ends later than any can was taken before the clock was put back.
+-- The daemons whose lease is over; they have none any more. Nobody is judged while the server's clock is not what this
+-- daemon takes it to be (the clock has jumped, or the call was long under way), nor before he had the time to find the
+-- server and to renew, which he does every four fifteenths of his lease. A lease that ends later than any can was taken
+-- before the clock was put back.
 local function expired()
-	local gone, believed = {}, tonumber(ARGV[1]:sub(17))
+	local gone, believed, calm = {}, ARGV[1]:match('^(%d+) (%d+)$', 17)
 	if not believed or call('EXISTS', key 'l') == 0 then return gone end
 	local t = now()
-	if math.abs(t - believed) > 3000 then return gone end
+	local off = math.abs(t - believed)
+	if off > 3000 then return gone end
 	local leases = call('ZRANGE', key 'l', '0', '-1', 'WITHSCORES')
 	for i = 1, #leases, 2 do
 		local id, ends = leases[i], tonumber(leases[i + 1])
-		if ends <= t then
+		local lasts = lease_of(id)
+		if ends > t + lasts + 3000 then
+			call('ZADD', key 'l', t + lasts, id)
+		elseif ends <= t and off <= lasts / 2 and tonumber(calm) >= math.max(lasts / 2, 5000) then
 			gone[#gone + 1] = id
 			call('ZREM', key 'l', id)
-		elseif ends > t + lease_of(id) + 3000 then
-			call('ZADD', key 'l', t + lease_of(id), id)
 		end
 	end
 	return gone
