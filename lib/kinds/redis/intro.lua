@@ -16,12 +16,12 @@ local function key(suffix) return base .. ':' .. suffix end
 -- The answer of a call with a number is kept until its place is given to a later call; who has it gives it.
 local function keep(answer)
 	local new = call('HSET', key 'r', me .. ':' .. ARGV[3], ARGV[2]:sub(2) .. ' ' .. cmsgpack.pack(answer))
-	-- The key's end is put off now and then, once in a second or so.
-	if new == 1 or flag ~= '0' then call('EXPIRE', key 'r', '3600') end
+	if new == 1 then call('EXPIRE', key 'r', '3600') end
 	return answer
 end
 
--- How many hear it; of a cluster, only those on this server; nobody, if we may not publish. data goes behind it, or nil.
+-- How many hear it; of a cluster, only those on this server; nobody, if we may not publish. data goes behind it, or
+-- nil.
 local function publish(topic, what, data)
 	local kind, name = base:sub(#prefix + 2, -2):match('^(%a+)/(.*)$')
 	local text = kind .. ' ' .. what .. ' ' .. name

@@ -8,4 +8,6 @@ if again then
 end
 local answer, unchanged = run()
 if answer ~= GONE and not unchanged then keep(answer) end
+-- What is kept lasts while calls come. Behind the rest: see needs_no_memory().
+if looks then call('EXPIRE', key 'r', '3600') end
 return answer
