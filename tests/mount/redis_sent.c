@@ -14,8 +14,7 @@ TestSuite(redis_sent, .timeout = 90);
 static struct redis server, proxy;
 static struct t_mount *a, *b;
 
-/* The reader of b waits, behind a proxy. */
-/* The reader is on B, whose option that is; or NULL. */
+/* The reader of b waits, behind a proxy. option: of B, or NULL. */
 static pid_t make_and_read_with(const char *option, const char *facets)
 {
 	server = redis_start(NULL);

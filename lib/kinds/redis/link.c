@@ -295,7 +295,6 @@ void redis_channel_fini(struct redis_channel *ch)
 	redis_channel_forget(ch);
 	ipc_timer_stop(ch->link->ipc->loop, &ch->quiet);
 	ipc_list_remove(&ch->all);
-	ipc_list_remove(&ch->leased);
 	free(ch->places);
 	free(ch->key);
 	ch->key = NULL;

@@ -89,23 +89,24 @@ struct redis_arg redis_number(int64_t);
 
 /*
  * Calls. The owner embeds the call and keeps it until done() has run, which happens once, from the loop, never from
- *within start; done() may free or reuse it. Arguments are copied. 0, or -ENOMEM and done() will not run.
+ * within start; done() may free or reuse it. Arguments are copied. 0, or -ENOMEM and done() will not run.
  *
- * done(): err 0: reply is the script's answer, valid until done() returns. Else -errno, reply is NULL, and
- *redis_link_why() has words: -EACCES		the server does not let us in, or not do this	-EROFS		it is a
- *replica
- *	-ENOSPC		it is out of memory (maxmemory)			-EIO		a key of another type, or a
- *script's fault -EOPNOTSUPP	it is too old					-EHOSTDOWN	no answer within
- *call->patience -ENOTCONN	the link was closed: whether it happened is not known Where the server is only away,
- *loading, or fails over, the call waits: for ever, or for `patience` nanoseconds if that is not 0. once: it has
- *effects. It is numbered, and its answer kept by the server until we have it.
+ * done(): err 0: reply is the script's answer, valid until done() returns. Else reply is NULL, redis_link_why() has
+ * words, and err is
+ * - -EACCES: the server does not let us in, or not do this; -EROFS: it is a replica;
+ * - -ENOSPC: it is out of memory (maxmemory); -EIO: a key of another type, or a script's fault;
+ * - -EOPNOTSUPP: it is too old; -EHOSTDOWN: no answer within call->patience;
+ * - -ENOTCONN: the link was closed, and whether it happened is not known.
+ *
+ * Where the server is only away, loading, or fails over, the call waits: for ever, or for `patience` nanoseconds if
+ * that is not 0. once: it has effects. It is numbered, and its answer kept by the server until we have it.
  */
 struct redis_call {
 	struct ipc_list link;
 	struct redis_channel *channel;
 	const struct redis_script *script;
 	void (*done)(struct redis_call *, int err, const struct redisReply *);
-	int64_t patience; /* set by the owner before the start; it may set `once` and `waits`, too */
+	int64_t patience; /* set by the owner before the start, as are those that follow */
 	bool once;
 	bool replicated; /* answered when so many replicas have it as the mount asks for */
 	bool stubborn;	 /* a refusal that may end (no right, no memory, a replica) is waited out */

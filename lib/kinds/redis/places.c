@@ -54,12 +54,14 @@ static void channel_forget_some(struct redis_channel *ch, bool release)
 	args[1] = redis_text(release ? "1" : "0");
 	if (!last)
 		return;
-	last->channel = (struct redis_channel){.link = ch->link, .slot = ch->slot};
-	last->channel.key = strdup(ch->key);
+	last->channel = (struct redis_channel){.link = ch->link, .slot = ch->slot, .key = strdup(ch->key)};
+	if (!last->channel.key) {
+		free(last);
+		return;
+	}
 	ipc_list_append(&ch->link->channels, &last->channel.all);
 	ipc_list_init(&last->channel.leased);
-	if (!last->channel.key ||
-	    redis_call_start(&last->channel, &last->call, &redis_script_forget, args, 2, last_done) < 0)
+	if (redis_call_start(&last->channel, &last->call, &redis_script_forget, args, 2, last_done) < 0)
 		last_done(&last->call, -ENOMEM, NULL);
 }
 
