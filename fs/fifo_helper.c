@@ -171,7 +171,11 @@ static void fifo_send_back_in_turn(struct fs_fifo *f)
 	uint64_t turn = fs_crowd_turn(f->fs, &f->ref, f->cred.uid);
 
 	f->comer.go = fifo_go;
-	if (turn)
+	/*
+	 * Only a CREATE has O_CREAT. The kernel holds the directory's lock during it, and those who are before him in
+	 * the crowd need that on their way back.
+	 */
+	if (turn || f->flags & O_CREAT)
 		fifo_send_back(f, turn);
 	else if (!fs_crowd_wait(f->fs, &f->ref, f->cred.uid, &f->comer) ||
 		 !fs_interrupt_watch(&f->interrupt, f->req, fifo_interrupted))
