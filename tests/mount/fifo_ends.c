@@ -42,10 +42,12 @@ static bool is_left(const struct left *before)
 	return now.descriptors > before->descriptors || now.watches > before->watches || now.readers > before->readers;
 }
 
-/* After the first FIFO, which makes what all of them share. */
+/* After the first FIFO, which makes what all of them share. What others make keeps no helper of this daemon busy. */
 static struct left make(void)
 {
-	q = queue_make("q", 10, 64);
+	M = t_mount_alone();
+	q = queue_make(t_name("q"), 10, 64);
+	q.name = t_name("q");
 	setenv("Q", t_path(M, "mq/%s", q.name), 1);
 	queue_send(&q, "first", 0);
 	t_check("cat $Q@fifo,one", "first\n");
@@ -94,7 +96,7 @@ static pid_t client_between(struct t_mount *other)
 	return client;
 }
 
-t_test(fifo_ends, open_goes_on_after_a_long_way_between_the_look_ups)
+t_test_bare(fifo_ends, open_goes_on_after_a_long_way_between_the_look_ups)
 {
 	struct left before = make();
 	struct t_mount *other = t_mount_start(NULL);
@@ -106,7 +108,7 @@ t_test(fifo_ends, open_goes_on_after_a_long_way_between_the_look_ups)
 	t_await(!is_left(&before));
 }
 
-t_test(fifo_ends, killed_between_the_look_ups_leaves_nothing)
+t_test_bare(fifo_ends, killed_between_the_look_ups_leaves_nothing)
 {
 	struct left before = make();
 	struct t_mount *other = t_mount_start(NULL);
@@ -135,19 +137,19 @@ static void daemon_ends_between(void (*end)(struct t_mount *))
 	cr_assert_str_eq(queue_take(&q, NULL), "job");
 }
 
-t_test(fifo_ends, daemon_told_to_end_between_the_look_ups)
+t_test_bare(fifo_ends, daemon_told_to_end_between_the_look_ups)
 {
 	daemon_ends_between(t_mount_stop);
 }
 
-t_test(fifo_ends, daemon_killed_between_the_look_ups)
+t_test_bare(fifo_ends, daemon_killed_between_the_look_ups)
 {
 	daemon_ends_between(t_mount_crash);
 }
 
 /* --- the others --- */
 
-t_test(fifo_ends, stat_without_open_leaves_nothing)
+t_test_bare(fifo_ends, stat_without_open_leaves_nothing)
 {
 	struct left before = make();
 	struct stat st;
@@ -157,7 +159,7 @@ t_test(fifo_ends, stat_without_open_leaves_nothing)
 	cr_assert(!is_left(&before));
 }
 
-t_test(fifo_ends, refused_opens_leave_nothing)
+t_test_bare(fifo_ends, refused_opens_leave_nothing)
 {
 	struct left before = make();
 
@@ -169,7 +171,7 @@ t_test(fifo_ends, refused_opens_leave_nothing)
 	cr_assert(!is_left(&before));
 }
 
-t_test(fifo_ends, killed_opens_leave_no_watch_and_no_helper)
+t_test_bare(fifo_ends, killed_opens_leave_no_watch_and_no_helper)
 {
 	struct left before = make();
 
@@ -185,7 +187,7 @@ t_test(fifo_ends, killed_opens_leave_no_watch_and_no_helper)
 }
 
 /* Programs, not threads, each of which is killed with its FIFO open, or on its way to it. */
-t_test(fifo_ends, thousand_opens_at_once_of_programs_that_are_killed)
+t_test_bare(fifo_ends, thousand_opens_at_once_of_programs_that_are_killed)
 {
 	enum { CLIENTS = 1000 };
 	struct left before = make();
@@ -231,7 +233,7 @@ static void open_often(int times)
 }
 
 /* The kernel keeps inodes for as long as it knows a name of them, and what it keeps we must keep. */
-t_test(fifo_ends, memory_does_not_grow_with_the_opens)
+t_test_bare(fifo_ends, memory_does_not_grow_with_the_opens)
 {
 	long before;
 

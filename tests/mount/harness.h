@@ -76,6 +76,11 @@ void t_teardown(void);
 /* Runs `ipcfs -f OPTION... DIR` in a fresh directory; returns when the mount answers. The options end with NULL.
  * Implies t_need_fuse(). */
 struct t_mount *t_mount_start(const char *option, ...);
+/*
+ * One that shows nothing of what tests beside this one make, and hears nothing of it. A name in it is that of the
+ * kernel's object without the first t_name("").
+ */
+#define t_mount_alone() t_mount_start("-o", t_format("prefix=%s", t_name("")), NULL)
 /* Daemons that are started from now on run with tests/preload/NAME.c, until LD_PRELOAD is unset. Skips if sanitized. */
 void t_preload(const char *name);
 /* SIGTERM unless the daemon ended by itself; fails unless it exits with 0 and the mount goes. */

@@ -161,8 +161,9 @@ static void terminal_end(void)
 	t_bash(0, TMUX " kill-server");
 }
 
-t_test(top, fits_into_80_columns_and_24_lines)
+t_test_bare(top, fits_into_80_columns_and_24_lines)
 {
+	M = t_mount_alone();
 	make_work();
 	terminal_start(80, 24, "");
 	t_await(terminal_has("KIND  DEPTH/LIMIT  RD  WR  IN/s OUT/s WAIT SINCE HELD OWED NAME"));
@@ -175,8 +176,9 @@ t_test(top, fits_into_80_columns_and_24_lines)
 	terminal_end();
 }
 
-t_test(top, shows_more_in_200_columns_and_when_it_grows)
+t_test_bare(top, shows_more_in_200_columns_and_when_it_grows)
 {
+	M = t_mount_alone();
 	make_work();
 	terminal_start(200, 50, "");
 	t_await(terminal_has("INB/s OUTB/s    IN   OUT WAIT SINCE HELD OWED NAME") && terminal_has("WHO") &&
@@ -190,8 +192,9 @@ t_test(top, shows_more_in_200_columns_and_when_it_grows)
 	terminal_end();
 }
 
-t_test(top, keys_filter_sort_open_and_help)
+t_test_bare(top, keys_filter_sort_open_and_help)
 {
+	M = t_mount_alone();
 	make_work();
 	t_bash(0, "touch $M/bcast/other; cat $M/mq/${P}jobs@nonsense 2>/dev/null; true");
 	terminal_start(80, 24, "");
