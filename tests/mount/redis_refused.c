@@ -125,8 +125,8 @@ t_test_bare(redis_refused, without_the_right_to_publish_messages_come_late_and_n
 
 	redis_mount(&server, "A", NULL);
 	redis_mount(&server, "B", NULL);
-	t_check("redis-cli -s $S ACL SETUSER default resetchannels; touch $A/mq/q; cat $B/mq/q@n=1 &\n"
-		"until grep -q 'waiters=1' $B/mq/q@ctl; do sleep 0.05; done; echo x >$A/mq/q; echo $?; wait",
+	t_check("redis-cli -s $S ACL SETUSER default resetchannels; touch $A/mq/q; cat $B/mq/q@n=1 >got &\n"
+		"until grep -q 'waiters=1' $B/mq/q@ctl; do sleep 0.05; done; echo x >$A/mq/q; echo $?; wait; cat got",
 		"OK\n0\nx\n");
 }
 
