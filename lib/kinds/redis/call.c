@@ -128,14 +128,14 @@ int redis_call_start(struct redis_channel *ch, struct redis_call *call, const st
 	call->asking = false;
 	call->kept = NULL;
 	ipc_list_init(&call->link);
-	call->command = call_format(ch, call, args, count, &call->len);
+	call->command = rl->ended ? NULL : call_format(ch, call, args, count, &call->len);
 	if (!call->command || (call->patience && ipc_timer_start(rl->ipc->loop, &call->timer,
 								 ipc_now() + call->patience, call_expired) < 0)) {
 		if (call->command)
 			redisFreeCommand(call->command);
 		if (call->number)
 			redis_channel_leave(ch, call->place, true);
-		return -ENOMEM;
+		return rl->ended ? -ENOTCONN : -ENOMEM;
 	}
 	ch->flying++;
 	redis_node_put(redis_link_route(rl, ch->slot), call);

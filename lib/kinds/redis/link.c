@@ -60,6 +60,7 @@ static int link_seeds(struct redis_link *rl, const char *text)
 
 static void link_free(struct redis_link *rl)
 {
+	rl->ended = true;
 	ipc_list_remove(&rl->link);
 	ipc_timer_stop(rl->ipc->loop, &rl->renewal);
 	if (rl->sentinel)

@@ -61,6 +61,7 @@ struct redis_link {
 	struct redis_sentinel *sentinel;
 	char why[512];
 	bool closing;
+	bool ended; /* its nodes are going, so that no call can be made any more */
 };
 
 struct redis_node *redis_node_new(struct redis_link *, const struct redis_place *);
