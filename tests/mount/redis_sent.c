@@ -209,3 +209,33 @@ t_test_bare(redis_sent, a_reader_at_rest_runs_within_5_ms)
 	cr_assert_lt(took[TIMES / 4], 5000000, "%ld ns", took[TIMES / 4]);
 	close(w);
 }
+
+/* --- leases --- */
+
+/*
+ * The server has done what B's last connection said (that a lease is over, and a take, by which it begins again), but
+ * B has not heard of it, and repeats both.
+ */
+t_test_bare(redis_sent, a_lease_that_began_again_is_not_ended_by_a_repeated_call)
+{
+	server = redis_start(NULL);
+	proxy = redis_proxy(&server);
+	b = redis_mount(&proxy, "B", NULL);
+	t_check("seq 2 >$B/mq/q@lines", "");
+	pid_t worker = t_spawn(b, "bash",
+			       "exec 3<$M/mq/q@lines,ack 4<$M/mq/q@lines,ack; read -r x <&3; exec 3<&-; echo >closed\n"
+			       "until [ -e go ]; do sleep .01; done; read -r x <&4; echo >got; sleep 100");
+	t_await(access(t_format("%s/closed", t_scratch()), F_OK) == 0);
+	t_await(strcmp(redis_say(&server, "HLEN 'ipcfs:{mq/q}:o'"), "0\n") == 0);
+	kill(server.pid, SIGSTOP);
+	sleep(2);
+	t_write(t_format("%s/go", t_scratch()), "");
+	sleep(1);
+	redis_cut(&proxy);
+	kill(server.pid, SIGCONT);
+	redis_mend(&proxy);
+	t_await(access(t_format("%s/got", t_scratch()), F_OK) == 0);
+	cr_assert_str_eq(redis_say(&server, "ZCARD 'ipcfs:{mq/q}:l'"), "1\n");
+	kill(worker, SIGKILL);
+	t_wait_exit(worker, T_PATIENCE, &(char *){NULL});
+}

@@ -1,5 +1,5 @@
--- Nothing more is to be asked: the answers in the places args[1] may be forgotten, and our lease where args[2] is 1. No
--- later call has these places: this one may be executed twice.
+-- Nothing more is to be asked: the answers in the places args[1] may be forgotten, and our lease where args[2] is 1,
+-- and the call has a number. No later call has these places: for them it may be executed twice.
 run = function()
 	local done = {}
 	for place in args[1]:gmatch('%d+') do done[#done + 1] = me .. ':' .. place end

@@ -20,8 +20,10 @@ static void last_done(struct redis_call *call, int err, const redisReply *reply)
 {
 	struct last_call *last = ipc_container(call, struct last_call, call);
 
-	(void)err;
 	(void)reply;
+	/* Its own answer is to be forgotten, too; not where nobody can be told. */
+	if (err)
+		last->channel.place_count = 0;
 	redis_channel_fini(&last->channel);
 	free(last);
 }
@@ -61,6 +63,8 @@ static void channel_forget_some(struct redis_channel *ch, bool release)
 	}
 	ipc_list_append(&ch->link->channels, &last->channel.all);
 	ipc_list_init(&last->channel.leased);
+	/* Behind a call that has taken the lease again it must not be released once more. */
+	last->call.once = release;
 	if (redis_call_start(&last->channel, &last->call, &redis_script_forget, args, 2, last_done) < 0)
 		last_done(&last->call, -ENOMEM, NULL);
 }
