@@ -315,8 +315,11 @@ char *fs_place_default(void);
 int fs_mount_check(struct fs *);
 /*
  * mounted.c. start: the mount is there. watch: once a socket is bound in it, which keeps it alive when it is unmounted.
+ * dir: for a helper's thread, a directory in the mount of that number, opened with O_PATH; or -1: should we be mounted
+ * no more, nothing may happen to the directory that comes to light.
  */
 void fs_mounted_start(struct fs *);
+int fs_mounted_dir(const char *path, dev_t device);
 void fs_mounted_watch(struct fs *);
 void fs_mounted_end(struct fs *);
 /* kinds.c. add: whether it is the name of a kind. take: the first one. */

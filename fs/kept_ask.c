@@ -49,15 +49,12 @@ static void ask_free(struct fs_kept_ask *ask)
  */
 static void ask_one(const struct fs_kept_ask *ask, const struct ask_name *name)
 {
-	int dir = open(name->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int dir = fs_mounted_dir(name->dir, ask->device);
 	struct statx found;
-	struct stat st;
 
 	if (dir < 0)
 		return;
-	if (fstat(dir, &st) == 0 && st.st_dev == ask->device)
-		(void)!statx(dir, name->text, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_FORCE_SYNC, STATX_SIZE,
-			     &found);
+	(void)!statx(dir, name->text, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_FORCE_SYNC, STATX_SIZE, &found);
 	close(dir);
 }
 

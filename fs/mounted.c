@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -32,6 +33,17 @@ void fs_mounted_start(struct fs *fs)
 	if (sscanf(fs->mount_device, "%u:%u", &major, &minor) == 2)
 		fs->mount_number = makedev(major, minor);
 	ipc_set_device(fs->ipc, fs->mount_number);
+}
+
+int fs_mounted_dir(const char *path, dev_t device)
+{
+	int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (dir < 0 || (fstat(dir, &st) == 0 && st.st_dev == device))
+		return dir;
+	close(dir);
+	return -1;
 }
 
 static int mount_is_ours(void *arg, const struct ipc_mount *mount)

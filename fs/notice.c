@@ -134,25 +134,22 @@ bool fs_notice_wait(fuse_req_t req, uint64_t number, fuse_ino_t ino, const struc
 /*
  * In the helper's thread. Its calls wait for the directory's lock, unkillably, while whoever has it waits for the
  * daemon: should the daemon be killed, /dev/fuse must close all the same, so this thread has no part in its
- * descriptors. And should we be mounted no more, nothing may happen to the directory that comes to light.
+ * descriptors.
  */
 static void notice_work(struct ipc_job *job)
 {
 	struct fs_notice *n = ipc_container(job, struct fs_notice, job);
-	struct stat st;
-	bool ours;
 	int dir;
 
 	if (!job->apart)
 		return;
 	atomic_store(n->helper, (int)syscall(SYS_gettid));
-	dir = open(n->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = fs_mounted_dir(n->path, n->device);
 	if (dir < 0)
 		return;
-	ours = fstat(dir, &st) == 0 && st.st_dev == n->device;
-	if (ours && n->gone)
+	if (n->gone)
 		unlinkat(dir, n->name, 0);
-	else if (ours)
+	else
 		mknodat(dir, n->name, S_IFREG | 0600, 0);
 	close(dir);
 }
