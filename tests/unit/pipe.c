@@ -343,7 +343,7 @@ Test(pipe, a_nonblocking_write_does_not_wait_for_the_reader)
 	ipc_close(h);
 }
 
-/* More of them than there are helper threads: each must have given its own back. */
+/* More of them than may wait for one user: each must have given its part back. */
 Test(pipe, closing_ends_an_open_that_waits)
 {
 	struct ipc_handle *h = feed(O_WRONLY);
