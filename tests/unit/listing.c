@@ -24,6 +24,20 @@ static void found(void *arg)
 	*(bool *)arg = true;
 }
 
+/* To its end: 0 or -errno. ready: what found() sets. */
+static int listing_run(struct ipc_loop *loop, struct ipc_listing *l, bool *ready,
+		       void (*emit)(void *arg, const char *name, mode_t type), void *arg)
+{
+	int r;
+
+	while ((r = ipc_listing_step(l, emit, arg)) == 1 || r == -EINPROGRESS) {
+		while (r == -EINPROGRESS && !*ready)
+			ipc_loop_turn(loop, 100);
+		*ready = false;
+	}
+	return r;
+}
+
 int u_each_name(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_kind *kind, const char *dir,
 		void (*emit)(void *arg, const char *name, mode_t type), void *arg)
 {
@@ -33,11 +47,7 @@ int u_each_name(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_k
 
 	if (!l)
 		return -ENOMEM;
-	while ((r = ipc_listing_step(l, emit, arg)) == 1 || r == -EINPROGRESS) {
-		while (r == -EINPROGRESS && !ready)
-			ipc_loop_turn(ipc->loop, 100);
-		ready = false;
-	}
+	r = listing_run(ipc->loop, l, &ready, emit, arg);
 	ipc_listing_end(l);
 	return r;
 }
@@ -179,6 +189,18 @@ static void done_nothing(struct ipc_job *job)
 	(void)job;
 }
 
+/* All helpers have something to do until until_closed[1] is closed. */
+static void helpers_busy(void)
+{
+	static struct ipc_job jobs[256];
+	unsigned n = 0;
+
+	cr_assert_eq(pipe2(until_closed, O_CLOEXEC), 0);
+	while (n < 256 && ipc_pool_submit(u_ipc->pool, &jobs[n], work_await_close, done_nothing) == 0)
+		n++;
+	cr_assert_lt(n, 256);
+}
+
 /* -1: none can be made. */
 static pid_t child_elsewhere(void)
 {
@@ -193,22 +215,17 @@ static pid_t child_elsewhere(void)
 /* It keeps the lister's PID namespace open meanwhile. */
 Test(listing, waits_for_busy_helpers_without_turning_and_with_one_descriptor, .init = setup_sig)
 {
-	static struct ipc_job jobs[256];
 	struct ipc_cred me = u_me();
 	struct told told = {0};
 	bool ready = false;
 	struct ipc_listing *l;
-	unsigned n = 0, before;
+	unsigned before;
 	pid_t child = child_elsewhere();
-	int r;
 
 	if (child < 0)
 		cr_skip_test("a PID namespace takes CAP_SYS_ADMIN");
 	me.pid = child;
-	cr_assert_eq(pipe2(until_closed, O_CLOEXEC), 0);
-	while (n < 256 && ipc_pool_submit(u_ipc->pool, &jobs[n], work_await_close, done_nothing) == 0)
-		n++;
-	cr_assert_lt(n, 256);
+	helpers_busy();
 	before = descriptors();
 	l = ipc_listing_begin(u_ipc, &me, &ipc_sig, "", found, &ready);
 	for (int i = 0; i < 20; i++)
@@ -216,13 +233,7 @@ Test(listing, waits_for_busy_helpers_without_turning_and_with_one_descriptor, .i
 	cr_expect_eq(descriptors(), before + 1);
 	cr_expect_not(ready);
 	close(until_closed[1]);
-	do {
-		r = ipc_listing_step(l, tell, &told);
-		while (r == -EINPROGRESS && !ready)
-			ipc_loop_turn(u_loop, 100);
-		ready = false;
-	} while (r == -EINPROGRESS || r > 0);
-	cr_expect_eq(r, 0);
+	cr_expect_eq(listing_run(u_loop, l, &ready, tell, &told), 0);
 	cr_expect_gt(told.others, 0);
 	ipc_listing_end(l);
 	cr_expect_eq(descriptors(), before - 1);
@@ -255,33 +266,22 @@ static bool children_elsewhere(pid_t child[2])
  */
 Test(listing, what_the_lister_is_is_found_out_before_a_helper_is_at_it, .init = setup_sig)
 {
-	static struct ipc_job jobs[256];
 	struct ipc_cred me = u_me();
 	struct told told = {0};
 	bool ready = false;
 	struct ipc_listing *l;
 	pid_t child[2];
-	unsigned n = 0;
-	int r;
 
 	if (!children_elsewhere(child))
 		cr_skip_test("a PID namespace takes CAP_SYS_ADMIN");
 	me.pid = child[1];
-	cr_assert_eq(pipe2(until_closed, O_CLOEXEC), 0);
-	while (n < 256 && ipc_pool_submit(u_ipc->pool, &jobs[n], work_await_close, done_nothing) == 0)
-		n++;
+	helpers_busy();
 	l = ipc_listing_begin(u_ipc, &me, &ipc_sig, "", found, &ready);
 	cr_expect_eq(ipc_listing_step(l, tell, &told), -EINPROGRESS);
 	kill(child[1], SIGKILL);
 	waitpid(child[1], NULL, 0);
 	close(until_closed[1]);
-	do {
-		r = ipc_listing_step(l, tell, &told);
-		while (r == -EINPROGRESS && !ready)
-			ipc_loop_turn(u_loop, 100);
-		ready = false;
-	} while (r == -EINPROGRESS || r > 0);
-	cr_expect_eq(r, 0);
+	cr_expect_eq(listing_run(u_loop, l, &ready, tell, &told), 0);
 	cr_expect_gt(told.others, 0); /* the other one, as he would have counted it */
 	ipc_listing_end(l);
 	close(until_closed[0]);
