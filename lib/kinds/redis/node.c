@@ -165,8 +165,7 @@ static void node_failed(struct redis_node *node, struct redis_call *call, const 
 		node_stall(node, call, STALL_NS);
 	} else if (redis_error_is(reply, "READONLY") && (rl->sentinel || rl->slots || rl->seed_count > 1)) {
 		/* It was the primary, and is no more: it is asked for again. */
-		ipc_list_remove(&call->link);
-		ipc_list_append(&node->again, &call->link);
+		call_move(call, &node->again);
 		redis_call_again(call);
 		redis_conn_again(&node->conn, false, -EROFS, reply->str);
 	} else if (!node_insists(node, call, redis_error_number(reply))) {
