@@ -8,8 +8,9 @@ set -u
 dir=$1 filter=${2-}
 rc=0
 
-# A test waits for most of its time (for a mount, a signal, a process): three at once keep a processor busy.
-jobs=$(($(nproc) * 3))
+# A test waits for most of its time (for a mount, a signal, a process). More than two at once for a processor would find
+# delays in each other, and take all that one user may have of queues.
+jobs=$(($(nproc) * 2))
 
 # PROGRAM FILTER: its output, without the lines about what passed, goes to the screen, all of it to PROGRAM.log.
 run() {
