@@ -88,6 +88,7 @@ t_test(killed, while_a_new_pipe_is_opened_by_name)
 {
 	pid_t maker, helper;
 
+	M = t_mount_alone(); /* no helper is born for what others make */
 	trace_threads();
 	maker = t_spawn(M, "sh", "set -C; exec 3> $M/pipe/p");
 	helper = helper_born();
@@ -99,6 +100,7 @@ t_test(killed, while_a_fifo_face_is_opened_by_name)
 {
 	pid_t clients[2], helper;
 
+	M = t_mount_alone();
 	t_sh(M, "sh", "touch $M/bcast/b", NULL);
 	trace_threads();
 	clients[0] = t_spawn(M, "sh", "exec cat $M/bcast/b@fifo");

@@ -11,12 +11,13 @@ TestSuite(tap, .timeout = 60);
 
 enum { ANN = 54321, BOB = 54322 };
 
-/* `cat FILE > seen`, and it has begun to wait. */
-static pid_t tap_start(const char *file)
+/* `cat $M/KIND/${P}NAME@tap,FACETS > seen`, and it sees what comes. */
+static pid_t tap_start(const char *kind, const char *name, const char *facets)
 {
-	pid_t pid = t_spawn(M, "sh", t_format("exec cat $M/%s > seen", file));
+	char *channel = t_format("%s/%s", kind, t_name(name));
+	pid_t pid = t_spawn(M, "sh", t_format("exec cat $M/%s@tap,%s > seen", channel, facets));
 
-	t_await(t_in_request(pid));
+	t_await(strstr(t_read(t_path(M, "%s@ctl", channel)), "\ntaps=1\n"));
 	return pid;
 }
 
@@ -32,7 +33,7 @@ t_test(tap, of_a_queue_sees_both_ways_and_takes_nothing)
 	pid_t pid;
 
 	queue_make("q", 10, 64);
-	pid = tap_start("mq/${P}q@tap,lines");
+	pid = tap_start("mq", "q", "lines");
 	t_check("printf 'a\\nb\\n' > $M/mq/${P}q@lines; cat $M/mq/${P}q@lines,drain; rm $M/mq/${P}q", "a\nb\n");
 	tap_check(pid, "a\nb\na\nb\n");
 }
@@ -42,7 +43,7 @@ t_test(tap, of_a_queue_tells_who)
 	pid_t pid;
 
 	queue_make("q", 10, 64);
-	pid = tap_start("mq/${P}q@tap,lines,meta");
+	pid = tap_start("mq", "q", "lines,meta");
 	t_bash(0, "echo job > $M/mq/${P}q; head -n1 $M/mq/${P}q; rm $M/mq/${P}q");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
 	t_check("cut -f2,4,5 seen", "in\tbash\tjob\nout\thead\tjob\n");
@@ -55,7 +56,7 @@ t_test(tap, of_a_queue_keeps_its_columns_whatever_the_command)
 
 	t_need("python3");
 	queue_make("q", 10, 64);
-	pid = tap_start("mq/${P}q@tap,lines,meta");
+	pid = tap_start("mq", "q", "lines,meta");
 	t_bash(0,
 	       "bash -c 'printf \"a\\t\\r\\033[31m\\377\" >/proc/self/comm; echo job >$M/mq/${P}q@lines'; rm $M/mq/${P}q");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
@@ -70,7 +71,7 @@ t_test(tap, of_a_batch_sees_each_message)
 	pid_t pid;
 
 	queue_make("q", 4, 64);
-	pid = tap_start("mq/${P}q@tap,lines,meta");
+	pid = tap_start("mq", "q", "lines,meta");
 	t_bash(0, "seq 1000 > $M/mq/${P}q@lines & cat $M/mq/${P}q@lines,batch,n=1000 > out; rm $M/mq/${P}q");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
 	t_check("for way in in out; do awk -F '\\t' -v w=$way '$2 == w {print $5}' seen | cmp - out && echo $way; done",
@@ -83,7 +84,7 @@ t_test(tap, of_a_queue_sees_a_job_go_back)
 	pid_t pid;
 
 	queue_send(&q, "job", 0);
-	pid = tap_start("mq/${P}q@tap,lines,meta");
+	pid = tap_start("mq", "q", "lines,meta");
 	t_bash(0, "sh -c 'read -r job; exit 3' < $M/mq/${P}q@lines,ack,one; cat $M/mq/${P}q@lines,drain,ack > out; "
 		  "rm $M/mq/${P}q");
 	cr_assert_eq(t_wait_exit(pid, T_PATIENCE, NULL), 0);
@@ -95,7 +96,7 @@ t_test(tap, of_a_broadcast_sees_each_reader)
 	pid_t pid;
 
 	t_bash(0, "touch $M/bcast/${P}b");
-	pid = tap_start("bcast/${P}b@tap,lines,meta");
+	pid = tap_start("bcast", "b", "lines,meta");
 	t_bash(0,
 	       "exec 5< $M/bcast/${P}b@lines 6< $M/bcast/${P}b@lines; echo all > $M/bcast/${P}b; head -n1 <&5; head -n1 <&6; "
 	       "exec 5<&- 6<&-; rm $M/bcast/${P}b");
@@ -108,7 +109,7 @@ t_test(tap, of_a_socket_sees_both_directions)
 	pid_t pid;
 
 	t_bash(0, "touch $M/sock/${P}s");
-	pid = tap_start("sock/${P}s@tap,lines,meta");
+	pid = tap_start("sock", "s", "lines,meta");
 	t_check("(exec 3<> $M/sock/${P}s@listen; read -r q <&3; echo \"$q back\" >&3) & "
 		"exec 4<> $M/sock/${P}s; echo there >&4; read -r a <&4; echo $a; exec 4<&-; wait; rm $M/sock/${P}s",
 		"there back\n");
@@ -123,7 +124,7 @@ t_test(tap, counters_agree_with_what_it_saw)
 	pid_t pid;
 
 	queue_make("q", 10, 64);
-	pid = tap_start("mq/${P}q@tap,lines,meta");
+	pid = tap_start("mq", "q", "lines,meta");
 	t_bash(0,
 	       "for i in 1 2 3; do seq 9 > $M/mq/${P}q@lines; cat $M/mq/${P}q@lines,n=8 > out; cat $M/mq/${P}q@lines,one > out; "
 	       "done; grep -e ^in_m -e ^out_m $M/mq/${P}q@ctl > counters; rm $M/mq/${P}q");
@@ -137,7 +138,7 @@ t_test(tap, that_is_stopped_delays_nobody)
 	pid_t pid;
 
 	t_bash(0, "touch $M/bcast/${P}b");
-	pid = tap_start("bcast/${P}b@tap,lines,meta");
+	pid = tap_start("bcast", "b", "lines,meta");
 	kill(pid, SIGSTOP);
 	t_bash(0, "timeout 15 seq 20000 > $M/bcast/${P}b@lines; rm $M/bcast/${P}b");
 	kill(pid, SIGCONT);
@@ -151,7 +152,7 @@ t_test(tap, of_what_was_opened_outlives_its_last_user)
 	pid_t pid;
 
 	queue_make("q", 10, 64);
-	pid = tap_start("mq/${P}q@tap,lines");
+	pid = tap_start("mq", "q", "lines");
 	t_bash(0, "for i in 1 2 3; do echo $i > $M/mq/${P}q; done; rm $M/mq/${P}q");
 	tap_check(pid, "1\n2\n3\n");
 }
