@@ -256,14 +256,13 @@ static struct fs_append *append_of(fuse_req_t req)
 	return NULL;
 }
 
-bool fs_append_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+bool fs_append_lookup(fuse_req_t req, fuse_ino_t parent)
 {
 	struct fs *fs = fs_of(req);
 	struct fs_append *a = fs_node(fs, parent)->type == FS_HIDDEN ? append_of(req) : NULL;
 	struct fuse_entry_param entry = {.attr_timeout = FS_TIMEOUT};
 	int r;
 
-	(void)name;
 	if (!a)
 		return false;
 	r = atomic_load(&a->over) ? -EIO : fs_attr(fs, req, a->node, NULL, &entry.attr);

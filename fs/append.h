@@ -43,7 +43,7 @@ off_t fs_append_due(int flags);
  */
 bool fs_append_grown(fuse_req_t, struct fs_file *, const struct ipc_cred *, size_t written, off_t end);
 /* Whether the request is a helper's; then it is answered. */
-bool fs_append_lookup(fuse_req_t, fuse_ino_t parent, const char *name);
+bool fs_append_lookup(fuse_req_t, fuse_ino_t parent);
 bool fs_append_setattr(fuse_req_t, struct fs_node *);
 /* stop: gives the answers that are kept back. end: the device is closed. */
 void fs_appends_start(struct fs *);

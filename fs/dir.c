@@ -174,8 +174,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	bool followed = false;
 	int r;
 
-	if (fs_notice_lookup(req, parent, name) || fs_kept_lookup(req, parent, name) ||
-	    fs_append_lookup(req, parent, name))
+	if (fs_notice_lookup(req, parent, name) || fs_kept_lookup(req, parent, name) || fs_append_lookup(req, parent))
 		return;
 	if (fixed) {
 		fs_attr_fixed(fs, fixed, &st);
