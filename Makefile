@@ -153,9 +153,11 @@ $(B)/examples/%: $(B)/examples/%.o
 
 # Of ipcfs-top, what needs no terminal.
 TOP_PARTS = $(filter $(patsubst %,$(B)/fs/top/%.o,fit json page sample table),$(TOP))
-$(B)/tests/unit-tests: $(UNIT) $(TOP_PARTS) $(B)/libipc.a
+# Of the front end, what knows nothing of libfuse.
+FS_PARTS = $(filter $(patsubst %,$(B)/fs/%.o,refused),$(FS))
+$(B)/tests/unit-tests: $(UNIT) $(TOP_PARTS) $(FS_PARTS) $(B)/libipc.a
 	$(call say,link,$@)
-	$(Q)$(LINK) -o $@ $(UNIT) $(TOP_PARTS) $(B)/libipc.a $(CRITERION_LIBS) $(REDIS_LIBS) $(LDLIBS)
+	$(Q)$(LINK) -o $@ $(UNIT) $(TOP_PARTS) $(FS_PARTS) $(B)/libipc.a $(CRITERION_LIBS) $(REDIS_LIBS) $(LDLIBS)
 
 $(B)/tests/mount-tests: $(MOUNT)
 	$(call say,link,$@)

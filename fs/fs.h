@@ -150,8 +150,7 @@ struct fs {
 	void *names;		  /* tree of struct fs_name */
 	void *linked;		  /* tree of the nodes that are */
 	uint64_t serial;
-	struct fs_refused refused[FS_REFUSED_MAX]; /* by pid */
-	int64_t crowded_until;
+	struct fs_refusals refusals;
 	struct fs_crowds crowds;
 };
 

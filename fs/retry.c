@@ -7,60 +7,48 @@
 #include "base/hash.h"
 #include "fs.h"
 
-/* For how long a refused caller is expected back, on however busy a machine. */
-#define RETRY_NS INT64_C(30000000000)
 enum { MISSED_MAX = FS_TRIES_MAX };
 
-/* Callers are remembered apart from names and nodes, which may all be gone before the retry comes. */
-static struct fs_refused *refused_slot(struct fs *fs, pid_t pid)
+/* Nothing is expected of him any more. Of callers whom we do not see another one may still be on his way. */
+static void refused_end(struct fs *fs, struct fs_refused *refused)
 {
-	return &fs->refused[(unsigned)pid % FS_REFUSED_MAX];
+	fs_crowd_arrived(&fs->crowds, refused->turn);
+	if (refused->pid)
+		fs_refused_remove(&fs->refusals, refused);
+	else
+		refused->turn = 0;
 }
 
-static struct fs_refused *refused_find(struct fs *fs, pid_t pid)
+/* NULL: out of memory. */
+static struct fs_refused *refused_add(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *slot = refused_slot(fs, pid);
+	struct fs_refused *before = fs_refused_find(&fs->refusals, pid);
 
-	return slot->pid == pid && slot->until > ipc_now() ? slot : NULL;
-}
-
-/* Nothing is expected of him any more. */
-static void refused_end(struct fs *fs, struct fs_refused *slot)
-{
-	slot->pid = 0;
-	fs_crowd_arrived(&fs->crowds, slot->turn);
-	slot->turn = 0;
-}
-
-static void refused_add(struct fs *fs, uint64_t serial, pid_t pid)
-{
-	struct fs_refused *slot = refused_slot(fs, pid);
-	int64_t now = ipc_now();
-
-	/*
-	 * A collision: for a while everybody is treated as if he had been refused, which costs lookups and nothing
-	 * else.
-	 */
-	if (slot->pid && slot->pid != pid && slot->until > now)
-		fs->crowded_until = now + RETRY_NS;
-	refused_end(fs, slot);
-	*slot = (struct fs_refused){.pid = pid, .serial = serial, .until = now + RETRY_NS};
+	if (before)
+		refused_end(fs, before);
+	return fs_refused_add(&fs->refusals, pid);
 }
 
 bool fs_is_retry(struct fs *fs, pid_t pid)
 {
-	return refused_find(fs, pid) || (fs->crowded_until && fs->crowded_until > ipc_now());
+	return fs_refused_is(&fs->refusals, pid);
 }
 
 void fs_expect_retry_of(struct fs *fs, uint64_t serial, pid_t pid, uint64_t turn)
 {
-	refused_add(fs, serial, pid);
-	refused_slot(fs, pid)->turn = turn;
+	struct fs_refused *refused = refused_add(fs, pid);
+
+	if (!refused) {
+		fs_crowd_arrived(&fs->crowds, turn);
+		return;
+	}
+	refused->serial = serial;
+	refused->turn = turn;
 }
 
 void fs_expect_retry(struct fs *fs, pid_t pid)
 {
-	refused_add(fs, 0, pid);
+	refused_add(fs, pid);
 }
 
 /* Without its facets, as what they lead to may be what is made at last. Never 0. */
@@ -71,48 +59,51 @@ static uint64_t name_number(const struct ipc_ref *ref)
 
 void fs_expect_creator(struct fs *fs, pid_t pid, const struct ipc_ref *ref, mode_t mode, uint64_t notice)
 {
-	refused_add(fs, 0, pid);
-	refused_slot(fs, pid)->makes = name_number(ref);
-	refused_slot(fs, pid)->mode = mode;
-	refused_slot(fs, pid)->notice = notice;
+	struct fs_refused *refused = refused_add(fs, pid);
+
+	if (!refused)
+		return;
+	refused->makes = name_number(ref);
+	refused->mode = mode;
+	refused->notice = notice;
 }
 
 void fs_refusal_held(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *slot = refused_find(fs, pid);
+	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
 
-	if (slot)
-		slot->held = true;
+	if (refused)
+		refused->held = true;
 }
 
 void fs_refusal_noticed(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *slot = refused_find(fs, pid);
+	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
 
-	if (!slot)
+	if (!refused)
 		return;
-	slot->notice = slot->missed = 0;
-	slot->phantom = true;
+	refused->notice = refused->missed = 0;
+	refused->phantom = true;
 }
 
 void fs_refusal_found(struct fs *fs, pid_t pid, bool link)
 {
-	struct fs_refused *slot = refused_find(fs, pid);
-	bool stays = slot && ((slot->notice && !slot->held) || slot->phantom);
+	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
+	bool stays = refused && ((refused->notice && !refused->held) || refused->phantom);
 
-	if (!slot || (slot->notice && link))
+	if (!refused || (refused->notice && link))
 		return;
-	slot->notice = 0;
-	slot->phantom = false;
+	refused->notice = 0;
+	refused->phantom = false;
 	if (!stays)
-		refused_end(fs, slot);
+		refused_end(fs, refused);
 }
 
 struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
 {
-	const struct fs_refused *slot = refused_find(fs, pid);
+	const struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
 
-	return slot ? *slot : (struct fs_refused){.pid = 0};
+	return refused ? *refused : (struct fs_refused){.pid = 0};
 }
 
 struct fs_refused fs_refusal_making(struct fs *fs, pid_t pid, const struct ipc_ref *ref)
@@ -127,22 +118,22 @@ struct fs_refused fs_refusal_making(struct fs *fs, pid_t pid, const struct ipc_r
 
 void fs_refusal_done(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *slot = refused_find(fs, pid);
+	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
 
-	if (slot)
-		refused_end(fs, slot);
+	if (refused)
+		refused_end(fs, refused);
 }
 
 void fs_refusal_missed(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *slot = refused_find(fs, pid);
+	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
 
 	/*
 	 * A retry looks a missing name up behind what it had cached, and anew; and behind what notices of others who
 	 * make and remove the name have put there meanwhile. One more is another call's.
 	 */
-	if (slot && ++slot->missed > MISSED_MAX)
-		refused_end(fs, slot);
+	if (refused && ++refused->missed > MISSED_MAX)
+		refused_end(fs, refused);
 }
 
 /*

@@ -16,8 +16,8 @@
  * that (fifo.c, which remembers its callers by itself: what they come back to is the FIFO that was made for them).
  *
  * The kernel comes back once only: a second ESTALE reaches the program. So who has been refused is remembered by his
- * thread's number, apart from names and nodes, which may all be gone before he is back, and his second try must not
- * fail for any of these reasons:
+ * thread's number (refused.h), apart from names and nodes, which may all be gone before he is back, and his second try
+ * must not fail for any of these reasons:
  * - The LOOKUP of a caller who is expected back gets a node of his own, that is not cached and that nobody else can
  * take (fs_is_retry(), fs_node_get()).
  * - His OPEN then takes whatever has the name, and makes it where he came to make it (fs_open_anew()).
@@ -28,25 +28,10 @@
 #define FS_RETRY_H
 
 #include "ipc.h"
+#include "refused.h"
 
 struct fs;
 struct fs_node;
-
-/* A caller who was refused a node and is looking its name up again. */
-struct fs_refused {
-	pid_t pid;	 /* 0: none */
-	uint64_t serial; /* the node's */
-	int64_t until;
-	unsigned missed; /* lookups since that found no such name */
-	uint64_t makes;	 /* the name that he was about to make, as a number (fs_refusal_making()); 0: none */
-	mode_t mode;	 /* with that mode */
-	uint64_t notice; /* that he is to wait for; 0: none */
-	bool held;	 /* a look-up of his was told to wait for it, so it was the first */
-	bool phantom;	 /* it has left an entry that he looks up first */
-	uint64_t turn;	 /* that ends when he has been served: crowd.h; 0: none */
-};
-
-enum { FS_REFUSED_MAX = 1024 };
 
 /* How often a caller without a further try is served again, where others make and remove the name meanwhile. */
 enum { FS_TRIES_MAX = 16 };

@@ -200,6 +200,7 @@ static int session_start(struct fs *fs)
 	fs_steps_start(&fs->steps, &fs->turns);
 	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs_kept_start(&fs->kept);
+	fs_refusals_start(&fs->refusals);
 	fs_crowds_start(&fs->crowds, fs->loop);
 	fs_appends_start(fs);
 	fs->trim.loop = fs->loop;
@@ -229,6 +230,7 @@ static void session_end(struct fs *fs)
 	ipc_free(fs->ipc);
 	ipc_loop_free(fs->loop);
 	fs_inode_fini(fs);
+	fs_refusals_end(&fs->refusals);
 	fs_request_free(&fs->request);
 }
 
