@@ -130,3 +130,51 @@ t_test(same_name, daemon_that_ends_answers_all_who_wait)
 	t_mount_stop(M);
 	cr_expect_eq(t_wait_exit(child, T_PATIENCE, NULL), 0);
 }
+
+/* --- a name that is removed and made again while many open it --- */
+
+enum { MAKERS = 60, ROUNDS = 10 };
+
+static void *make_often(void *name)
+{
+	pthread_barrier_wait(&together);
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = open(path, O_RDONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0600);
+
+		if (fd >= 0)
+			close(fd);
+		unlink(name);
+	}
+	return NULL;
+}
+
+/* How long the makers take for all their rounds, in milliseconds. */
+static long make_together(const char *made_as, char *name)
+{
+	static pthread_t thread[MAKERS];
+	long since = t_deadline(0);
+
+	path = made_as;
+	pthread_barrier_init(&together, NULL, MAKERS);
+	for (int i = 0; i < MAKERS; i++)
+		cr_assert_eq(pthread_create(&thread[i], NULL, make_often, name), 0);
+	for (int i = 0; i < MAKERS; i++)
+		pthread_join(thread[i], NULL);
+	return t_deadline(0) - since;
+}
+
+/*
+ * The kernel holds the directory's lock during a CREATE, and those who are before it in the crowd need that lock to
+ * come back. Were it to wait for its turn, each of them would be waited for until his turn has run out.
+ */
+t_test(same_name, who_makes_a_fifo_does_not_wait_for_those_who_need_the_lock_he_holds)
+{
+	char *name = t_path(M, "bcast/b");
+	long before = make_together(name, name);
+	long fifo = make_together(t_path(M, "bcast/b@fifo"), name);
+	long behind = make_together(name, name);
+
+	/* It costs some requests more: 2 to 4 times the time. With turns that run out it was 15 to 30 times. */
+	cr_expect_lt(fifo, 8 * (before > behind ? before : behind), "%ld ms for FIFOs; %ld and %ld ms without", fifo,
+		     before, behind);
+}
