@@ -48,11 +48,13 @@ def stream(bench, mount):
     need_socat()
     megabytes = 64 if bench.quick else 256
     big, got, address, face = f"{bench.tmp}/big", f"{bench.tmp}/got", f"{bench.tmp}/s", f"{mount.path}/sock/stream"
+    floor = "a daemon that hands over"
     with open(big, "wb") as out:
         block = os.urandom(1 << 20)
         for i in range(megabytes):
             out.write(i.to_bytes(8, "little") + block[8:])
     bench.touch(face)
+    handover = bench.mount_handover(os.stat(face).st_blksize)
 
     def timed(start_writer, start_reader):
         writer = start_writer()
@@ -66,8 +68,11 @@ def stream(bench, mount):
         os.unlink(got)
         return megabytes * (1 << 20) / 1e6 / took
 
-    def shell(text):
-        return bench.spawn(["sh", "-c", text, "sh", big, got, face])
+    def cats(at):
+        def shell(text):
+            return bench.spawn(["sh", "-c", text, "sh", big, got, at])
+
+        return lambda _: timed(lambda: shell('exec cat "$1" > "$3"'), lambda: shell('exec cat "$3" > "$2"'))
 
     def socats(options):
         def start_listener():
@@ -83,13 +88,17 @@ def stream(bench, mount):
     sides = {
         "two socats": socats(()),
         "two socats -b131072": socats(("-b131072",)),
-        "ipcfs": lambda _: timed(lambda: shell('exec cat "$1" > "$3"'), lambda: shell('exec cat "$3" > "$2"')),
+        "ipcfs": cats(face),
+        floor: cats(f"{handover.path}/F"),
     }
     results, ratio = bench.sampler.sample(sides, repetitions=5 if bench.quick else 9)
     what = "sock, a file from cat to cat"
     bench.report.compared(what, "MB/s", results, "ipcfs", "two socats", ratio("ipcfs", "two socats"), (">=", 1.0))
     other = "two socats -b131072"
     bench.report.compared(what, "MB/s", results, "ipcfs", other, ratio("ipcfs", other))
+    bench.report.compared(what, "MB/s", results, "ipcfs", floor, ratio("ipcfs", floor))
+    bench.report.compared(f"sock, cat to cat by {floor}", "MB/s", results, floor, other, ratio(floor, other))
+    bench.unmount(handover)
     os.unlink(big)
     os.unlink(face)
 

@@ -75,6 +75,10 @@ class Bench:
         """loop: "mt" for libfuse's own, "loop" for ours."""
         return self._mounted([f"{self.programs}/null_fuse", loop, str(SPIN_NS)], subprocess.DEVNULL)
 
+    def mount_handover(self, block):
+        """A file system whose one file, F, hands over what is written to who reads, BLOCK bytes at a time."""
+        return self._mounted([f"{self.programs}/handover_fuse", str(block)], subprocess.DEVNULL)
+
     def _mounted(self, command, stderr):
         mount = Mount(command, f"{self.mountpoints}/{len(self.mounts)}", stderr)
         self.mounts.append(mount)
