@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/fuse.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@
  */
 enum { AWAKE_REQUESTS = 64, AWAKE_REQUESTS_REDIS = 16 };
 #define AWAKE_PERIOD INT64_C(10000000)
+/* Large writes are few, and each wakes as many: so many bytes count as one request more. */
+enum { AWAKE_BYTES = 64 * 1024 };
 
 /* So often it is looked whether the machine runs on its battery, while there is something to do. */
 #define BATTERY_NS INT64_C(30000000000)
@@ -200,11 +203,14 @@ static void awake_window(struct fs_awake *awake)
 	awake->since = now;
 }
 
-void fs_awake_count(struct fs_awake *awake, pid_t thread)
+void fs_awake_count(struct fs_awake *awake, const struct fuse_in_header *request)
 {
-	awake_note(awake, thread);
-	awake->total++;
-	if (++awake->requests >= awake->enough)
+	unsigned worth = 1 + request->len / AWAKE_BYTES;
+
+	awake_note(awake, (pid_t)request->pid);
+	awake->total += worth;
+	awake->requests += worth;
+	if (awake->requests >= awake->enough)
 		awake_window(awake);
 }
 

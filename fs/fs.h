@@ -154,9 +154,11 @@ struct fs {
 	struct fs_crowds crowds;
 };
 
+struct fuse_in_header;
+
 /* awake.c. start: -errno has been explained. count: a request of that thread came. */
 int fs_awake_start(struct fs_awake *, struct ipc_loop *, const struct fs_options *);
-void fs_awake_count(struct fs_awake *, pid_t thread);
+void fs_awake_count(struct fs_awake *, const struct fuse_in_header *request);
 void fs_awake_end(struct fs_awake *);
 
 /*

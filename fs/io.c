@@ -20,7 +20,7 @@ struct fs_pending {
 	struct fs_interrupt interrupt;
 	struct fs_shared_read shared;
 	struct ipc_garbage garbage;
-	void *buffer; /* where the data are, when they are not below; NULL */
+	struct ipc_loan taken; /* where the data are, when they are not below; all 0 */
 	char data[];
 };
 
@@ -72,7 +72,7 @@ static int pending_complete(struct ipc_op *op, ssize_t result)
 	struct fs_pending *p = ipc_container(op, struct fs_pending, op);
 
 	fs_shared_read_remove(&p->shared);
-	fs_request_give(&p->file->fs->request, p->buffer);
+	fs_request_give(&p->file->fs->request, &p->taken);
 	/* Before the answer: that of a failed open frees the file. */
 	ipc_loop_free_later(p->file->fs->loop, &p->garbage, p);
 	return file_answer(p->req, p->file, op, result);
@@ -105,14 +105,14 @@ static void pending_share(struct fs_pending *p)
 static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op *op)
 {
 	struct fs *fs = file->fs;
-	void *buffer = op->type == IPC_WRITE ? fs_request_take(&fs->request, op->data, op->size) : NULL;
-	size_t data = op->type == IPC_WRITE && !buffer ? op->size : 0;
+	struct ipc_loan taken = op->loan ? fs_request_take(&fs->request) : (struct ipc_loan){0};
+	size_t data = op->type == IPC_WRITE && !taken.mem ? op->size : 0;
 	struct fs_pending *p = malloc(sizeof(*p) + data);
 
 	if (!p) {
 		struct ipc_op failed = *op;
 
-		fs_request_give(&fs->request, buffer);
+		fs_request_give(&fs->request, &taken);
 		file_answer(req, file, &failed, ipc_op_outcome(op, -ENOMEM));
 		return;
 	}
@@ -121,11 +121,12 @@ static void file_park(fuse_req_t req, struct fs_file *file, const struct ipc_op 
 	ipc_list_init(&p->op.link);
 	p->req = req;
 	p->file = file;
-	p->buffer = buffer;
+	p->taken = taken;
+	p->op.loan = taken.mem ? &p->taken : NULL;
 	if (data)
 		p->op.data = memcpy(p->data, op->data, data);
 	if (!fs_interrupt_watch(&p->interrupt, req, pending_interrupt)) {
-		fs_request_give(&fs->request, buffer);
+		fs_request_give(&fs->request, &taken);
 		file_answer(req, file, &p->op, ipc_op_outcome(&p->op, -EINTR));
 		ipc_loop_free_later(fs->loop, &p->garbage, p);
 		return;
@@ -211,10 +212,12 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		.type = IPC_WRITE, .nonblock = fi->flags & O_NONBLOCK, .data = data, .size = size, .offset = off};
 
 	(void)ino;
+	op.loan = fs_request_lend(&file->fs->request, data, size);
 	if (file->handle)
 		fs_file_submit(req, file, &op);
 	else
 		fs_reply_err(req, -EACCES);
+	fs_request_handled(&file->fs->request);
 }
 
 void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)

@@ -6,29 +6,54 @@
 
 enum { LARGE = 64 * 1024 };
 
-void *fs_request_take(struct fs_request *request, const char *data, size_t size)
+struct ipc_loan *fs_request_lend(struct fs_request *request, const char *data, size_t size)
 {
-	const char *mem = request->buf.mem;
-	void *taken = request->buf.mem;
+	char *mem = request->buf.mem;
 
-	if (request->lent || size < LARGE || !mem || data < mem || data + size > mem + request->buf.size)
+	if (size < LARGE || !mem || data < mem || data + size > mem + request->buf.size)
 		return NULL;
 	/* As large as the one libfuse has made: where it finds none and can make no other, it ends the session. */
-	if (!request->spare)
-		request->spare = malloc(malloc_usable_size(taken));
-	if (!request->spare)
-		return NULL;
+	if (!request->size)
+		request->size = malloc_usable_size(mem);
+	request->loan = (struct ipc_loan){.mem = mem, .size = request->size};
+	request->buf.mem = NULL;
+	return &request->loan;
+}
+
+void fs_request_handled(struct fs_request *request)
+{
+	if (request->buf.mem)
+		return;
+	request->buf.mem = request->loan.mem;
+	request->loan.mem = NULL;
+	if (request->buf.mem || request->lent)
+		return;
 	request->buf.mem = request->spare;
 	request->spare = NULL;
+}
+
+struct ipc_loan fs_request_take(struct fs_request *request)
+{
+	struct ipc_loan taken = request->loan;
+
+	if (request->lent || !taken.mem)
+		return (struct ipc_loan){0};
+	if (!request->spare)
+		request->spare = malloc(request->size);
+	if (!request->spare)
+		return (struct ipc_loan){0};
+	request->buf.mem = request->spare;
+	request->spare = NULL;
+	request->loan.mem = NULL;
 	request->lent = true;
 	return taken;
 }
 
-void fs_request_give(struct fs_request *request, void *buffer)
+void fs_request_give(struct fs_request *request, const struct ipc_loan *taken)
 {
-	if (!buffer)
+	if (!taken->size)
 		return;
-	request->spare = buffer;
+	request->spare = taken->mem;
 	request->lent = false;
 }
 

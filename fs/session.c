@@ -107,7 +107,7 @@ static int session_requests(void *arg)
 		if (r <= 0)
 			return -1; /* unmounted */
 		if (fs->awake.fd >= 0)
-			fs_awake_count(&fs->awake, (pid_t)((const struct fuse_in_header *)fs->request.buf.mem)->pid);
+			fs_awake_count(&fs->awake, fs->request.buf.mem);
 		buf = fs->request.buf; /* it may be lent, and another one be there */
 		fs_replay_process(fs, &buf, NULL);
 		fs_replay_interrupt(fs, &buf);

@@ -10,6 +10,15 @@
 enum ipc_op_type { IPC_OPEN, IPC_READ, IPC_WRITE, IPC_FLUSH };
 
 /*
+ * The memory of malloc(3) that a write's data lie in. Whoever wants to keep the data may take it, and leaves other
+ * memory of the same size in its place, or NULL.
+ */
+struct ipc_loan {
+	char *mem;
+	size_t size;
+};
+
+/*
  * One operation. The caller fills it and calls ipc_submit(). When that says -EAGAIN for good (nonblock) or anything
  * else, the operation is over. When it says IPC_WOULD_PARK, the caller may copy it to memory that stays, with the data
  * to be written, set complete, and ipc_park() the copy; complete() is then called exactly once.
@@ -34,9 +43,11 @@ struct ipc_op {
 	int64_t since;	  /* ipc_now() when it was parked */
 	const char *data; /* WRITE: what to write. READ: what was read, valid until the next call into libipc */
 	size_t size;	  /* bytes to write, or room for reading */
-	size_t done;	  /* WRITE: bytes taken so far */
-	off_t offset;	  /* READ of a seekable handle; WRITE too where it is a plain file */
-	bool onward;	  /* READ: goes on behind the last one, whatever its offset */
+	/* WRITE: stays until the operation is over; NULL: the data are the caller's */
+	struct ipc_loan *loan;
+	size_t done;  /* WRITE: bytes taken so far */
+	off_t offset; /* READ of a seekable handle; WRITE too where it is a plain file */
+	bool onward;  /* READ: goes on behind the last one, whatever its offset */
 	/*
 	 * result: bytes, 0 or -errno; op->data is set for a READ. Returns 0, or -errno when the result could not be
 	 * delivered: a message that was taken for it then goes back. May free op by ipc_loop_free_later() only.

@@ -10,8 +10,10 @@
 #include "quota.h"
 
 struct ipc_keep {
-	char *data;
-	size_t len, size;
+	char *mem;
+	size_t size;
+	char *data; /* somewhere in mem */
+	size_t len;
 	off_t at; /* offset of its first byte */
 };
 
@@ -26,7 +28,7 @@ struct ipc_keep *ipc_keep_new(void)
 void ipc_keep_free(struct ipc_handle *h)
 {
 	ipc_quota_give(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, h->keep->size);
-	free(h->keep->data);
+	free(h->keep->mem);
 	free(h->keep);
 }
 
@@ -37,7 +39,31 @@ size_t ipc_keep_size(const struct ipc_handle *h)
 
 char *ipc_keep_reserve(struct ipc_handle *h, size_t n)
 {
-	return ipc_quota_grow(h, &h->keep->data, &h->keep->size, n) < 0 ? NULL : h->keep->data;
+	struct ipc_keep *k = h->keep;
+	size_t at = k->len ? (size_t)(k->data - k->mem) : 0;
+	int r = ipc_quota_grow(h, &k->mem, &k->size, n);
+
+	k->data = k->mem + at;
+	return r < 0 ? NULL : k->mem;
+}
+
+bool ipc_keep_take_loan(struct ipc_op *op, struct ipc_loan *loan, const char *data)
+{
+	struct ipc_handle *h = op->handle;
+	struct ipc_keep *k = h->keep;
+	char *mem = loan->mem;
+
+	if (h->plain || h->duplex || k->size > loan->size ||
+	    ipc_quota_charge(h->ipc, h->cred.uid, IPC_QUOTA_BYTES, loan->size - k->size) < 0)
+		return false;
+	loan->mem = k->size == loan->size ? k->mem : NULL;
+	if (!loan->mem)
+		free(k->mem);
+	k->mem = mem;
+	k->size = loan->size;
+	k->len = 0;
+	op->data = data;
+	return true;
 }
 
 static off_t keep_end(const struct ipc_keep *k)
@@ -105,16 +131,21 @@ static ssize_t keep_without_room(struct ipc_op *op, size_t len)
 	return (ssize_t)len;
 }
 
+static bool keep_holds(const struct ipc_keep *k, const char *data, size_t len)
+{
+	return k->mem && data >= k->mem && data + len <= k->mem + k->size;
+}
+
 static bool keep_message(struct ipc_op *op, size_t len)
 {
 	struct ipc_keep *k = op->handle->keep;
 
-	if (op->data != k->data) {
+	if (!keep_holds(k, op->data, len)) {
 		if (!ipc_keep_reserve(op->handle, len))
 			return false;
-		memcpy(k->data, op->data, len);
-		op->data = k->data;
+		op->data = memcpy(k->mem, op->data, len);
 	}
+	k->data = k->mem + (op->data - k->mem);
 	k->at = op->offset;
 	k->len = len;
 	return true;

@@ -15,6 +15,11 @@ void ipc_keep_free(struct ipc_handle *);
 
 /* Room for n bytes, where read() may put a message for op->data to point at; NULL when out of memory. */
 char *ipc_keep_reserve(struct ipc_handle *, size_t n);
+/*
+ * The n bytes of a write at data are what the read delivers, for which it has room: its handle keeps the memory of the
+ * write's loan instead of a copy, and op->data points there. False: they are to be copied.
+ */
+bool ipc_keep_take_loan(struct ipc_op *, struct ipc_loan *, const char *data);
 /* A read from what is kept; -ENODATA: nothing there. */
 ssize_t ipc_keep_serve(struct ipc_op *);
 /*

@@ -1,5 +1,6 @@
 /* Large writes to a reader that keeps up: they wait for its next read, for a moment. */
 #include "sock.h"
+#include "core/quota.h"
 
 TestSuite(sock_pair, .init = setup, .fini = teardown, .timeout = 30);
 
@@ -217,4 +218,116 @@ Test(sock_pair, no_byte_goes_to_two_of_many_reads_that_wait)
 	ipc_close(r);
 	ipc_close(w);
 	free(text);
+}
+
+/* --- the memory of a write --- */
+
+enum { LOAN = MOST };
+
+/* Data somewhere in memory that may be kept, as in a request. */
+static char *lent(struct ipc_loan *loan, char first)
+{
+	loan->mem = malloc(LOAN);
+	loan->size = LOAN;
+	cr_assert_not_null(loan->mem);
+	memset(loan->mem, first, LOAN);
+	return loan->mem;
+}
+
+static ssize_t begin_lent(struct u_call *c, struct ipc_handle *w, struct ipc_loan *loan)
+{
+	c->op.data = loan->mem + 80;
+	c->op.size = BLOCK;
+	c->op.loan = loan;
+	return begin(c, w, IPC_WRITE, false);
+}
+
+static void expect_all(const char *data, size_t size, char c)
+{
+	for (size_t i = 0; i < size; i++)
+		if (data[i] != c)
+			cr_assert_fail("%zu: %d instead of %d", i, data[i], c);
+}
+
+static size_t bytes_used(void)
+{
+	return ipc_quota_used(u_ipc, getuid(), IPC_QUOTA_BYTES);
+}
+
+Test(sock_pair, a_write_that_is_read_whole_leaves_its_memory_to_the_reader_who_can_read_it_again)
+{
+	struct ipc_handle *r, *w;
+	struct ipc_loan loans[2];
+	char *mem[2], buf[100];
+	size_t used = bytes_used();
+
+	hot_stream(&r, &w);
+	for (int i = 0; i < 2; i++) {
+		struct u_call c = {.done = false}, read = {.done = false};
+
+		mem[i] = lent(&loans[i], (char)('a' + i));
+		cr_assert_eq(begin_lent(&c, w, &loans[i]), IPC_WOULD_PARK);
+		cr_assert_eq(begin_read(&read, r, BLOCK, true), BLOCK);
+		cr_assert_eq((const void *)read.op.data, mem[i] + 80, "it was copied");
+		expect_all(read.op.data, BLOCK, (char)('a' + i));
+		cr_assert_eq(c.result, BLOCK);
+		r->pos -= 100;
+		cr_assert_eq(get(r, 100, buf), 100);
+		expect_all(buf, 100, (char)('a' + i));
+	}
+	cr_assert_null(loans[0].mem);
+	cr_assert_eq((const void *)loans[1].mem, mem[0], "the reader has two");
+	cr_assert_eq(bytes_used() - used, LOAN);
+	/* And something small into the memory that it has by now. */
+	cr_assert_eq(put(w, "end", 3), 3);
+	expect_get(r, "end");
+	r->pos -= 3;
+	expect_get(r, "end");
+	ipc_close(r);
+	ipc_close(w);
+	cr_assert_eq(bytes_used(), used);
+	free(loans[1].mem);
+}
+
+Test(sock_pair, a_read_that_waits_takes_the_memory_of_the_write_that_ends_its_wait)
+{
+	struct ipc_handle *r, *w;
+	struct u_call c = {.done = false}, read = {.done = false};
+	struct ipc_loan loan;
+	const char *mem = lent(&loan, 'x');
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_read(&read, r, BLOCK, false), IPC_WOULD_PARK);
+	cr_assert_eq(begin_lent(&c, w, &loan), BLOCK);
+	cr_assert_eq(finish(&read), BLOCK);
+	cr_assert_eq((const void *)read.op.data, mem + 80, "it was copied");
+	cr_assert_null(loan.mem);
+	ipc_close(r);
+	ipc_close(w);
+}
+
+Test(sock_pair, memory_above_the_readers_limit_or_read_in_parts_is_copied)
+{
+	struct ipc_handle *r, *w;
+	struct u_call c = {.done = false}, part = {.done = false}, whole = {.done = false};
+	struct ipc_loan loan;
+	const char *mem = lent(&loan, 'x');
+
+	hot_stream(&r, &w);
+	cr_assert_eq(begin_lent(&c, w, &loan), IPC_WOULD_PARK);
+	cr_assert_eq(begin_read(&part, r, BLOCK / 2, true), BLOCK / 2);
+	cr_assert_neq((const void *)part.op.data, mem + 80);
+	get_all(r, BLOCK / 2);
+	cr_assert_eq(finish(&c), BLOCK);
+	cr_assert_eq(loan.mem, mem);
+
+	u_ipc->opt.quota[IPC_QUOTA_BYTES] = bytes_used() + 2 * BLOCK;
+	cr_assert_eq(begin_read(&whole, r, BLOCK, false), IPC_WOULD_PARK);
+	cr_assert_eq(begin_lent(&c, w, &loan), BLOCK);
+	cr_assert_eq(finish(&whole), BLOCK);
+	expect_all(whole.op.data, BLOCK, 'x');
+	cr_assert_eq(loan.mem, mem);
+	ipc_close(r);
+	ipc_close(w);
+	free(loan.mem);
 }

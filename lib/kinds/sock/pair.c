@@ -5,6 +5,7 @@
 #include "sock.h"
 #include "kinds/socket.h"
 #include "core/instance.h"
+#include "core/keep.h"
 #include "core/quota.h"
 
 enum { SIDES = 2 };
@@ -91,11 +92,16 @@ static ssize_t pair_give(struct ipc_op *op, struct ipc_op *write)
 {
 	struct sock_handle *s = sock_handle(op->handle);
 	size_t left = write->size - write->done, n = op->size < left ? op->size : left;
-	char *buf = ipc_socket_buffer(op, n);
+	const char *data = write->data + write->done;
 
-	if (!buf)
-		return -ENOMEM;
-	memcpy(buf, write->data + write->done, n);
+	/* The memory of a small write is small, or needed for the next request; a part is followed by another. */
+	if (n < LARGE || n < write->size || !write->loan || !ipc_keep_take_loan(op, write->loan, data)) {
+		char *buf = ipc_socket_buffer(op, n);
+
+		if (!buf)
+			return -ENOMEM;
+		memcpy(buf, data, n);
+	}
 	write->done += n;
 	s->pair->hot[s->side] = op->size >= LARGE;
 	return (ssize_t)n;
