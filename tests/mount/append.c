@@ -97,6 +97,14 @@ t_test(append, a_writer_under_a_limit_goes_on_when_the_name_is_gone)
 		"0\n");
 }
 
+/* Of more than half the manual says that it may be met: nothing tells the daemon of a limit before it looks again. */
+t_test(append, a_writer_whose_limit_is_set_behind_his_open_goes_on_if_half_of_it_is_left)
+{
+	t_name("");
+	t_check("touch $M/bcast/$P; (exec 3>>$M/bcast/$P; seq 1 6000 >&3; ulimit -f 64; seq 1 40000 >&3); echo $?; rm $M/bcast/$P",
+		"0\n");
+}
+
 static void limit_set(rlim_t soft)
 {
 	const struct rlimit limit = {soft, RLIM_INFINITY};
