@@ -17,7 +17,6 @@
 
 #include "base/pool.h"
 #include "base/proc.h"
-#include "base/share.h"
 #include "file.h"
 
 /* No limit is below half of this to any purpose: `ulimit -f 1` is 1024. */
@@ -35,7 +34,6 @@ enum { WAKES_MAX = 5 };
 
 struct fs_append {
 	struct ipc_job job;
-	struct ipc_share share; /* on the list of all jobs */
 	struct fs *fs;
 	struct fs_node *node; /* kept by a lookup of ours */
 	int64_t since, waits; /* when it was submitted, and when the helper was seen to wait; 0: not yet */
@@ -119,7 +117,6 @@ static void append_done(struct ipc_job *job)
 	struct fs_append *a = ipc_container(job, struct fs_append, job);
 
 	kept_answer(a);
-	ipc_share_give(&a->share);
 	if (a->node->append == a)
 		a->node->append = NULL;
 	fs_node_forget(a->fs, a->node, 1);
@@ -131,6 +128,7 @@ static void append_start(struct fs *fs, struct fs_node *node, uid_t uid)
 {
 	const char *hidden = ipc_hidden_name(fs->ipc);
 	size_t size = strlen(fs->opt.mountpoint) + strlen("/") + strlen(hidden) + 1;
+	const struct ipc_pool_part part = {&fs->appends.jobs, uid, HELPERS_OF_USER};
 	struct fs_append *a;
 
 	if (node->append || !fs->mount_number)
@@ -145,9 +143,7 @@ static void append_start(struct fs *fs, struct fs_node *node, uid_t uid)
 	a->since = ipc_now();
 	a->device = fs->mount_number;
 	snprintf(a->dir, size, "%s/%s", fs->opt.mountpoint, hidden);
-	if (!ipc_share_take(&fs->appends.jobs, &a->share, uid, HELPERS_OF_USER) ||
-	    ipc_pool_submit_deaf(fs->appends.pool, &a->job, append_work, append_done, append_left) < 0) {
-		ipc_share_give(&a->share);
+	if (ipc_pool_submit_part(fs->appends.pool, &a->job, &part, append_work, append_done, append_left) < 0) {
 		free(a);
 		return;
 	}
@@ -248,7 +244,7 @@ static struct fs_append *append_of(fuse_req_t req)
 	pid_t pid = fuse_req_ctx(req)->pid; /* 0: of another namespace */
 
 	ipc_list_each(pos, next, &fs_of(req)->appends.jobs) {
-		struct fs_append *a = ipc_container(pos, struct fs_append, share.link);
+		struct fs_append *a = ipc_container(pos, struct fs_append, job.share.link);
 
 		if (pid && atomic_load(&a->helper) == pid)
 			return a;
@@ -309,7 +305,7 @@ void fs_appends_stop(struct fs *fs)
 	struct ipc_list *pos, *next;
 
 	ipc_list_each(pos, next, &fs->appends.jobs)
-		kept_answer(ipc_container(pos, struct fs_append, share.link));
+		kept_answer(ipc_container(pos, struct fs_append, job.share.link));
 }
 
 void fs_appends_end(struct fs *fs)

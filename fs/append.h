@@ -32,7 +32,7 @@ struct ipc_pool;
 
 struct fs_appends {
 	struct ipc_pool *pool; /* NULL: not needed yet */
-	struct ipc_list jobs;
+	struct ipc_list jobs;  /* of ipc_job.share */
 };
 
 /* Where a file's end is looked at first, if it was opened so. */

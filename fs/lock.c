@@ -17,7 +17,6 @@ enum { WAITS_MAX = 256, WAITS_OF_USER_MAX = 64 };
 
 struct fs_lock_wait {
 	struct ipc_job job;
-	struct ipc_share share;
 	struct fs_deferred deferred;
 	struct ipc_pool *pool;
 	int fd;	    /* one more of the same open file description */
@@ -89,7 +88,6 @@ static void lock_done(struct ipc_job *job)
 	if (l->result == 0 && !told)
 		lock_undo(l);
 	close(l->fd);
-	ipc_share_give(&l->share);
 	free(l);
 }
 
@@ -100,24 +98,33 @@ static void lock_cancel(struct fs_deferred *deferred)
 	ipc_job_cancel(l->pool, &l->job);
 }
 
-static int lock_refuse_wait(struct fs *fs, const struct ipc_cred *cred)
+/* r: of lock_submit(). */
+static int lock_refuse_wait(struct fs *fs, const struct ipc_cred *cred, int r)
 {
-	return ipc_refuse(fs->ipc, cred, ENOLCK, "lock",
-			  "user %u waits for %d locks already, which is the most: let some of those come first",
-			  (unsigned)cred->uid, WAITS_OF_USER_MAX);
+	if (r == -EDQUOT)
+		return ipc_refuse(fs->ipc, cred, ENOLCK, "lock",
+				  "user %u waits for %d locks already, which is the most: let some of those come first",
+				  (unsigned)cred->uid, WAITS_OF_USER_MAX);
+	if (r == -EAGAIN)
+		return ipc_refuse(fs->ipc, cred, ENOLCK, "lock",
+				  "%d locks are waited for by all users, which is the most: try again when some of "
+				  "those have come",
+				  WAITS_MAX);
+	return r;
 }
 
-static int lock_submit(struct fs_lock_wait *l, int fd)
+static int lock_submit(struct fs *fs, struct fs_lock_wait *l, int fd, uid_t uid)
 {
+	const struct ipc_pool_part part = {&fs->locking, uid, WAITS_OF_USER_MAX};
 	int r;
 
 	l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (l->fd < 0)
 		return -errno;
-	r = ipc_pool_submit(l->pool, &l->job, lock_work, lock_done);
+	r = ipc_pool_submit_part(l->pool, &l->job, &part, lock_work, lock_done, NULL);
 	if (r < 0)
 		close(l->fd);
-	return r == -EAGAIN ? -ENOLCK : r;
+	return r;
 }
 
 /* Answers the request later. 0 or -errno: not. */
@@ -140,12 +147,10 @@ static int lock_wait(fuse_req_t req, int fd, const struct fs_lock_wait *what)
 	*l = *what;
 	l->pool = fs->lockers;
 	l->result = -EINTR;
-	r = ipc_share_take(&fs->locking, &l->share, cred.uid, WAITS_OF_USER_MAX) ? lock_submit(l, fd)
-										 : lock_refuse_wait(fs, &cred);
+	r = lock_submit(fs, l, fd, cred.uid);
 	if (r < 0) {
-		ipc_share_give(&l->share);
 		free(l);
-		return r;
+		return lock_refuse_wait(fs, &cred, r);
 	}
 	fs_deferred_start(fs, &l->deferred, req, lock_cancel);
 	return 0;

@@ -18,7 +18,6 @@
 #include "base/loop.h"
 #include "base/number.h"
 #include "base/pool.h"
-#include "base/share.h"
 #include "core/facet.h"
 #include "ipc_options.h"
 
@@ -121,8 +120,7 @@ int ipc_create(struct ipc *, const struct ipc_cred *, const struct ipc_ref *, mo
  */
 struct ipc_look {
 	struct ipc_job job;
-	struct ipc_share share; /* of the helpers that walk */
-	struct ipc_list link;	/* of those who wait for the same */
+	struct ipc_list link; /* of those who wait for the same */
 	struct ipc_timer timer;
 	struct ipc *ipc;
 	struct ipc_cred cred;

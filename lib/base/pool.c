@@ -74,6 +74,7 @@ static void completed_run(struct ipc_pool *pool)
 		ipc_list_remove(&job->link);
 		job->state = JOB_IDLE;
 		ipc_apart_release(job);
+		ipc_share_give(&job->share);
 		job->done(job);
 	}
 }
@@ -233,8 +234,16 @@ int ipc_pool_submit(struct ipc_pool *pool, struct ipc_job *job, void (*work)(str
 int ipc_pool_submit_deaf(struct ipc_pool *pool, struct ipc_job *job, void (*work)(struct ipc_job *),
 			 void (*done)(struct ipc_job *), void (*left)(struct ipc_job *))
 {
+	return ipc_pool_submit_part(pool, job, NULL, work, done, left);
+}
+
+int ipc_pool_submit_part(struct ipc_pool *pool, struct ipc_job *job, const struct ipc_pool_part *part,
+			 void (*work)(struct ipc_job *), void (*done)(struct ipc_job *), void (*left)(struct ipc_job *))
+{
 	int err = -EAGAIN;
 
+	if (part && !ipc_share_is_left(part->all, part->uid, part->most))
+		return -EDQUOT;
 	pthread_mutex_lock(&pool->lock);
 	if (!pool->closing && pool->active + pool->waiting < pool->max_threads)
 		err = ipc_worker_reserve(pool);
@@ -250,6 +259,9 @@ int ipc_pool_submit_deaf(struct ipc_pool *pool, struct ipc_job *job, void (*work
 		pthread_cond_signal(&pool->submitted);
 	}
 	pthread_mutex_unlock(&pool->lock);
+	/* The loop's thread alone looks at it, and that is here. */
+	if (!err && part)
+		ipc_share_add(part->all, &job->share, part->uid);
 	return err;
 }
 

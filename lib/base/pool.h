@@ -16,6 +16,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "share.h"
 #include "sys.h"
 
 struct ipc_loop;
@@ -24,6 +25,7 @@ struct ipc_pool;
 /* A job. Embedded by its owner, who must keep it until done() has run; fields are the pool's. */
 struct ipc_job {
 	struct ipc_list link;
+	struct ipc_share share; /* ipc_pool_submit_part() */
 	struct ipc_pool *pool;
 	void (*work)(struct ipc_job *); /* in a helper thread; must return soon after a signal (EINTR) once cancelled */
 	void (*done)(struct ipc_job *); /* in the loop's thread, exactly once for each submitted job */
@@ -68,6 +70,20 @@ int ipc_pool_submit(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc
  */
 int ipc_pool_submit_deaf(struct ipc_pool *, struct ipc_job *, void (*work)(struct ipc_job *),
 			 void (*done)(struct ipc_job *), void (*left)(struct ipc_job *));
+/* Whose job it is, and how many of those in the list `all` he may have. */
+struct ipc_pool_part {
+	struct ipc_list *all; /* of job->share; jobs of several pools may be in it */
+	uid_t uid;
+	unsigned most;
+};
+
+/*
+ * For work() that may take as long as its user likes. -EDQUOT: he has as many as he may. His part ends before done()
+ * runs. left: as above, or NULL for work() that a signal ends.
+ */
+int ipc_pool_submit_part(struct ipc_pool *, struct ipc_job *, const struct ipc_pool_part *,
+			 void (*work)(struct ipc_job *), void (*done)(struct ipc_job *),
+			 void (*left)(struct ipc_job *));
 /*
  * For work() of a pool apart, in whichever table its descriptors are. hand: closes fd, and done() finds it as job->fd,
  * or there why not (-errno); once for a job. ipc_pool_submit() has kept room for it. borrow: the file that the process
@@ -77,10 +93,10 @@ int ipc_pool_submit_deaf(struct ipc_pool *, struct ipc_job *, void (*work)(struc
 void ipc_job_hand(struct ipc_job *, int fd);
 int ipc_job_borrow(int fd);
 struct ipc_fd_path ipc_job_fd_path(int fd);
-/* Whether what submit returned will pass by itself: all helpers are busy, or there is no thread for another. */
+/* Whether what submit returned will pass by itself: all helpers are busy, or his, or there is no thread for another. */
 static inline bool ipc_pool_is_busy(int r)
 {
-	return r == -EAGAIN || r == -ENOMEM;
+	return r == -EAGAIN || r == -EDQUOT || r == -ENOMEM;
 }
 /*
  * Asks a running job to end: sets cancelled and interrupts its thread by a signal, again and again until work()

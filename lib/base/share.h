@@ -16,19 +16,32 @@ struct ipc_share {
 	uid_t uid;
 };
 
-/* False, and nothing is taken: he has as many as `most` of `all` already. Takes as long as there are parts taken. */
-static inline bool ipc_share_take(struct ipc_list *all, struct ipc_share *share, uid_t uid, unsigned most)
+/* Whether he has less than `most` of `all`. Takes as long as there are parts taken. */
+static inline bool ipc_share_is_left(struct ipc_list *all, uid_t uid, unsigned most)
 {
 	struct ipc_list *pos, *next;
 	unsigned n = 0;
 
 	ipc_list_each(pos, next, all)
 		n += ipc_container(pos, struct ipc_share, link)->uid == uid;
-	ipc_list_init(&share->link);
-	share->uid = uid;
-	if (n < most)
-		ipc_list_append(all, &share->link);
 	return n < most;
+}
+
+static inline void ipc_share_add(struct ipc_list *all, struct ipc_share *share, uid_t uid)
+{
+	share->uid = uid;
+	ipc_list_append(all, &share->link);
+}
+
+/* False, and nothing is taken: he has as many as `most` of `all` already. */
+static inline bool ipc_share_take(struct ipc_list *all, struct ipc_share *share, uid_t uid, unsigned most)
+{
+	bool left = ipc_share_is_left(all, uid, most);
+
+	ipc_list_init(&share->link);
+	if (left)
+		ipc_share_add(all, share, uid);
+	return left;
 }
 
 /* Harmless on what was not taken, and given back before. */

@@ -5,7 +5,7 @@
 #include "base/tree.h"
 #include "ipc.h"
 
-/* Of the helpers that go along paths one user has so many at most: a path may lead to where it ends when he says. */
+/* Of each sort of helpers that go along paths one user has so many at most: a path may end when he says. */
 enum { IPC_WALKS_OF_USER_MAX = 16 };
 
 /* The instance. */
@@ -14,6 +14,13 @@ struct ipc {
 	struct ipc_pool *pool;
 	struct ipc_pool *walkers; /* apart, for what goes along paths, which may lead through our mount */
 	struct ipc_list walking;  /* whose walks those are: struct ipc_share */
+	/*
+	 * The same for ipc_look(). A walk may lead through our mount to a name that is looked up so, and waits for
+	 * that; a look goes not through our mount, so it waits for no other, and there is always a helper for it in the
+	 * end.
+	 */
+	struct ipc_pool *lookers;
+	struct ipc_list looking;
 	struct ipc_options opt;
 	const struct ipc_kind *const *kinds; /* as ipc_new() got them */
 	void *kind_data[IPC_KINDS_MAX + 1];  /* ipc_kind_data(); the last: of a kind that is not of this instance */

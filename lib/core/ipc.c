@@ -68,6 +68,9 @@ static int instance_start(struct ipc *ipc, const struct ipc_options *options)
 	ipc->walkers = ipc_pool_new_apart(ipc->loop, HELPERS_MAX, -1);
 	if (!ipc->walkers)
 		return -errno;
+	ipc->lookers = ipc_pool_new_apart(ipc->loop, HELPERS_MAX, -1);
+	if (!ipc->lookers)
+		return -errno;
 	ipc->rundir = ipc_rundir_new(ipc->opt.mountpoint, ipc->opt.shared);
 	if (!ipc->rundir)
 		return -ENOMEM;
@@ -108,6 +111,7 @@ struct ipc *ipc_new(struct ipc_loop *loop, const struct ipc_options *options, co
 	ipc_list_init(&ipc->unopened);
 	ipc_list_init(&ipc->bindings);
 	ipc_list_init(&ipc->walking);
+	ipc_list_init(&ipc->looking);
 	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)
 		ipc_tree_init(&ipc->chans[i]);
 	r = instance_start(ipc, options);
@@ -134,6 +138,7 @@ void ipc_free(struct ipc *ipc)
 	if (!ipc)
 		return;
 	ipc_shut_down(ipc);
+	ipc_pool_free(ipc->lookers);
 	ipc_pool_free(ipc->walkers);
 	ipc_pool_free(ipc->pool);
 	for (unsigned i = 0; i <= IPC_KINDS_MAX; i++)

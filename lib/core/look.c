@@ -38,7 +38,6 @@ static void look_done(struct ipc_job *job)
 	struct ipc_look *look = ipc_container(job, struct ipc_look, job);
 	struct ipc_ref plain = look->ref;
 
-	ipc_share_give(&look->share);
 	if (look->result == 0) {
 		ipc_dir_stat(look->ipc, &look->ref, &look->st);
 		look->st.st_ino = ipc_ref_ino(look->ipc, look->ref.kind, look->st.st_ino);
@@ -64,15 +63,12 @@ static void look_again(struct ipc_timer *timer)
 	look_end(look);
 }
 
-/* All helpers busy, or no thread for another: that will pass. */
+/* All helpers busy, or his, or no thread for another: that will pass. */
 static int look_submit(struct ipc_look *look)
 {
-	int r = -EAGAIN;
+	const struct ipc_pool_part part = {&look->ipc->looking, look->cred.uid, IPC_WALKS_OF_USER_MAX};
+	int r = ipc_pool_submit_part(look->ipc->lookers, &look->job, &part, look_work, look_done, NULL);
 
-	if (ipc_share_take(&look->ipc->walking, &look->share, look->cred.uid, IPC_WALKS_OF_USER_MAX))
-		r = ipc_pool_submit(look->ipc->walkers, &look->job, look_work, look_done);
-	if (r < 0)
-		ipc_share_give(&look->share);
 	return ipc_pool_is_busy(r) ? ipc_timer_start(look->ipc->loop, &look->timer, ipc_now() + DELAY, look_again) : r;
 }
 
@@ -113,6 +109,6 @@ void ipc_look_cancel(struct ipc_look *look)
 		look->result = -EINTR;
 		look_end(look);
 	} else {
-		ipc_job_cancel(look->ipc->walkers, &look->job);
+		ipc_job_cancel(look->ipc->lookers, &look->job);
 	}
 }

@@ -36,7 +36,7 @@ struct pipe_handle {
  */
 struct pipe_kind {
 	struct ipc_pool *pool;	  /* NULL until the first */
-	struct ipc_list openings; /* struct ipc_share */
+	struct ipc_list openings; /* whose they are: struct ipc_pool_part */
 };
 
 enum { OPENINGS_MAX = 256, OPENINGS_OF_USER_MAX = 64 };
@@ -44,7 +44,6 @@ enum { OPENINGS_MAX = 256, OPENINGS_OF_USER_MAX = 64 };
 /* The open of a FIFO through the mount. Outlives the handle when that is closed first. */
 struct pipe_opening {
 	struct ipc_job job;
-	struct ipc_share share;
 	struct pipe_handle *handle; /* NULL: closed */
 	int flags;
 	ino_t ino; /* of the FIFO that is meant, as the mount shows it */
@@ -154,7 +153,6 @@ static void opening_done(struct ipc_job *job)
 	int fd = o->fd < 0 ? o->fd : job->fd;
 	int r = fd;
 
-	ipc_share_give(&o->share);
 	free(o);
 	if (!p) {
 		if (fd >= 0)
@@ -181,17 +179,30 @@ static void opening_done(struct ipc_job *job)
 static int opening_submit(struct ipc *ipc, struct pipe_opening *o, uid_t uid)
 {
 	struct pipe_kind *kind = pipe_kind(ipc);
-	int r;
+	const struct ipc_pool_part part = {&kind->openings, uid, OPENINGS_OF_USER_MAX};
 
 	if (!kind->pool)
 		kind->pool = ipc_pool_new_apart(ipc->loop, OPENINGS_MAX, -1);
 	if (!kind->pool)
 		return -errno;
-	if (!ipc_share_take(&kind->openings, &o->share, uid, OPENINGS_OF_USER_MAX))
-		return -EAGAIN;
-	r = ipc_pool_submit(kind->pool, &o->job, opening_work, opening_done);
-	if (r < 0)
-		ipc_share_give(&o->share);
+	return ipc_pool_submit_part(kind->pool, &o->job, &part, opening_work, opening_done, NULL);
+}
+
+/* r: of opening_submit(). */
+static int opening_refuse(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref *ref, int r)
+{
+	const struct ipc_path path = ipc_ref_path(ref);
+
+	if (r == -EDQUOT)
+		return ipc_refuse(ipc, cred, ENFILE, path.text,
+				  "user %u has %d opens that wait for the other side of their FIFO, which is the most: "
+				  "let some of those be opened first",
+				  (unsigned)cred->uid, OPENINGS_OF_USER_MAX);
+	if (r == -EAGAIN)
+		return ipc_refuse(ipc, cred, ENFILE, path.text,
+				  "%d opens of all users wait for the other side of their FIFO, which is the most: try "
+				  "again when some of those have been opened",
+				  OPENINGS_MAX);
 	return r;
 }
 
@@ -220,12 +231,7 @@ static int pipe_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags,
 	r = opening_submit(h->ipc, o, h->cred.uid);
 	if (r < 0) {
 		free(o);
-		if (r != -EAGAIN)
-			return r;
-		return ipc_refuse(h->ipc, &h->cred, ENFILE, ipc_ref_path(ref).text,
-				  "too many opens wait for the other side of their channel already, %d of one user at "
-				  "most: let some of those be opened first",
-				  OPENINGS_OF_USER_MAX);
+		return opening_refuse(h->ipc, &h->cred, ref, r);
 	}
 	p->opening = o;
 	p->fd = -EAGAIN;

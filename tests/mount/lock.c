@@ -160,6 +160,27 @@ static int crowd_of_waiters(void *arg)
 	return pause();
 }
 
+enum { CROWD_FIRST = 54342 };
+
+static int open_and_flock(const char *name)
+{
+	return flock(t_open(name, O_RDWR), LOCK_EX);
+}
+
+static int crowd_of_users(void *arg)
+{
+	for (uid_t uid = CROWD_FIRST; uid < CROWD_FIRST + 4; uid++) {
+		if (fork())
+			continue;
+		t_become(uid);
+		for (int i = 0; i < 65; i++)
+			if (fork() == 0)
+				_exit(wait_for_flock(arg));
+		pause();
+	}
+	return pause();
+}
+
 t_test_bare(lock, one_users_waits_leave_room_for_others)
 {
 	pid_t crowd, other;
@@ -179,6 +200,32 @@ t_test_bare(lock, one_users_waits_leave_room_for_others)
 	t_wait_blocked(other);
 	cr_assert_eq(kill(other, SIGKILL), 0);
 	t_wait_exit(other, T_PATIENCE, NULL);
+	kill(crowd, SIGKILL);
+	t_wait_exit(crowd, T_PATIENCE, NULL);
+}
+
+/* Four users with all that each may have leave nothing to a fifth. */
+t_test_bare(lock, waits_of_all_users_have_a_limit_that_is_told)
+{
+	pid_t crowd;
+	int fd;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can be somebody else");
+	M = t_mount_start("-o", "allow_other", NULL);
+	fd = make();
+	cr_assert_eq(fchmod(fd, 0666), 0);
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	crowd = t_fork(crowd_of_users, path());
+	for (uid_t uid = CROWD_FIRST; uid < CROWD_FIRST + 4; uid++) {
+		t_become(uid);
+		t_await(t_refused("waits for 64 locks already"));
+		t_become(0);
+	}
+	t_become(CROWD_FIRST + 4);
+	t_check_errno(open_and_flock(path()), ENOLCK);
+	cr_expect(t_refused("256 locks are waited for by all users"));
+	t_become(0);
 	kill(crowd, SIGKILL);
 	t_wait_exit(crowd, T_PATIENCE, NULL);
 }

@@ -116,11 +116,17 @@ int u_change(const char *name, struct ipc_handle *h, const struct stat *st, unsi
 
 bool u_refused(const char *part)
 {
-	struct ipc_cred cred = u_me();
+	const struct ipc_cred cred = u_me();
+
+	return u_refused_to(&cred, part);
+}
+
+bool u_refused_to(const struct ipc_cred *cred, const char *part)
+{
 	char text[8192] = "";
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
-	ipc_text_errors(u_ipc, &cred, out);
+	ipc_text_errors(u_ipc, cred, out);
 	fclose(out);
 	return strstr(text, part) != NULL;
 }

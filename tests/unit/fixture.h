@@ -50,6 +50,7 @@ void u_create(const char *name);
 int u_text_status(struct ipc *, const struct ipc_cred *, enum ipc_status_form, FILE *out);
 /* Whether our last refusals, as M/errors has them, say that. */
 bool u_refused(const char *part);
+bool u_refused_to(const struct ipc_cred *, const char *part);
 
 /* An operation that may park. */
 struct u_call {

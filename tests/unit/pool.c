@@ -135,6 +135,83 @@ Test(pool, done_runs_in_the_thread_of_the_loop)
 	cr_assert(pthread_equal(call.completer, pthread_self()));
 }
 
+/* --- a user's part --- */
+
+enum { MOST = 2 };
+
+static struct ipc_list parts;
+
+static struct ipc_pool_part part_of(uid_t uid)
+{
+	if (!parts.next)
+		ipc_list_init(&parts);
+	return (struct ipc_pool_part){.all = &parts, .uid = uid, .most = MOST};
+}
+
+static int submit_part(struct errand *call, uid_t uid, void (*done)(struct ipc_job *))
+{
+	const struct ipc_pool_part part = part_of(uid);
+
+	return ipc_pool_submit_part(pool, &call->job, &part, work_read, done, NULL);
+}
+
+Test(pool, user_has_no_more_jobs_than_his_part)
+{
+	struct errand his[MOST] = {0}, more = {0}, another = {0};
+
+	for (int i = 0; i < MOST; i++)
+		cr_assert_eq(submit_part(&his[i], 1, done_count), 0);
+	cr_expect_eq(submit_part(&more, 1, done_count), -EDQUOT);
+	cr_expect(ipc_pool_is_busy(-EDQUOT));
+	cr_expect_eq(submit_part(&another, 2, done_count), 0);
+	fill_pipe(MOST + 1);
+	for (int i = 0; i < MOST; i++)
+		run_until_done(&his[i]);
+	run_until_done(&another);
+	cr_expect(ipc_list_empty(&parts));
+}
+
+Test(pool, job_that_no_helper_takes_is_nobodys_part)
+{
+	struct errand busy[THREADS] = {0}, more = {0};
+
+	for (uid_t i = 0; i < THREADS; i++)
+		cr_assert_eq(submit_part(&busy[i], 1 + i, done_count), 0);
+	cr_expect_eq(submit_part(&more, 1, done_count), -EAGAIN);
+	fill_pipe(1);
+	while (!(busy[0].done || busy[1].done || busy[2].done))
+		cr_assert_eq(ipc_loop_turn(loop, -1), 0);
+	cr_expect_eq(submit_part(&more, 4, done_count), 0);
+	fill_pipe(THREADS);
+	for (int i = 0; i < THREADS; i++)
+		run_until_done(&busy[i]);
+	run_until_done(&more);
+}
+
+static struct errand next;
+
+static void done_submits(struct ipc_job *job)
+{
+	done_count(job);
+	cr_expect_eq(submit_part(&next, 1, done_count), 0);
+}
+
+Test(pool, part_is_given_back_before_done_runs)
+{
+	struct errand his[MOST] = {0};
+
+	cr_assert_eq(submit_part(&his[0], 1, done_submits), 0);
+	fill_pipe(1);
+	run_until_done(&his[0]);
+	cr_assert_eq(submit_part(&his[1], 1, done_count), 0);
+	cr_expect_eq(submit_part(&his[0], 1, done_count), -EDQUOT);
+	fill_pipe(2);
+	run_until_done(&his[1]);
+	run_until_done(&next);
+}
+
+/* --- running --- */
+
 Test(pool, done_waits_for_the_loop)
 {
 	struct errand call = {0};

@@ -180,8 +180,7 @@ Test(sock_name, one_users_walks_leave_helpers_to_others)
 	struct address_look a = {.look = {.cred = u_me(), .done = address_looked}}, b = a;
 
 	for (int i = 0; i < IPC_WALKS_OF_USER_MAX; i++)
-		cr_assert(ipc_share_take(&u_ipc->walking, &taken[i], 4711, IPC_WALKS_OF_USER_MAX));
-	cr_assert_not(ipc_share_take(&u_ipc->walking, &b.look.share, 4711, IPC_WALKS_OF_USER_MAX));
+		ipc_share_add(&u_ipc->looking, &taken[i], 4711);
 	/* His own ask again until one of them is over; another's go on. */
 	b.look.cred.uid = 4711;
 	a.look.ref = b.look.ref = u_named("f@connect=/usr");
@@ -195,7 +194,7 @@ Test(sock_name, one_users_walks_leave_helpers_to_others)
 		cr_assert_eq(ipc_loop_turn(u_loop, 20), 0);
 	for (int i = 0; i < IPC_WALKS_OF_USER_MAX; i++)
 		ipc_share_give(&taken[i]);
-	cr_assert(ipc_list_empty(&u_ipc->walking));
+	cr_assert(ipc_list_empty(&u_ipc->looking));
 }
 
 Test(sock_name, look_up_of_an_address_can_be_given_up)

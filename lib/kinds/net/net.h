@@ -53,7 +53,7 @@ struct net_chan {
 struct net {
 	struct timespec started;
 	unsigned queries;	  /* that helpers have */
-	struct ipc_list querying; /* whose they are: struct ipc_share */
+	struct ipc_list querying; /* whose they are: struct ipc_pool_part */
 };
 
 enum net_role {

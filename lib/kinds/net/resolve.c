@@ -9,7 +9,6 @@
 
 #include "net.h"
 #include "base/backoff.h"
-#include "base/share.h"
 #include "core/instance.h"
 
 /*
@@ -22,7 +21,6 @@ enum { QUERIES_MAX = 32, QUERIES_OF_USER_MAX = 8 };
 
 struct net_query {
 	struct ipc_job job;
-	struct ipc_share share;
 	struct ipc_timer timer;
 	struct ipc_backoff backoff;
 	struct ipc *ipc;
@@ -85,7 +83,6 @@ static void query_done(struct ipc_job *job)
 	struct net_query *q = ipc_container(job, struct net_query, job);
 
 	net_of(q->ipc)->queries--;
-	ipc_share_give(&q->share);
 	if (!job->abandoned)
 		query_finish(q);
 	else if (q->done)
@@ -119,14 +116,13 @@ static void query_again(struct ipc_timer *timer)
 static int query_submit(struct net_query *q)
 {
 	struct net *net = net_of(q->ipc);
+	const struct ipc_pool_part part = {&net->querying, q->cred.uid, QUERIES_OF_USER_MAX};
 	int r = -EAGAIN;
 
 	q->gai = EAI_SYSTEM;
 	q->err = EINTR;
-	if (net->queries < QUERIES_MAX && ipc_share_take(&net->querying, &q->share, q->cred.uid, QUERIES_OF_USER_MAX))
-		r = ipc_pool_submit_deaf(q->ipc->pool, &q->job, query_work, query_done, query_left);
-	if (r < 0)
-		ipc_share_give(&q->share);
+	if (net->queries < QUERIES_MAX)
+		r = ipc_pool_submit_part(q->ipc->pool, &q->job, &part, query_work, query_done, query_left);
 	net->queries += r == 0;
 	if (!ipc_pool_is_busy(r))
 		return r;
