@@ -120,33 +120,50 @@ static int frame_send(struct ipc_handle *h, const char *data, size_t n,
 	return r;
 }
 
+/* Sends the next message, or keeps the beginning of one. 0, or -errno. */
+static int frame_step(struct ipc_op *op, char delim, size_t max, int (*send)(struct ipc_handle *, const char *, size_t))
+{
+	struct ipc_handle *h = op->handle;
+	const char *from = op->data + op->done;
+	size_t left = op->size - op->done;
+	const char *end = memchr(from, delim, left);
+	size_t n = end ? (size_t)(end - from) : left;
+	int r;
+
+	/* The lines before are taken, and counted; the next write begins with this line and is refused. */
+	if (ipc_frame_begun(h) + n > max)
+		return op->done ? -EMSGSIZE : frame_too_long(op, ipc_frame_begun(h) + n, max);
+	r = end ? frame_send(h, from, n, send) : part_append(h, from, n);
+	if (r == 0)
+		op->done += n + (end != NULL);
+	return r;
+}
+
 ssize_t ipc_frame_write(struct ipc_op *op, char delim, size_t max,
 			int (*send)(struct ipc_handle *, const char *, size_t))
+{
+	return ipc_frame_write_several(op, delim, max, send, NULL);
+}
+
+ssize_t ipc_frame_write_several(struct ipc_op *op, char delim, size_t max,
+				int (*send)(struct ipc_handle *, const char *, size_t),
+				size_t (*send_several)(struct ipc_handle *, const char *, size_t))
 {
 	struct ipc_handle *h = op->handle;
 
 	if (is_refused(h))
 		return frame_too_long(op, ipc_frame_begun(h), max);
 	while (op->done < op->size) {
-		const char *from = op->data + op->done;
-		size_t left = op->size - op->done;
-		const char *end = memchr(from, delim, left);
-		size_t n = end ? (size_t)(end - from) : left;
-		int r;
+		size_t sent = send_several && !ipc_frame_begun(h)
+				      ? send_several(h, op->data + op->done, op->size - op->done)
+				      : 0;
+		int r = sent ? 0 : frame_step(op, delim, max, send);
 
-		if (ipc_frame_begun(h) + n > max) {
-			/* The lines before are taken, and counted; the next write begins with this line and is refused.
-			 */
-			if (op->done)
-				return (ssize_t)op->done;
-			return frame_too_long(op, ipc_frame_begun(h) + n, max);
-		}
-		r = end ? frame_send(h, from, n, send) : part_append(h, from, n);
+		op->done += sent;
 		if (r == -EAGAIN)
 			return r;
 		if (r < 0)
 			return op->done ? (ssize_t)op->done : r;
-		op->done += n + (end != NULL);
 	}
 	return (ssize_t)op->done;
 }

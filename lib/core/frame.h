@@ -23,6 +23,13 @@ enum { IPC_READ_SEVERAL = 128 << 10 };
 ssize_t ipc_frame_write(struct ipc_op *, char delim, size_t max,
 			int (*send)(struct ipc_handle *, const char *, size_t));
 /*
+ * The same, for who can send many at once: send_several() gets the bytes where a message begins, and returns how many
+ * of them it has sent, whole messages with their delimiters; 0: the next one goes by send().
+ */
+ssize_t ipc_frame_write_several(struct ipc_op *, char delim, size_t max,
+				int (*send)(struct ipc_handle *, const char *, size_t),
+				size_t (*send_several)(struct ipc_handle *, const char *, size_t));
+/*
  * The messages that a write would give to send(), as far as `most` and `bytes` go, in at[]; returns how many. A flush:
  * what is unfinished. The first may lie in *joined, which the caller frees. -ENOMEM.
  */

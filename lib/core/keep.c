@@ -12,7 +12,8 @@
 struct ipc_keep {
 	char *mem;
 	size_t size;
-	char *data; /* somewhere in mem */
+	char *data;	      /* somewhere in mem */
+	const char *borrowed; /* where the message is instead: ipc_keep_borrowed(); NULL */
 	size_t len;
 	off_t at; /* offset of its first byte */
 };
@@ -66,6 +67,33 @@ bool ipc_keep_take_loan(struct ipc_op *op, struct ipc_loan *loan, const char *da
 	return true;
 }
 
+void ipc_keep_borrowed(struct ipc_handle *h, const char *message)
+{
+	h->keep->len = 0;
+	h->keep->borrowed = message;
+}
+
+bool ipc_keep_save(struct ipc_handle *h)
+{
+	struct ipc_keep *k = h->keep;
+	const char *borrowed = k->borrowed;
+
+	k->borrowed = NULL;
+	if (!k->len || !borrowed)
+		return true;
+	if (!ipc_keep_reserve(h, k->len)) {
+		k->len = 0;
+		return false;
+	}
+	k->data = memcpy(k->mem, borrowed, k->len);
+	return true;
+}
+
+static const char *keep_data(const struct ipc_keep *k)
+{
+	return k->borrowed ? k->borrowed : k->data;
+}
+
 static off_t keep_end(const struct ipc_keep *k)
 {
 	return k->at + (off_t)k->len;
@@ -100,7 +128,7 @@ ssize_t ipc_keep_serve(struct ipc_op *op)
 	n = (size_t)(keep_end(k) - op->offset);
 	if (n > op->size)
 		n = op->size;
-	op->data = k->data + (op->offset - k->at);
+	op->data = keep_data(k) + (op->offset - k->at);
 	h->pos = op->offset + (off_t)n;
 	return (ssize_t)n;
 }
@@ -140,12 +168,15 @@ static bool keep_message(struct ipc_op *op, size_t len)
 {
 	struct ipc_keep *k = op->handle->keep;
 
-	if (!keep_holds(k, op->data, len)) {
-		if (!ipc_keep_reserve(op->handle, len))
-			return false;
-		op->data = memcpy(k->mem, op->data, len);
+	if (!k->borrowed || op->data != k->borrowed) {
+		if (!keep_holds(k, op->data, len)) {
+			if (!ipc_keep_reserve(op->handle, len))
+				return false;
+			op->data = memcpy(k->mem, op->data, len);
+		}
+		k->data = k->mem + (op->data - k->mem);
+		k->borrowed = NULL;
 	}
-	k->data = k->mem + (op->data - k->mem);
 	k->at = op->offset;
 	k->len = len;
 	return true;
@@ -178,7 +209,7 @@ void ipc_keep_undeliver(struct ipc_op *op, size_t len)
 	if (h->plain)
 		return;
 	/* What the handle had delivered before, wholly or in part, is nobody else's any more. */
-	if (op->taken && put_back(op, kept ? k->data : op->data, kept ? k->len : len))
+	if (op->taken && put_back(op, kept ? keep_data(k) : op->data, kept ? k->len : len))
 		keep_nothing(h, op->offset);
 	else if (!kept)
 		keep_message(op, len);

@@ -20,6 +20,13 @@ char *ipc_keep_reserve(struct ipc_handle *, size_t n);
  * write's loan instead of a copy, and op->data points there. False: they are to be copied.
  */
 bool ipc_keep_take_loan(struct ipc_op *, struct ipc_loan *, const char *data);
+/*
+ * The message that read() is about to return lies in the kind's memory, where it stays for the handle until this reads
+ * on or is closed. Should the kind want that memory back before, it has it saved: in the handle's own; false: it is
+ * lost, as there was no memory.
+ */
+void ipc_keep_borrowed(struct ipc_handle *, const char *message);
+bool ipc_keep_save(struct ipc_handle *);
 /* A read from what is kept; -ENODATA: nothing there. */
 ssize_t ipc_keep_serve(struct ipc_op *);
 /*

@@ -203,7 +203,7 @@ t_test(bcast, memory_is_bounded_and_stated)
 	t_bash(0, "head -c 64M /dev/zero >$B");
 	after = t_ctl(M, "bcast/b", "memory");
 	cr_assert_eq(before, after);
-	cr_assert_leq(after, 3 << 19);
+	cr_assert_leq(after, 25 << 16);
 	cr_assert_leq(ctl("bytes"), 1 << 20);
 }
 

@@ -567,7 +567,7 @@ Test(bcast, ctl_names_the_readers_and_the_memory)
 	w = writer("b");
 	put(w, "12345");
 	put(w, "678");
-	cr_assert(strstr(u_ctl("b"), "messages=2\nbytes=8\nmemory=1572864\n"));
+	cr_assert(strstr(u_ctl("b"), "messages=2\nbytes=8\nmemory=1638400\n"));
 	snprintf(line, sizeof(line), "reader=pid:%d command:", (int)getpid());
 	cr_assert(strstr(u_ctl("b"), line));
 	cr_assert(strstr(u_ctl("b"), "lag:2 dropped:0\n"));
@@ -639,7 +639,6 @@ Test(bcast, a_read_with_plenty_of_room_gets_all_lines_that_are_there)
 	ipc_close(w);
 }
 
-/* What one reader is given is copied for the others, as far as it is the same. */
 Test(bcast, readers_that_begin_together_get_the_same_whatever_they_have_room_for)
 {
 	struct ipc_handle *w = writer("b@lines"), *first = reader("b@lines,batch"), *second = reader("b@lines,batch"),
@@ -653,7 +652,6 @@ Test(bcast, readers_that_begin_together_get_the_same_whatever_they_have_room_for
 	cr_assert_str_eq(take_room(fourth, 5).text, "one\n");
 	cr_take(fourth, "two\nthree\n");
 	cr_take(first, "three\n");
-	/* What it lies in goes with the reader. */
 	put(w, "four\n");
 	cr_take(first, "four\n");
 	ipc_close(first);

@@ -8,7 +8,7 @@ TestSuite(bcast_ring, .timeout = 20);
 
 static void ring_add_text(struct bcast_ring *ring, const char *text)
 {
-	bcast_ring_add(ring, text, strlen(text));
+	bcast_ring_add(ring, text, strlen(text), -1);
 }
 
 static const char *ring_text(const struct bcast_ring *ring, uint64_t seq)
@@ -54,7 +54,7 @@ Test(bcast_ring, takes_a_message_of_its_own_size)
 	memset(whole, 'w', sizeof(whole));
 	cr_assert_eq(bcast_ring_resize(&ring, sizeof(whole)), 0);
 	ring_add_text(&ring, "before");
-	bcast_ring_add(&ring, whole, sizeof(whole));
+	bcast_ring_add(&ring, whole, sizeof(whole), -1);
 	cr_assert_eq(ring.first, 1);
 	cr_assert_arr_eq(ring_text(&ring, 1), whole, sizeof(whole));
 	bcast_ring_free(&ring);
@@ -111,5 +111,65 @@ Test(bcast_ring, keeps_its_messages_when_resized)
 	cr_assert_str_eq(ring_text(&ring, 28), "message 28");
 	cr_assert_str_eq(ring_text(&ring, 29), "message 29");
 	cr_assert_str_eq(ring_text(&ring, 30), "more");
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, takes_several_as_they_were_written)
+{
+	struct bcast_ring ring = {0};
+	char text[64];
+
+	cr_assert_eq(bcast_ring_resize(&ring, 64), 0);
+	ring_add_text(&ring, "to move the others across the end, 45 bytes..");
+	cr_assert_eq(bcast_ring_add_several(&ring, "0123456789\nabcdefghijk\n\nunfinished", 34, '\n', 64), 24);
+	cr_assert_eq(ring.next, 4);
+	cr_assert_eq(ring.first, 1, "of 64 bytes");
+	cr_assert_str_eq(ring_text(&ring, 1), "0123456789");
+	cr_assert_str_eq(ring_text(&ring, 2), "abcdefghijk");
+	cr_assert_eq(bcast_ring_len(&ring, 3), 0);
+	cr_assert_eq(bcast_ring_bytes(&ring), 21);
+	*bcast_ring_copy(&ring, 1, 4, '\n', text) = '\0';
+	cr_assert_str_eq(text, "0123456789\nabcdefghijk\n\n");
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, several_leave_what_must_be_added_or_refused_by_itself)
+{
+	struct bcast_ring ring = {0};
+
+	cr_assert_eq(bcast_ring_resize(&ring, 64), 0);
+	cr_assert_eq(bcast_ring_add_several(&ring, "ab\nabcd\n", 8, '\n', 3), 3, "longer than it may be");
+	cr_assert_eq(bcast_ring_add_several(&ring, "abcd\n", 5, '\n', 3), 0);
+	cr_assert_eq(bcast_ring_add_several(&ring, "not whole", 9, '\n', 64), 0);
+	cr_assert_eq(bcast_ring_add_several(&ring, "1\n2\n3\n4\n5\n6\n", 12, '\n', 64), 8, "no more than are kept");
+	cr_assert_eq(ring.next, 5);
+	cr_assert_eq(ring.first, 1);
+	bcast_ring_free(&ring);
+}
+
+Test(bcast_ring, each_reader_has_his_own_delimiter)
+{
+	struct bcast_ring ring = {0};
+	char text[64];
+
+	cr_assert_eq(bcast_ring_resize(&ring, 256), 0);
+	bcast_ring_add(&ring, "a", 1, '\n');
+	cr_assert(bcast_ring_at(&ring, 0, 1, '\n'));
+	cr_assert_null(bcast_ring_at(&ring, 0, 1, '\0'));
+	bcast_ring_add(&ring, "b", 1, '\0');
+	bcast_ring_add(&ring, "c", 1, -1);
+	bcast_ring_add(&ring, "d", 1, '\n');
+	cr_assert_null(bcast_ring_at(&ring, 0, 4, '\n'));
+	*bcast_ring_copy(&ring, 0, 4, '\n', text) = '\0';
+	cr_assert_str_eq(text, "a\nb\nc\nd\n");
+	bcast_ring_copy(&ring, 0, 4, '\0', text);
+	cr_assert_arr_eq(text, "a\0b\0c\0d", 8);
+	*bcast_ring_copy(&ring, 0, 4, -1, text) = '\0';
+	cr_assert_str_eq(text, "abcd");
+	cr_assert_arr_eq(bcast_ring_at(&ring, 2, 4, '\n'), "c\nd\n", 4);
+	cr_assert_arr_eq(bcast_ring_at(&ring, 1, 2, -1), "b", 1);
+	cr_assert_eq(bcast_ring_resize(&ring, 64), 0);
+	*bcast_ring_copy(&ring, 0, 4, '\n', text) = '\0';
+	cr_assert_str_eq(text, "a\nb\nc\nd\n");
 	bcast_ring_free(&ring);
 }

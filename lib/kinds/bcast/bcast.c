@@ -36,6 +36,7 @@ static int bcast_create(struct ipc *ipc, const struct ipc_cred *cred, const stru
 	if (r < 0)
 		return r;
 	bcast_chan(chan)->ring.size = BUFFER_DEFAULT;
+	bcast_borrow_init(bcast_chan(chan));
 	bcast_wake_init(bcast_chan(chan));
 	return 0;
 }
@@ -59,6 +60,7 @@ int bcast_resize(struct bcast_chan *c, size_t size, const char *path)
 
 	if (r < 0)
 		return r;
+	bcast_call_in(c);
 	r = bcast_ring_resize(&c->ring, size);
 	ipc_quota_give(c->chan.ipc, owner.uid, IPC_QUOTA_BYTES, r < 0 ? after : before);
 	return r;
@@ -89,6 +91,7 @@ static int bcast_open(struct ipc_handle *h, const struct ipc_ref *ref, int flags
 		b->next -= (uint64_t)h->facets.last < kept ? (uint64_t)h->facets.last : kept;
 	b->paced = bcast_is_paced(&h->facets);
 	ipc_list_init(&b->sleeping);
+	ipc_list_init(&b->borrowing);
 	ipc_waitq_init(&b->waitq, h->ipc, -1);
 	h->waitq = &b->waitq;
 	return 0;
@@ -98,8 +101,7 @@ static void bcast_close(struct ipc_handle *h)
 {
 	struct bcast_handle *b = bcast_handle(h);
 
-	if (bcast_chan(h->chan)->shared.reader == b)
-		bcast_chan(h->chan)->shared.reader = NULL;
+	bcast_borrow_over(b);
 	ipc_list_remove(&b->sleeping);
 	ipc_waitq_close(&b->waitq, -EBADF);
 }
@@ -107,6 +109,20 @@ static void bcast_close(struct ipc_handle *h)
 static size_t bcast_max(const struct bcast_chan *c)
 {
 	return c->ring.size < IPC_MESSAGE_MAX ? c->ring.size : IPC_MESSAGE_MAX;
+}
+
+static int bcast_get_memory(struct ipc_handle *h)
+{
+	struct bcast_chan *c = bcast_chan(h->chan);
+
+	return c->ring.bytes ? 0 : bcast_resize(c, c->ring.size, ipc_handle_path(h).text);
+}
+
+static void bcast_sent(struct ipc_handle *h, uint64_t messages, size_t bytes)
+{
+	h->chan->counts->in_messages += messages;
+	h->chan->counts->in_bytes += bytes;
+	bcast_wake(bcast_chan(h->chan));
 }
 
 static int bcast_send(struct ipc_handle *h, const char *data, size_t n)
@@ -119,17 +135,28 @@ static int bcast_send(struct ipc_handle *h, const char *data, size_t n)
 				  "a message of %zu bytes; this channel takes %zu (%s)", n, bcast_max(c),
 				  c->ring.size < IPC_MESSAGE_MAX ? "its whole buffer"
 								 : "what one write surely carries");
-	if (!c->ring.bytes) {
-		r = bcast_resize(c, c->ring.size, ipc_handle_path(h).text);
-		if (r < 0)
-			return r;
-	}
-	bcast_ring_add(&c->ring, data, n);
+	r = bcast_get_memory(h);
+	if (r < 0)
+		return r;
+	bcast_ring_add(&c->ring, data, n, ipc_frame_delim(h, -1));
 	ipc_tap_sent(h->chan, data, n);
-	h->chan->counts->in_messages++;
-	h->chan->counts->in_bytes += n;
-	bcast_wake(c);
+	bcast_sent(h, 1, n);
 	return 0;
+}
+
+/* Whoever taps them sees each by itself, and without memory there is one refusal: both are bcast_send()'s. */
+static size_t bcast_send_several(struct ipc_handle *h, const char *data, size_t n)
+{
+	struct bcast_chan *c = bcast_chan(h->chan);
+	uint64_t before = c->ring.next;
+	size_t sent;
+
+	if (h->chan->taps || !c->ring.bytes)
+		return 0;
+	sent = bcast_ring_add_several(&c->ring, data, n, (char)ipc_frame_delim(h, -1), bcast_max(c));
+	if (sent)
+		bcast_sent(h, c->ring.next - before, sent - (size_t)(c->ring.next - before));
+	return sent;
 }
 
 static ssize_t bcast_write(struct ipc_op *op)
@@ -139,7 +166,8 @@ static ssize_t bcast_write(struct ipc_op *op)
 	int r;
 
 	if (delim >= 0)
-		return ipc_frame_write(op, (char)delim, bcast_max(bcast_chan(h->chan)), bcast_send);
+		return ipc_frame_write_several(op, (char)delim, bcast_max(bcast_chan(h->chan)), bcast_send,
+					       bcast_send_several);
 	r = bcast_send(h, op->data, op->size);
 	return r < 0 ? r : (ssize_t)op->size;
 }
@@ -211,23 +239,25 @@ static void bcast_copy_tapped(const struct ipc_op *op, uint64_t first, uint64_t 
 	}
 }
 
-/* Readers that keep up read the same: what was put together for one of them is copied as a whole for the others. */
-static void bcast_copy(struct bcast_handle *b, uint64_t end, int delim, char *to, size_t len)
+/* The messages [b->next, end), of len bytes together, in what the reader keeps; NULL: out of memory. */
+static const char *bcast_put_together(struct bcast_handle *b, const struct ipc_op *op, uint64_t end, size_t len)
 {
-	struct bcast_chan *c = bcast_chan(b->h.chan);
-	struct bcast_shared *shared = &c->shared;
-	uint64_t seq = b->next;
-	char *at = to;
+	int delim = ipc_frame_delim(&b->h, -1);
+	/* One that is longer than the read has a rest, which must not get lost if it can not be saved later. */
+	const char *borrowed = len <= op->size ? bcast_borrow(b, end, len) : NULL;
+	char *to;
 
-	if (shared->reader && shared->reader != b && shared->first == seq && shared->end <= end &&
-	    shared->delim == delim) {
-		memcpy(at, shared->data, shared->len);
-		at += shared->len;
-		seq = shared->end;
-	}
-	if (seq < end)
-		bcast_ring_copy(&c->ring, seq, end, delim, at);
-	*shared = (struct bcast_shared){b, to, len, b->next, end, delim};
+	if (borrowed)
+		return borrowed;
+	to = ipc_keep_reserve(&b->h, len);
+	if (!to)
+		return NULL;
+	bcast_borrow_over(b);
+	if (b->h.chan->taps)
+		bcast_copy_tapped(op, b->next, end, delim, to);
+	else
+		bcast_ring_copy(&bcast_chan(b->h.chan)->ring, b->next, end, delim, to);
+	return to;
 }
 
 static ssize_t bcast_read(struct ipc_op *op)
@@ -238,8 +268,8 @@ static ssize_t bcast_read(struct ipc_op *op)
 	const struct bcast_ring *ring = &c->ring;
 	int delim = ipc_frame_delim(h, -1);
 	uint64_t end;
+	const char *data;
 	size_t len;
-	char *to;
 
 	if (ipc_message_had_all(h))
 		return 0;
@@ -257,19 +287,13 @@ static ssize_t bcast_read(struct ipc_op *op)
 		return -EAGAIN;
 	b->round = c->round;
 	b->told = false;
-	if (c->shared.reader == b)
-		c->shared.reader = NULL;
-	to = ipc_keep_reserve(h, len);
-	if (!to)
+	data = bcast_put_together(b, op, end, len);
+	if (!data)
 		return -ENOMEM;
-	op->data = to;
+	op->data = data;
 	h->taken += (int64_t)(end - b->next);
 	h->chan->counts->out_messages += end - b->next;
 	h->chan->counts->out_bytes += len - (delim >= 0 ? end - b->next : 0);
-	if (h->chan->taps)
-		bcast_copy_tapped(op, b->next, end, delim, to);
-	else
-		bcast_copy(b, end, delim, to, len);
 	b->next = end;
 	return (ssize_t)len;
 }

@@ -1,6 +1,6 @@
 /*
- * What the files of the broadcast kind share: bcast.c has names and data, ring.c the messages that are kept, wake.c who
- * waits, ctl.c NAME@ctl.
+ * What the files of the broadcast kind share: bcast.c has names and data, ring.c the messages that are kept, borrow.c
+ * reads without a copy, wake.c who waits, ctl.c NAME@ctl.
  */
 #ifndef IPC_BCAST_H
 #define IPC_BCAST_H
@@ -11,18 +11,6 @@
 #include "core/kind.h"
 #include "core/op.h"
 
-/*
- * What a read was given last, for others that begin at the same message and want it in the same form. It lies in what
- * the reader keeps, until that reads on or is closed.
- */
-struct bcast_shared {
-	const struct bcast_handle *reader; /* NULL: nothing */
-	const char *data;
-	size_t len;
-	uint64_t first, end; /* the messages */
-	int delim;
-};
-
 struct bcast_chan {
 	struct ipc_chan chan;
 	struct bcast_ring ring;
@@ -32,7 +20,8 @@ struct bcast_chan {
 	uint64_t round_end; /* ring.end when it began */
 	int64_t round_next; /* when another one may begin; ipc_now() */
 	struct ipc_timer round_timer;
-	struct bcast_shared shared;
+	struct ipc_list borrowers; /* in the order of what they have borrowed */
+	unsigned borrowings;	   /* so many there are */
 };
 
 struct bcast_handle {
@@ -42,8 +31,10 @@ struct bcast_handle {
 	uint64_t next;	  /* number of the message that it reads next */
 	uint64_t dropped; /* messages that it missed, as far as it has noticed */
 	uint64_t round;	  /* the last one in which it was served */
-	bool paced;	  /* served in rounds */
-	bool told;	  /* that it missed some, and has been given none since */
+	struct ipc_list borrowing;
+	uint64_t borrowed; /* the first of the messages that it has borrowed, up to `next` */
+	bool paced;	   /* served in rounds */
+	bool told;	   /* that it missed some, and has been given none since */
 };
 
 static inline struct bcast_chan *bcast_chan(struct ipc_chan *chan)
@@ -61,6 +52,17 @@ static inline struct bcast_handle *bcast_handle(struct ipc_handle *h)
 int bcast_resize(struct bcast_chan *, size_t size, const char *path);
 
 extern const struct ipc_kind_ctl bcast_ctl;
+
+/* borrow.c */
+void bcast_borrow_init(struct bcast_chan *);
+/*
+ * The messages [b->next, end), which take len bytes as the reader has them, where they lie; NULL: they must be copied,
+ * and bcast_borrow_over() called then.
+ */
+const char *bcast_borrow(struct bcast_handle *, uint64_t end, size_t len);
+void bcast_borrow_over(struct bcast_handle *);
+/* The buffer will move: whatever is borrowed is saved. */
+void bcast_call_in(struct bcast_chan *);
 
 /* wake.c */
 void bcast_wake_init(struct bcast_chan *);
