@@ -212,6 +212,19 @@ static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *
 	return 0;
 }
 
+static int attr_refuse_fixed(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node)
+{
+	char path[2 * IPC_NAME_MAX] = "the mount";
+
+	if (node->type == FS_CHAN)
+		fs_ref_path(fs, &node->ref, path, sizeof(path));
+	else if (node->type == FS_KIND || node->type == FS_TEXT)
+		snprintf(path, sizeof(path), "%s",
+			 node->type == FS_KIND ? ipc_kind_name(node->kind) : fs_text_name(node->text));
+	return ipc_refuse(fs->ipc, cred, EPERM, path,
+			  "its owner, mode and times are the mount's own: chmod and chown are for channels");
+}
+
 void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -232,7 +245,7 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 		r = (node->type == FS_TEXT || node->type == FS_FIFO) &&
 				    !(set & ~(unsigned)(IPC_SET_SIZE | IPC_SET_TIMES))
 			    ? 0
-			    : -EPERM;
+			    : attr_refuse_fixed(fs, &cred, node);
 	} else if (set) {
 		r = attr_set(fs, &cred, node, h, attr, to_set);
 	}

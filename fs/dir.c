@@ -30,6 +30,10 @@ int fs_dir_resolve(struct fs *fs, const struct ipc_cred *cred, fuse_ino_t parent
 
 	if (dir->type == FS_KIND)
 		return dir_resolve_kind(fs, cred, dir->kind, name, intent, ref);
+	if (dir->type == FS_ROOT && intent == FS_LOOKS && fs_text_forms(name, text, sizeof(text)) &&
+	    fs_caller_opens(cred->pid))
+		return ipc_refuse(fs->ipc, cred, EINVAL, name, "there is no such form of it; its forms are: %s",
+				  text[0] ? text : "none but the plain one");
 	if (dir->type != FS_CHAN)
 		return intent != FS_LOOKS ? ipc_refuse(fs->ipc, cred, EPERM, name,
 						       "channels live in the directories of their kinds: %s",

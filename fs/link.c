@@ -48,7 +48,8 @@ void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name
 	int r = fs_dir_resolve(fs, &cred, parent, name, FS_CHANGES, &to);
 
 	if (r == 0 && node->type != FS_CHAN)
-		r = -EPERM;
+		r = ipc_refuse(fs->ipc, &cred, EPERM, name,
+			       "what is to be linked is no channel: links are for pipes, sockets and broadcasts");
 	if (r == 0 && !node->name)
 		r = -ENOENT;
 	if (r == 0)

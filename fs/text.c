@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fs.h"
@@ -41,6 +42,22 @@ static const struct {
 const char *fs_text_name(unsigned index)
 {
 	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index].name : NULL;
+}
+
+bool fs_text_forms(const char *name, char *forms, size_t size)
+{
+	size_t base = strcspn(name, "@"), len = 0;
+	bool known = false;
+
+	forms[0] = '\0';
+	for (unsigned i = 0; name[base] && i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (strncmp(texts[i].name, name, base) != 0)
+			continue;
+		known |= !texts[i].name[base];
+		if (texts[i].name[base] == '@' && len < size)
+			len += (size_t)snprintf(forms + len, size - len, "%s%s", len ? ", " : "", texts[i].name);
+	}
+	return known;
 }
 
 bool fs_text_is_status(unsigned index)

@@ -9,6 +9,11 @@ struct fs_node;
 
 /* Their names; NULL behind the last. */
 const char *fs_text_name(unsigned index);
+/*
+ * What one of our names with something behind an '@' could have been: "status@json, status@dot". False: before the '@'
+ * is no text's name.
+ */
+bool fs_text_forms(const char *name, char *forms, size_t size);
 /* Makes the node that of a text. */
 void fs_text_init(struct fs *, struct fs_node *, unsigned index);
 /* Whether it is made in steps, and as what: steps.h. */

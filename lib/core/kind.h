@@ -60,6 +60,8 @@ struct ipc_kind_names {
 	int (*unlink)(struct ipc *, const struct ipc_cred *, const struct ipc_ref *);
 	int (*rename)(struct ipc *, const struct ipc_ref *from, const struct ipc_ref *to, unsigned flags);
 	int (*chattr)(struct ipc *, const struct ipc_ref *, struct ipc_handle *, const struct stat *, unsigned set);
+	/* The cause of that one's -EPERM, for MNT/errors; or NULL: it is that the caller is not the owner. */
+	const char *fixed;
 	/*
 	 * The next few names of a listing, by the functions of listing.h: 1: there are more, 0: that was all, -errno,
 	 * or IPC_ASKED. Or NULL: they are those in the channel table.

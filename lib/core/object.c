@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "chan.h"
 #include "changed.h"
@@ -35,6 +36,12 @@ int ipc_stat(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 	}
 	if (r == -EBUSY && ref->kind->names->busy)
 		return ipc_refuse(ipc, cred, EBUSY, ipc_ref_path(ref).text, "%s", ref->kind->names->busy);
+	if (r == -ENAMETOOLONG)
+		return ipc_refuse(
+			ipc, cred, ENAMETOOLONG, ipc_ref_path(ref).text,
+			"a name of %zu bytes: with what the kernel puts before the names in /%s, and the mount "
+			"option prefix=, it may have 255 in all",
+			strlen(ref->base), ref->kind->name);
 	if (r == 0) {
 		const struct ipc_chan *chan = ipc_chan_find(ipc, ref->kind, ref->base);
 
@@ -147,6 +154,8 @@ int ipc_chattr(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 	r = ref->kind->names->chattr ? ref->kind->names->chattr(ipc, ref, h, st, set)
 				     : ipc_named_chattr(ipc, ref, h, st, set);
 	ipc_ref_leave(cred, ref);
+	if (r == -EPERM && ref->kind->names->fixed)
+		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(ref).text, "%s", ref->kind->names->fixed);
 	if (r < 0 && (set & IPC_SET_SIZE))
 		refuse_size(ipc, cred, ref, -r, st->st_size);
 	chan = ipc_chan_find(ipc, ref->kind, ref->base);

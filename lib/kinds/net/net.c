@@ -241,6 +241,7 @@ static const struct ipc_kind_names net_names = {
 	.create = net_create,
 	.unlink = net_unlink,
 	.chattr = net_chattr,
+	.fixed = "an address has no owner, and its mode is that of the mount (allow_other): neither can be set",
 	.each_name = net_each_name,
 	.depth = net_depth,
 };

@@ -347,6 +347,7 @@ static const struct ipc_kind_names sig_names = {
 	.create = sig_create,
 	.unlink = sig_unlink,
 	.chattr = sig_chattr,
+	.fixed = "owner, mode and times are those of the process: nothing of it can be set",
 	.each_name = sig_each_name,
 	.lives = sig_lives,
 	.find = sig_find,
