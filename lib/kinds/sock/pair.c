@@ -13,8 +13,8 @@ enum { SIDES = 2 };
 /* Reads and writes of less than this go through the kernel's socket unless a read waits: waking costs more than
  * copying. */
 enum { LARGE = 64 * 1024 };
-/* How long a large write waits for a reader that has come in time so far. */
-#define HOT_NS INT64_C(1000000)
+/* How long a large write waits for a reader that has come in time so far: several times what a block takes. */
+#define HOT_NS INT64_C(3000000)
 
 /*
  * The kernel's socket between the two stays what it is for room, order, the end and poll. But a read that waits, which
@@ -205,6 +205,21 @@ static bool pair_awaits(const struct ipc_op *op, struct sock_pair *pair, int to)
 	return ipc_timer_start(loop, &pair->timer, ipc_now() + HOT_NS, pair_waited) == 0;
 }
 
+/*
+ * A large write for which a read waits already waits, too, until that read is tried again in this turn of the loop: it
+ * answers the writer first, who then makes his next piece while this one is copied to the reader.
+ */
+static bool pair_waits_behind(struct ipc_op *op, struct sock_pair *pair, int to)
+{
+	struct sock_handle *peer = pair->handle[to];
+
+	if (op->waitq || !peer || ipc_list_empty(&peer->own.ops[IPC_IN]) || !pair_awaits(op, pair, to))
+		return false;
+	op->hopes = true;
+	ipc_waitq_wake(&peer->own);
+	return true;
+}
+
 ssize_t sock_pair_write(struct ipc_op *op)
 {
 	struct sock_handle *s = sock_handle(op->handle);
@@ -214,6 +229,8 @@ ssize_t sock_pair_write(struct ipc_op *op)
 
 	if (!pair)
 		return ipc_socket_write_stream(op, s->fd);
+	if (pair_waits_behind(op, pair, !s->side))
+		return -EAGAIN;
 	pair_offer(op, pair, !s->side);
 	op->hopes = op->done < op->size && pair_awaits(op, pair, !s->side);
 	if (op->hopes)

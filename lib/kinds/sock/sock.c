@@ -40,7 +40,7 @@ static struct sock_chan *sock_find(struct ipc *ipc, const struct ipc_ref *ref)
 }
 
 /* What cat and cp take at a time: fewer requests, and fewer processes woken, for the same bytes. */
-enum { STREAM_BLOCK = 512 * 1024 };
+enum { STREAM_BLOCK = 1024 * 1024 };
 
 static int sock_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 {
