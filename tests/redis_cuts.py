@@ -1,7 +1,7 @@
 """
 redis_cuts.py [CUTS]: two mounts over one Redis. What the second one says to it, or hears, goes through a proxy, which cuts all connections
 at a byte of an operation: at CUTS bytes (12) all over it in either direction, for each operation, so that commands and answers are cut in two,
-lost, or done and not heard of. After each cut the first mount, which goes straight to the Redis, must find that the operation has
+lost, or done and not heard of; and those of one connection later, so that commands that follow are done and not heard of, too. After each cut the first mount, which goes straight to the Redis, must find that the operation has
 happened exactly once. $IPCFS names the program.
 """
 import mmap
@@ -20,8 +20,12 @@ from soak_jobs import Daemon
 from soak_redis import Redis
 
 PATIENCE = 30
-# In shared memory: how many bytes may pass until the cut in each direction, -1: as many as like to; how many have passed; cuts.
-STATE = struct.Struct("=qqqqq")
+# In shared memory: how many bytes may pass until the cut in each direction, -1: as many as like to; how many have passed; cuts; whether it
+# is one connection's, whose commands pass for LATE seconds more; whether that is so now.
+STATE = struct.Struct("=qqqqqqq")
+LATE = 0.02
+# Behind it: where answers ended, the number of such places before them.
+MARKS = struct.Struct("=257q")
 
 
 class Proxy:
@@ -29,7 +33,7 @@ class Proxy:
 
     def __init__(self, directory, target):
         self.socket, self.target = f"{directory}/proxy", target
-        self.state = mmap.mmap(-1, STATE.size)
+        self.state = mmap.mmap(-1, STATE.size + MARKS.size)
         self.arm(-1, -1)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(self.socket)
@@ -39,19 +43,38 @@ class Proxy:
             self.serve(listener)
         listener.close()
 
-    def arm(self, there, back):
-        STATE.pack_into(self.state, 0, there, back, 0, 0, 0)
+    def arm(self, there, back, late=False):
+        STATE.pack_into(self.state, 0, there, back, 0, 0, 0, late, False)
+        struct.pack_into("=q", self.state, STATE.size, 0)
 
     def passed(self):
         return STATE.unpack_from(self.state)[2:4]
 
+    def answers(self):
+        """Behind which bytes an answer ended, as far as there is room to remember it."""
+        count, *ends = MARKS.unpack_from(self.state, STATE.size)
+        return ends[:count]
+
+    def mark(self, at):
+        count = MARKS.unpack_from(self.state, STATE.size)[0]
+        if count < 256:
+            struct.pack_into("=q", self.state, STATE.size, count + 1)
+            struct.pack_into("=q", self.state, STATE.size + 8 * (count + 1), at)
+
     def has_cut(self):
         return STATE.unpack_from(self.state)[4] > 0
 
+    def is_deaf(self):
+        return STATE.unpack_from(self.state)[6] > 0
+
     def serve(self, listener):
-        peers = {}
+        peers, self.deaf, self.end = {}, None, None
         while True:
-            for ready in select.select([listener, *peers], [], [])[0]:
+            found = select.select([listener, *peers], [], [], max(0, self.end - time.monotonic()) if self.deaf else None)[0]
+            if self.deaf and time.monotonic() >= self.end:
+                self.cut(peers, [self.deaf, peers[self.deaf][0]] if self.deaf in peers else [])
+                continue
+            for ready in found:
                 if ready is listener:
                     near, far = listener.accept()[0], socket.socket(socket.AF_UNIX)
                     try:
@@ -67,22 +90,49 @@ class Proxy:
         sink, way = peers[source]
         try:
             data = source.recv(65536)
-            state = list(STATE.unpack_from(self.state))
-            cut = 0 <= state[way] <= len(data) and data
-            if cut:
-                data = data[: state[way]]
-            sink.sendall(data)
         except OSError:
             data = b""
-            state, cut = list(STATE.unpack_from(self.state)), False
+        # Before the data go: who has them may arm the next cut.
+        data, cut, late = self.count(data, way)
+        if data and source is not self.deaf:
+            try:
+                sink.sendall(data)
+            except OSError:
+                data = b""
+        if cut and late:
+            self.deaf, self.end = source, time.monotonic() + LATE
+        elif cut:
+            self.cut(peers, list(peers))
+        elif not data:
+            self.close(peers, (source, sink))
+
+    def count(self, data, way):
+        """Returns what of it is to go, whether the connection is to be cut behind it, and whether that is to be later."""
+        state = list(STATE.unpack_from(self.state))
+        cut, late = data and 0 <= state[way] <= len(data), state[5]
+        if cut:
+            data = data[: state[way]]
         if state[way] >= 0:
             state[way] -= len(data)
         state[2 + way] += len(data)
         if cut:
             state[0] = state[1] = -1
-            state[4] += 1
+            state[6] = late
         STATE.pack_into(self.state, 0, *state)
-        for end in list(peers) if cut else () if data else (source, sink):
+        if way == 1:
+            self.mark(state[3])
+        return data, cut, late
+
+    def cut(self, peers, ends):
+        self.close(peers, ends)
+        self.deaf = None
+        state = list(STATE.unpack_from(self.state))
+        state[4] += 1
+        state[6] = 0
+        STATE.pack_into(self.state, 0, *state)
+
+    def close(self, peers, ends):
+        for end in ends:
             end.close()
             peers.pop(end, None)
 
@@ -126,6 +176,18 @@ def read_all(fd, size=4096):
     while piece := os.read(fd, size):
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def refused_then_waits(path, text, refused):
+    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        os.write(fd, text)
+    except BlockingIOError:
+        os.write(refused, b"x")
+        os.set_blocking(fd, True)
+        os.write(fd, text)
+        return text
+    return b"there was room"
 
 
 class Child:
@@ -196,6 +258,22 @@ class Operations:
         write(f"{self.a}/mq/q", text)
         expect("read", child.got(), text)
         self.check_queue()
+
+    def a_writer_leaves_the_line_and_comes_back(self):
+        write(f"{self.b}/mq/full@maxmsg=1", b"1", flags=os.O_WRONLY | os.O_CREAT)
+        heard, refused = os.pipe()
+        child = Child(refused_then_waits, f"{self.b}/mq/full", b"2", refused)
+        os.close(refused)
+        expect("refused", os.read(heard, 9), b"x")
+        os.close(heard)
+        await_that("the writer waits", lambda: self.ctl("mq/full", "writers_in_line") == 1)
+        await_that("the connection is cut", lambda: not self.is_deaf())
+        read(f"{self.b}/mq/full@ctl")
+        expect("writers in line, when all is repeated", self.ctl("mq/full", "writers_in_line"), 1)
+        expect("the first", read(f"{self.a}/mq/full@one"), b"1")
+        expect("written", child.got(), b"2")
+        expect("the second", read(f"{self.a}/mq/full@drain"), b"2")
+        os.unlink(f"{self.b}/mq/full")
 
     def ctl_waiters(self):
         return self.redis.say("LLEN", "ipcfs:{mq/q}:t") == "1\n"
@@ -282,15 +360,17 @@ def sweep(operation, proxy, cuts):
     operation()
     proxy.arm(1 << 40, 1 << 40)
     operation()
-    lengths, done = proxy.passed(), 0
-    for way in (0, 1):
-        step = max(1, lengths[way] // cuts)
-        for at in range(step // 2, lengths[way], step):
-            proxy.arm(*((at, -1) if way == 0 else (-1, at)))
+    lengths, answers, done = proxy.passed(), proxy.answers(), 0
+    steps = [max(1, length // cuts) for length in lengths]
+    there, back = (range(step // 2, length, step) for step, length in zip(steps, lengths))
+    late = answers[:: max(1, len(answers) // (4 * cuts))]
+    for way, places in (("to", there), ("from", back), ("late from", late)):
+        for at in places:
+            proxy.arm(*((at, -1) if way == "to" else (-1, at)), way == "late from")
             try:
                 operation()
             except (Wrong, OSError) as error:
-                raise Wrong(f"cut behind byte {at} of {lengths[way]} {'to' if way == 0 else 'from'} the Redis: {error}") from error
+                raise Wrong(f"cut behind byte {at} of {lengths[way != 'to']} {way} the Redis: {error}") from error
             done += proxy.has_cut()
             proxy.arm(-1, -1)
     return done
@@ -303,7 +383,7 @@ def main(cuts):
     a = Daemon(f"{tmp}/a", "-o", f"redis={redis.socket}")
     b = Daemon(f"{tmp}/b", "-o", f"redis={proxy.socket}")
     operations, total, right = Operations(a.dir, b.dir, redis), 0, True
-    operations.cut = proxy.has_cut
+    operations.cut, operations.is_deaf = proxy.has_cut, proxy.is_deaf
     for name in [name for name in vars(Operations) if re.match("(a|lines|jobs|it)_", name)]:
         try:
             done = sweep(getattr(operations, name), proxy, cuts)

@@ -39,7 +39,7 @@ static void line_leave(struct rmq_handle *w)
 	rmq_hold(q, -1);
 	redis_wait_end(&w->waiter[IPC_OUT]);
 	arg = ticket_of(w, q);
-	redis_tell(&q->redis, &redis_script_mq_leave, &arg, 1, false, NULL);
+	redis_tell(&q->redis, &redis_script_mq_leave, &arg, 1, true, NULL);
 }
 
 /* --- calls --- */
