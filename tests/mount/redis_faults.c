@@ -113,6 +113,7 @@ t_test_bare(redis_faults, a_server_that_was_emptied_begins_anew)
 		"echo x 2>&1 >&3 | grep -o 'Identifier removed'; echo y >$A/mq/q && cat $A/mq/q@one\n"
 		"cat $A/sem/s@ctl >/dev/null 2>&1; echo 1 >$A/sem/s; cat $A/sem/s",
 		"OK\nIdentifier removed\ny\n0\n");
+	cr_assert(t_refused("it was removed, or the Redis was emptied (FLUSHALL)"));
 }
 
 t_test_bare(redis_faults, answers_that_came_are_not_kept_in_the_server)

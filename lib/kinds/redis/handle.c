@@ -32,16 +32,25 @@ struct ipc_ref redis_handle_ref(const struct ipc_handle *h)
 	return ref;
 }
 
+/* The object is not there any more. Who removes a name says so to all; a FLUSHALL does not. */
+static int gone(struct ipc_handle *h)
+{
+	struct redis_chan *rc = redis_chan(h->chan);
+	bool told = !rc->known;
+
+	rc->known = false;
+	if (told)
+		return -EIDRM;
+	return ipc_refuse(h->ipc, &h->cred, EIDRM, ipc_handle_path(h).text,
+			  "it is not in the Redis any more: it was removed, or the Redis was emptied (FLUSHALL)");
+}
+
 int redis_handle_result(struct ipc_handle *h, int err, const struct redisReply *reply)
 {
 	if (err == 0 && !redis_reply_is_gone(reply))
 		return 0;
-	if (err == 0) {
-		/* Nobody need have told us: a FLUSHALL does not. */
-		if (h)
-			redis_chan(h->chan)->known = false;
-		return -EIDRM;
-	}
+	if (err == 0)
+		return h ? gone(h) : -EIDRM;
 	if (!h)
 		return err;
 	return ipc_refuse(h->ipc, &h->cred, -err, ipc_handle_path(h).text, "%s",
