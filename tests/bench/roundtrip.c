@@ -1,7 +1,9 @@
 /*
  * A request of 64 bytes and its answer: nanoseconds for both.
  *
- * usage: roundtrip COUNT REQUEST_OUT REQUEST_IN ANSWER_OUT ANSWER_IN
+ * usage: roundtrip [-w] COUNT REQUEST_OUT REQUEST_IN ANSWER_OUT ANSWER_IN
+ *
+ * -w: of the request's way alone, from before its write to after its read.
  *
  * The client writes to REQUEST_OUT and reads ANSWER_IN; the server is a process of its own, reads REQUEST_IN and writes
  * to ANSWER_OUT. A side whose two paths are the same opens it once, for both.
@@ -12,7 +14,8 @@
 
 #include "bench.h"
 
-enum { SIZE = 64 };
+/* A message is SIZE bytes: its number, in an answer the inverse of that, when it was written, how long it came. */
+enum { SIZE = 64, NUMBER = 0, INVERSE = 1, WRITTEN = 2, WAY = 3 };
 
 struct side {
 	int in, out;
@@ -61,45 +64,50 @@ static void serve(struct side side)
 	uint64_t data[SIZE / sizeof(uint64_t)];
 
 	while (take(side.in, data)) {
-		data[1] = ~data[0];
+		data[INVERSE] = ~data[NUMBER];
+		data[WAY] = (uint64_t)bench_now() - data[WRITTEN];
 		give(side.out, data);
 	}
 }
 
-static void ask(struct side side, uint64_t seq)
+/* Returns how long the request came. */
+static uint64_t ask(struct side side, uint64_t seq)
 {
-	uint64_t data[SIZE / sizeof(uint64_t)] = {seq};
+	uint64_t data[SIZE / sizeof(uint64_t)] = {[NUMBER] = seq, [WRITTEN] = (uint64_t)bench_now()};
 
 	give(side.out, data);
-	if (!take(side.in, data) || data[0] != seq || data[1] != ~seq)
+	if (!take(side.in, data) || data[NUMBER] != seq || data[INVERSE] != ~seq)
 		bench_wrong("answer %llu", (unsigned long long)seq);
+	return data[WAY];
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t count = argc == 6 ? (uint64_t)bench_number(argv[1]) : 0;
+	bool way = argc == 7 && strcmp(argv[1], "-w") == 0;
+	char **args = argv + way;
+	uint64_t count = argc == 6 + way ? (uint64_t)bench_number(args[1]) : 0, ways = 0;
 	struct side side;
 	int64_t begin;
 	pid_t pid;
 
 	if (!count) {
-		fputs("usage: roundtrip COUNT REQUEST_OUT REQUEST_IN ANSWER_OUT ANSWER_IN\n", stderr);
+		fputs("usage: roundtrip [-w] COUNT REQUEST_OUT REQUEST_IN ANSWER_OUT ANSWER_IN\n", stderr);
 		return 2;
 	}
 	pid = fork();
 	if (pid < 0)
 		bench_die("fork");
 	if (pid == 0) {
-		serve(side_open(argv[3], argv[4], false));
+		serve(side_open(args[3], args[4], false));
 		_exit(0);
 	}
-	side = side_open(argv[5], argv[2], true);
+	side = side_open(args[5], args[2], true);
 	for (uint64_t i = 0; i < 10; i++)
 		ask(side, i);
 	begin = bench_now();
 	for (uint64_t i = 0; i < count; i++)
-		ask(side, i);
-	printf("%.1f\n", (double)(bench_now() - begin) / (double)count);
+		ways += ask(side, i);
+	printf("%.1f\n", (double)(way ? (int64_t)ways : bench_now() - begin) / (double)count);
 	fflush(stdout);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
