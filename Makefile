@@ -132,7 +132,7 @@ $(B)/libipc.a: $(LIB)
 	$(Q)ar rcsD $@ $(LIB)
 
 # What is below knows nothing of what is above it: the build fails where it does.
-$(B)/layers: tests/layers.sh lib/core/LAYERS $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h fs/*/*.[ch])
+$(B)/layers: tests/layers.sh lib/core/LAYERS fs/LAYERS $(LIB) $(LIB_HEADERS) $(FS) $(wildcard fs/*.h fs/*/*.[ch])
 	@sh tests/layers.sh $(B)
 	@touch $@
 

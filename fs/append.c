@@ -19,8 +19,6 @@
 #include "base/proc.h"
 #include "file.h"
 
-/* No limit is below half of this to any purpose: `ulimit -f 1` is 1024. */
-enum { FIRST_CHECK = 512 };
 enum { HELPERS_MAX = 32, HELPERS_OF_USER = 8 };
 #define NS_PER_MS INT64_C(1000000)
 /* From when on the kernel hands a lock on to who waits for it, and not to the next who comes: RWSEM_WAIT_TIMEOUT. */
@@ -49,11 +47,6 @@ struct fs_append {
 	atomic_bool over;
 	char dir[];
 };
-
-off_t fs_append_due(int flags)
-{
-	return flags & O_APPEND ? FIRST_CHECK : INT64_MAX;
-}
 
 /*
  * Makes this thread one that the kernel hands a lock on to as soon as it waits: of real time, which it is only while it

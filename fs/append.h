@@ -18,8 +18,10 @@
 #ifndef FS_APPEND_H
 #define FS_APPEND_H
 
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/list.h"
@@ -35,8 +37,13 @@ struct fs_appends {
 	struct ipc_list jobs;  /* of ipc_job.share */
 };
 
+/* No limit is below half of this to any purpose: `ulimit -f 1` is 1024. */
+enum { FS_APPEND_FIRST_CHECK = 512 };
 /* Where a file's end is looked at first, if it was opened so. */
-off_t fs_append_due(int flags);
+static inline off_t fs_append_due(int flags)
+{
+	return flags & O_APPEND ? FS_APPEND_FIRST_CHECK : INT64_MAX;
+}
 /*
  * A write of a file that was opened so is to be answered: `written` bytes that end at `end`, where that is due. True:
  * the answer is given later.

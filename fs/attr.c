@@ -1,127 +1,9 @@
 /* Attributes: stat, chmod, chown, touch, truncate, readlink. */
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "fs.h"
-
-void fs_attr_fixed(const struct fs *fs, const struct fs_node *node, struct stat *st)
-{
-	memset(st, 0, sizeof(*st));
-	st->st_ino = node->ino;
-	st->st_uid = geteuid();
-	st->st_gid = getegid();
-	st->st_atim = st->st_mtim = st->st_ctim = fs->started;
-	st->st_blksize = 4096;
-	if (node->type == FS_TEXT || node->type == FS_PHANTOM) {
-		st->st_mode = S_IFREG | (node->type == FS_TEXT ? 0444 : 0);
-		st->st_nlink = 1;
-		st->st_size = node->length;
-		st->st_blocks = (node->length + 511) / 512;
-	} else {
-		/*
-		 * A mount without allow_other has one user, and is 0700: programs that put sockets there check that. In
-		 * one with allow_other everybody may make channels: 0777. It is not sticky, because in a sticky
-		 * directory the kernel's fs.protected_regular and fs.protected_fifos forbid what a channel's mode
-		 * allows; that only owners remove is checked by us.
-		 */
-		st->st_mode = S_IFDIR | (node->type != FS_KIND ? 0755 : fs->opt.shared ? 0777 : 0700);
-		st->st_nlink = 2;
-		if (node->type == FS_KIND)
-			ipc_kind_changed(fs->ipc, node->kind, &st->st_mtim);
-		st->st_ctim = st->st_mtim;
-		if (node->type == FS_HIDDEN)
-			st->st_mode = S_IFDIR | 0700;
-	}
-}
-
-static void attr_remembered(const struct fs *fs, const struct fs_node *node, struct stat *st)
-{
-	memset(st, 0, sizeof(*st));
-	st->st_ino = node->ino;
-	st->st_mode = node->mode;
-	st->st_nlink = S_ISDIR(node->mode) ? 1 : 0;
-	st->st_atim = node->atim.tv_sec ? node->atim : fs->started;
-	st->st_mtim = node->mtim.tv_sec ? node->mtim : fs->started;
-	st->st_ctim = fs->started;
-	st->st_uid = node->uid;
-	st->st_gid = node->gid;
-}
-
-/*
- * Whether somebody may have it open though its name is gone: by us, or in the kernel alone, which does not tell us. A
- * name that was removed here is not found in the kernel's cache any more, so who still asks has a descriptor.
- */
-static bool attr_is_open(const struct fs_node *node)
-{
-	return node->live || !node->name || S_ISFIFO(node->mode) || S_ISSOCK(node->mode);
-}
-
-/*
- * 0 where the node's name still means what it was looked up for; -ESTALE where it does not; -EINPROGRESS where only a
- * helper could tell, and it is taken to.
- */
-static int attr_named(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, struct stat *st)
-{
-	int r = node->name ? ipc_stat(fs->ipc, cred, &node->ref, st) : -ENOENT;
-
-	if (r == -EINPROGRESS || r == IPC_ASKED)
-		return r;
-	return r == 0 && st->st_ino == node->ino ? 0 : -ESTALE;
-}
-
-int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_handle *h, struct stat *st)
-{
-	struct ipc_cred cred = fs_cred(req);
-	off_t size;
-	int r;
-
-	/* A directory below a kind's own is but a part of names. */
-	if (node->type == FS_FIFO || (node->type == FS_CHAN && S_ISDIR(node->mode))) {
-		attr_remembered(fs, node, st);
-		return 0;
-	}
-	if (node->type != FS_CHAN) {
-		fs_attr_fixed(fs, node, st);
-		return 0;
-	}
-	if (!h)
-		h = node->served;
-	r = h ? ipc_handle_stat(h, st) : -EOPNOTSUPP;
-	if (r == 0) {
-		st->st_ino = ipc_ref_is_elsewhere(&node->ref) ? st->st_ino : node->ino;
-		return 0;
-	}
-	r = attr_named(fs, &cred, node, st);
-	if (r == 0) {
-		/*
-		 * The open with O_EXCL that made the object has it as a regular file, whatever others see (a FIFO, a
-		 * link). The kernel takes EIO for an inode whose type changes, so this node stays what it is.
-		 */
-		if ((st->st_mode ^ node->mode) & S_IFMT) {
-			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
-			st->st_size = 0;
-		}
-		if (h && ipc_handle_follows(h, &size))
-			st->st_size = size;
-		return 0;
-	}
-	if (r == IPC_ASKED)
-		return r;
-	/*
-	 * The name has gone, or means another object by now: the kernel looks again. Unless the old object is open:
-	 * then its descriptor still has attributes.
-	 */
-	if (r != -EINPROGRESS && !attr_is_open(node)) {
-		fs_expect_retry(fs, cred.pid);
-		return -ESTALE;
-	}
-	attr_remembered(fs, node, st);
-	if (r == -EINPROGRESS)
-		st->st_nlink = 1;
-	return 0;
-}
+#include "file.h"
 
 void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -192,7 +74,7 @@ static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *
 		    const struct stat *attr, int to_set)
 {
 	struct stat st = *attr, named;
-	int r = h && ipc_handle_stat(h, &named) == 0 ? 0 : attr_named(fs, cred, node, &named);
+	int r = h && ipc_handle_stat(h, &named) == 0 ? 0 : fs_attr_named(fs, cred, node, &named);
 
 	/*
 	 * A plain file is changed through its open handle. Everything else is changed by name; the name may mean
@@ -204,7 +86,7 @@ static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *
 		attr_set_values(&st, to_set);
 		return ipc_chattr(fs->ipc, cred, &node->ref, h, &st, attr_set_bits(to_set));
 	}
-	if (!attr_is_open(node)) {
+	if (!fs_attr_is_open(node)) {
 		fs_expect_retry(fs, cred->pid);
 		return -ESTALE;
 	}

@@ -1,8 +1,15 @@
-/* What a caller is about: a LOOKUP does not say for which system call it is made. */
+/* Who calls, and what he is about: a LOOKUP does not say for which system call it is made. */
 #include <sys/syscall.h>
 
 #include "base/thread.h"
 #include "fs.h"
+
+struct ipc_cred fs_cred(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct ipc_cred){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
+}
 
 bool fs_caller_is_in(pid_t thread, long number)
 {

@@ -59,8 +59,8 @@ void fs_crowd_leave(struct fs_comer *);
 void fs_crowd_arrived(struct fs_crowds *, uint64_t turn);
 
 /*
- * An OPEN that met a node which is taken: it is answered ESTALE, in its turn. open: tries it once more by then, as the
- * node may be free again.
+ * crowd_open.c. An OPEN that met a node which is taken: it is answered ESTALE, in its turn. open: tries it once more by
+ * then, as the node may be free again.
  */
 void fs_crowd_open(fuse_req_t, const struct fs_node *, fuse_ino_t, const struct fuse_file_info *, uint64_t *turn,
 		   void (*open)(fuse_req_t, fuse_ino_t, struct fuse_file_info *, uint64_t *turn));

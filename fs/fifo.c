@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <search.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,77 +22,6 @@
 
 /* How many helpers open FIFOs at once; each is through as soon as the loop has answered it. */
 enum { HELPERS_MAX = 8 };
-
-int fs_fifo_by_pid(const void *a, const void *b)
-{
-	pid_t x = ((const struct fs_fifo *)a)->cred.pid, y = ((const struct fs_fifo *)b)->cred.pid;
-
-	return (x > y) - (x < y);
-}
-
-static struct fs_fifo *fifo_find(struct fs *fs, pid_t pid)
-{
-	struct fs_fifo key = {.cred.pid = pid};
-	struct fs_fifo **found = fs->fifos ? tfind(&key, &fs->fifos->by_pid, fs_fifo_by_pid) : NULL;
-
-	return found ? *found : NULL;
-}
-
-struct fs_fifo *fs_fifo_of_pid(struct fs *fs, pid_t pid)
-{
-	struct fs_fifo *f = fifo_find(fs, pid);
-
-	if (!f || !f->looked_up)
-		return f;
-	while (fs_fifos_read_events(fs->fifos))
-		;
-	return fifo_find(fs, pid);
-}
-
-void fs_fifo_expect_no_more(struct fs_fifo *f)
-{
-	if (f->expected)
-		tdelete(f, &f->fs->fifos->by_pid, fs_fifo_by_pid);
-	f->expected = false;
-	fs_crowd_arrived(&f->fs->crowds, f->turn);
-	f->turn = 0;
-	ipc_timer_stop(f->fs->loop, &f->timer);
-}
-
-void fs_fifo_free(struct fs_fifo *f)
-{
-	struct fs_fifos *fifos = f->fs->fifos;
-
-	if (f->req)
-		fs_reply_err(f->req, -ESTALE);
-	f->req = NULL;
-	fs_fifo_expect_no_more(f);
-	fs_crowd_leave(&f->comer);
-	if (f->wd >= 0) {
-		tdelete(f, &fifos->by_wd, fs_fifo_by_wd);
-		inotify_rm_watch(fifos->watch.fd, f->wd);
-	}
-	if (f->pump)
-		ipc_pump_free(f->pump);
-	else if (f->handle)
-		ipc_close(f->handle);
-	if (!f->pump && f->fd >= 0)
-		close(f->fd);
-	if (f->node)
-		fs_node_forget(f->fs, f->node, 1);
-	ipc_list_remove(&f->link);
-	ipc_loop_free_later(f->fs->loop, &f->garbage, f);
-}
-
-void fs_fifo_fail(struct fs_fifo *f, int err)
-{
-	fuse_req_t req = f->req;
-
-	f->req = NULL;
-	fs_fifo_free(f);
-	if (req)
-		fs_reply_err(req, err);
-}
 
 /* --- opening --- */
 
@@ -236,11 +164,6 @@ static int fifo_check_open(struct fs *fs, const struct ipc_cred *cred, const str
 		return fifo_refuse(fs, cred, ref, EMFILE,
 				   "no descriptor for inotify: sysctl fs.inotify.max_user_instances is too low");
 	return r;
-}
-
-bool fs_is_fifo(const struct ipc_ref *ref)
-{
-	return ref->facets.set & IPC_F_FIFO;
 }
 
 void fs_fifo_open(fuse_req_t req, const struct ipc_ref *ref, int flags, ino_t ino)

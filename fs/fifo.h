@@ -1,6 +1,6 @@
 /*
  * What the files of NAME@fifo share: fifo.c opens and looks up, fifo_helper.c opens our end, fifo_events.c hears of the
- * client.
+ * client, fifo_table.c ends each.
  */
 #ifndef FS_FIFO_H
 #define FS_FIFO_H

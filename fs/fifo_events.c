@@ -5,13 +5,6 @@
 
 #include "fifo.h"
 
-int fs_fifo_by_wd(const void *a, const void *b)
-{
-	int x = ((const struct fs_fifo *)a)->wd, y = ((const struct fs_fifo *)b)->wd;
-
-	return (x > y) - (x < y);
-}
-
 static void fifos_event(struct fs_fifos *fifos, const struct inotify_event *e)
 {
 	struct fs_fifo key = {.wd = e->wd};
@@ -66,4 +59,23 @@ void fs_fifos_ready(struct ipc_watch *watch, uint32_t events)
 {
 	(void)events;
 	fs_fifos_read_events(ipc_container(watch, struct fs_fifos, watch));
+}
+
+static struct fs_fifo *fifo_find(struct fs *fs, pid_t pid)
+{
+	struct fs_fifo key = {.cred.pid = pid};
+	struct fs_fifo **found = fs->fifos ? tfind(&key, &fs->fifos->by_pid, fs_fifo_by_pid) : NULL;
+
+	return found ? *found : NULL;
+}
+
+struct fs_fifo *fs_fifo_of_pid(struct fs *fs, pid_t pid)
+{
+	struct fs_fifo *f = fifo_find(fs, pid);
+
+	if (!f || !f->looked_up)
+		return f;
+	while (fs_fifos_read_events(fs->fifos))
+		;
+	return fifo_find(fs, pid);
 }

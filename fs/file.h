@@ -1,4 +1,4 @@
-/* An open file, as those who open it (file.c, create.c) and who read and write it (io.c) see it. */
+/* An open file, as those who open it (open.c, create.c) and who read and write it (io.c) see it. */
 #ifndef FS_FILE_H
 #define FS_FILE_H
 
@@ -24,7 +24,17 @@ struct fs_file {
 	size_t charged;
 };
 
-struct fs_file *fs_file_of(const struct fuse_file_info *);
+static inline struct fs_file *fs_file_of(const struct fuse_file_info *fi)
+{
+	return (struct fs_file *)(uintptr_t)fi->fh;
+}
+
+/* NULL: a text. */
+static inline struct ipc_handle *fs_file_handle(const struct fuse_file_info *fi)
+{
+	return fs_file_of(fi)->handle;
+}
+
 /* NULL: no memory. */
 struct fs_file *fs_file_new(struct fs *, struct fs_node *, pid_t opener, int flags);
 /*
@@ -39,7 +49,13 @@ void fs_file_serves(struct fs_file *);
 /* Closes it: the end of what a RELEASE names. */
 void fs_file_free(struct fs_file *);
 /* It has a size of its own, and may be read at any offset. */
-bool fs_file_is_plain(const struct fs_file *);
+static inline bool fs_file_is_plain(const struct fs_file *file)
+{
+	struct stat st;
+
+	return ipc_handle_stat(file->handle, &st) == 0;
+}
+
 /* To be called before a successful open is answered. */
 void fs_file_opened(struct fs_file *);
 /* FOPEN_ of <linux/fuse.h>. */

@@ -161,14 +161,38 @@ int fs_awake_start(struct fs_awake *, struct ipc_loop *, const struct fs_options
 void fs_awake_count(struct fs_awake *, const struct fuse_in_header *request);
 void fs_awake_end(struct fs_awake *);
 
+static inline struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* The node of a nodeid, and the nodeid of a node. */
+static inline struct fs_node *fs_node(struct fs *fs, fuse_ino_t ino)
+{
+	return ino == FUSE_ROOT_ID ? fs->fixed : (struct fs_node *)(uintptr_t)ino;
+}
+
+static inline fuse_ino_t fs_nodeid(const struct fs *fs, const struct fs_node *node)
+{
+	return node == fs->fixed ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)node;
+}
+
+/* Whether the name asks for a FIFO of the opener's own: fifo.c. */
+static inline bool fs_is_fifo(const struct ipc_ref *ref)
+{
+	return ref->facets.set & IPC_F_FIFO;
+}
+
+/* name.c. text: the name as it is written in the kind's directory. path: with its kind in front, below the mount. */
+void fs_ref_text(struct fs *, const struct ipc_ref *, char *text, size_t size);
+void fs_ref_path(struct fs *, const struct ipc_ref *, char *path, size_t size);
+
 /*
- * node.c. node: of a nodeid. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the
- * answer. is_known: whether there is a node of that very name.
+ * node.c. get: the node to answer a LOOKUP with, counted, and whether the kernel may keep the answer. is_known: whether
+ * there is a node of that very name.
  */
 int fs_inode_init(struct fs *);
 void fs_inode_fini(struct fs *);
-struct fs_node *fs_node(struct fs *, fuse_ino_t);
-fuse_ino_t fs_nodeid(const struct fs *, const struct fs_node *);
 struct fs_node *fs_node_child(struct fs *, const struct fs_node *parent, const char *name); /* fixed ones; or NULL */
 struct fs_node *fs_node_get(struct fs *, const struct ipc_ref *, const struct stat *, pid_t pid, bool *cacheable);
 bool fs_node_is_known(struct fs *, const struct ipc_ref *);
@@ -178,16 +202,12 @@ void fs_node_forget(struct fs *, struct fs_node *, uint64_t lookups);
 /* Takes the node for a handle; false: another one has it, and the caller must look the name up again: crowd.h. */
 bool fs_node_claim(struct fs *, struct fs_node *, pid_t pid, int flags);
 void fs_node_release(struct fs *, struct fs_node *);
-/* The name as it is written in the kind's directory. */
-void fs_ref_text(struct fs *, const struct ipc_ref *, char *text, size_t size);
-/* With its kind in front: the path below the mount. */
-void fs_ref_path(struct fs *, const struct ipc_ref *, char *path, size_t size);
 void fs_name_gone(struct fs *, const struct ipc_ref *);
 void fs_name_moved(struct fs *, const struct ipc_ref *from, const struct ipc_ref *to);
 /* The name it was found by has gone, and the object has this one besides. */
 void fs_node_rename(struct fs *, struct fs_node *, const struct ipc_ref *to);
 
-/* link.c. add: 0 or -ENOMEM. */
+/* linked.c. add: 0 or -ENOMEM. */
 struct fs_node *fs_linked_find(struct fs *, ino_t);
 int fs_linked_add(struct fs *, struct fs_node *);
 void fs_linked_remove(struct fs *, struct fs_node *);
@@ -199,11 +219,10 @@ void fs_linked_remove(struct fs *, struct fs_node *);
 struct fs_node *fs_node_new_fifo(struct fs *, const struct stat *);
 
 /*
- * fifo.c: NAME@fifo. is_fifo: whether the name asks for it. open: answers an OPEN or a CREATE of one, sooner or later;
- * the flags are open(2)'s. lookup: the private FIFO that the caller is to find under this name, or NULL. lookup_helper:
- * the same for our own threads, in the root.
+ * fifo.c: NAME@fifo. open: answers an OPEN or a CREATE of one, sooner or later; the flags are open(2)'s. lookup: the
+ * private FIFO that the caller is to find under this name, or NULL. lookup_helper: the same for our own threads, in the
+ * root.
  */
-bool fs_is_fifo(const struct ipc_ref *);
 bool fs_fifo_is_back(struct fs *, const struct ipc_cred *, const struct ipc_ref *);
 void fs_fifo_open(fuse_req_t, const struct ipc_ref *, int flags, ino_t);
 struct fs_node *fs_fifo_lookup(struct fs *, const struct ipc_cred *, const struct ipc_ref *);
@@ -212,9 +231,17 @@ void fs_fifo_reply_entry(fuse_req_t, struct fs_node *);
 void fs_fifo_shut_down(struct fs *); /* answers who waits, and closes the pipes */
 void fs_fifo_fini(struct fs *);	     /* after the unmount */
 
-/* attr.c */
+/*
+ * stat.c. named: 0 where the node's name still means what it was looked up for; -ESTALE where it does not;
+ * -EINPROGRESS where only a helper could tell, and it is taken to. is_open: whether somebody may have it open though
+ * its name is gone.
+ */
 void fs_attr_fixed(const struct fs *, const struct fs_node *, struct stat *);
 int fs_attr(struct fs *, fuse_req_t, struct fs_node *, struct ipc_handle *, struct stat *);
+int fs_attr_named(struct fs *, const struct ipc_cred *, const struct fs_node *, struct stat *);
+bool fs_attr_is_open(const struct fs_node *);
+
+/* attr.c */
 void fs_getattr(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_setattr(fuse_req_t, fuse_ino_t, struct stat *, int to_set, struct fuse_file_info *);
 void fs_readlink(fuse_req_t, fuse_ino_t);
@@ -271,7 +298,7 @@ void fs_readdir(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 void fs_releasedir(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_dir_close_all(struct fs *); /* what no RELEASEDIR will close any more */
 
-/* file.c: opening and making. io.c: reading, writing, polling. close.c: close(2). */
+/* create.c, open.c. io.c: reading, writing, polling. close.c: close(2). */
 void fs_create(fuse_req_t, fuse_ino_t parent, const char *name, mode_t, struct fuse_file_info *);
 void fs_open(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_read(fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
@@ -279,20 +306,21 @@ void fs_write(fuse_req_t, fuse_ino_t, const char *, size_t, off_t, struct fuse_f
 void fs_flush(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_release(fuse_req_t, fuse_ino_t, struct fuse_file_info *);
 void fs_poll(fuse_req_t, fuse_ino_t, struct fuse_file_info *, struct fuse_pollhandle *);
-void fs_file_close_all(struct fs *);				  /* what no RELEASE will close any more */
-struct ipc_handle *fs_file_handle(const struct fuse_file_info *); /* NULL: a text */
+void fs_file_close_all(struct fs *); /* what no RELEASE will close any more */
 
 /*
- * caller.c. Whether that thread, which waits for our answer, is in open(2) or its like; false where it cannot be told.
+ * caller.c. cred: who made the request. opens: whether that thread, which waits for our answer, is in open(2) or its
+ * like; false where it cannot be told.
  */
+struct ipc_cred fs_cred(fuse_req_t);
 bool fs_caller_opens(pid_t thread);
 bool fs_caller_is_in(pid_t thread, long syscall_number);
 
-/* reply.c: the only place where a negative errno becomes an answer. */
-struct fs *fs_of(fuse_req_t);
-struct ipc_cred fs_cred(fuse_req_t);
-/* negative_errno: or 0. Returns 0, or -errno when nobody took it. */
+/* error.c: the only place where a negative errno becomes an answer. It may be 0. Returns 0, or -errno: nobody took it.
+ */
 int fs_reply_err(fuse_req_t, int negative_errno);
+
+/* reply.c */
 /* The answer to a SETATTR, and to a GETATTR: stat(2) shows what that says. */
 void fs_reply_attr(fuse_req_t, const struct fs_node *, const struct stat *);
 void fs_reply_stat(fuse_req_t, struct fs_node *, const struct stat *);

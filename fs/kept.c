@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "fs.h"
 
@@ -19,24 +18,6 @@ struct prune_out {
 	uint32_t padding; // cppcheck-suppress unusedStructMember
 	uint64_t spare;	  // cppcheck-suppress unusedStructMember
 };
-
-static struct fs_kept_user *kept_user(struct fs_kept *kept, uid_t uid)
-{
-	return &kept->user[uid % FS_KEPT_USERS];
-}
-
-void fs_kept_drop(struct fs_kept *kept, struct fs_node *node)
-{
-	struct fs_kept_user *user = kept_user(kept, node->kept.uid);
-
-	if (!node->kept.kept)
-		return;
-	node->kept.kept = false;
-	ipc_list_remove(&node->kept.link);
-	user->count--;
-	user->faceted -= node->kept.faceted;
-	kept->count--;
-}
 
 /*
  * Asks the kernel to forget what nobody uses. It takes no lock for that which the loop's thread could be waited for
@@ -66,27 +47,10 @@ static void kept_prune(struct fs *fs, struct ipc_list *nodes)
 		fs_kept_drop(&fs->kept, fs_node(fs, id[i]));
 }
 
-struct fs_kept_user *fs_kept_too_many(struct fs_kept *kept)
-{
-	struct fs_kept_user *most = &kept->user[0];
-
-	for (unsigned i = 1; i < FS_KEPT_USERS; i++)
-		if (kept->user[i].count > most->count)
-			most = &kept->user[i];
-	return most->count > FS_KEPT_MAX || kept->count > FS_KEPT_MAX_ALL ? most : NULL;
-}
-
-void fs_kept_start(struct fs_kept *kept)
-{
-	for (unsigned i = 0; i < FS_KEPT_USERS; i++)
-		ipc_list_init(&kept->user[i].nodes);
-	ipc_list_init(&kept->asked);
-}
-
 void fs_kept_add(struct fs *fs, struct fs_node *node, uid_t uid)
 {
 	struct fs_kept *kept = &fs->kept;
-	struct fs_kept_user *user = kept_user(kept, uid), *many;
+	struct fs_kept_user *user = fs_kept_user(kept, uid), *many;
 
 	if (node->type != FS_CHAN)
 		return;
@@ -122,7 +86,7 @@ bool fs_kept_is_full(struct fs *fs, uid_t uid, const struct ipc_ref *ref)
 {
 	struct fs_kept *kept = &fs->kept;
 
-	if (!kept->no_prune || !ref->facet_at || kept_user(kept, uid)->faceted < FS_KEPT_FACETED_MAX)
+	if (!kept->no_prune || !ref->facet_at || fs_kept_user(kept, uid)->faceted < FS_KEPT_FACETED_MAX)
 		return false;
 	fs_kept_ask(fs); /* should it have had no way to */
 	return true;

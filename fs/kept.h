@@ -61,9 +61,12 @@ void fs_kept_closed(struct fs *, struct fs_node *);
 void fs_kept_remove(struct fs *, struct fs_node *);
 /* Whether the user must not be told of one more name. */
 bool fs_kept_is_full(struct fs *, uid_t, const struct ipc_ref *);
-/* The user who has the most, where that is too many, or all together have; or NULL. */
+/*
+ * kept_table.c, for kept.c and kept_ask.c. drop: counts it no more. too_many: the user who has the most, where that is
+ * too many, or all together have; or NULL.
+ */
+struct fs_kept_user *fs_kept_user(struct fs_kept *, uid_t);
 struct fs_kept_user *fs_kept_too_many(struct fs_kept *);
-/* For kept_ask.c. drop: counts it no more. */
 void fs_kept_drop(struct fs_kept *, struct fs_node *);
 
 /*

@@ -83,7 +83,7 @@ static void ask_return(struct fs_kept *kept)
 	while (!ipc_list_empty(&kept->asked)) {
 		struct fs_node *node = ipc_container(ipc_list_pop(&kept->asked), struct fs_node, kept.link);
 
-		ipc_list_append(&kept->user[node->kept.uid % FS_KEPT_USERS].nodes, &node->kept.link);
+		ipc_list_append(&fs_kept_user(kept, node->kept.uid)->nodes, &node->kept.link);
 	}
 }
 

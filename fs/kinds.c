@@ -1,5 +1,4 @@
 /* -o kinds=mq,bcast: which kinds of channels a mount has. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fs.h"

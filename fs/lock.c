@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "file.h"
 
 /* Who waits for a lock at the same time, of all users and of one; more of them are refused. */
 enum { WAITS_MAX = 256, WAITS_OF_USER_MAX = 64 };

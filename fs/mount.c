@@ -1,6 +1,5 @@
 /* What must be right before a mount can work, each with one line when it is not. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>

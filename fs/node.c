@@ -3,8 +3,6 @@
  * same time; why, and what becomes of an OPEN that meets one that is taken, is in retry.h.
  */
 #include <errno.h>
-#ifdef __GLIBC__
-#endif
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,22 +23,6 @@ static int name_compare(const void *a, const void *b)
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
 	return strcmp(x->text, y->text);
-}
-
-void fs_ref_text(struct fs *fs, const struct ipc_ref *ref, char *text, size_t size)
-{
-	if (!ref->facet_at && strchr(ref->base, '@'))
-		ipc_name_show(fs->ipc, ref->kind, ref->base, text, size);
-	else
-		snprintf(text, size, "%s%s%s", ref->base, ref->facet_at ? "@" : "",
-			 ref->facet_at ? ref->base + ref->facet_at : "");
-}
-
-void fs_ref_path(struct fs *fs, const struct ipc_ref *ref, char *path, size_t size)
-{
-	size_t n = (size_t)snprintf(path, size, "%s/", ipc_kind_name(ref->kind));
-
-	fs_ref_text(fs, ref, path + n, size - n);
 }
 
 static struct fs_name *name_find(struct fs *fs, const struct ipc_ref *ref)
@@ -302,16 +284,6 @@ void fs_node_rename(struct fs *fs, struct fs_node *node, const struct ipc_ref *t
 	node->next = name ? name->nodes : NULL;
 	if (name)
 		name->nodes = node;
-}
-
-struct fs_node *fs_node(struct fs *fs, fuse_ino_t ino)
-{
-	return ino == FUSE_ROOT_ID ? fs->fixed : (struct fs_node *)(uintptr_t)ino;
-}
-
-fuse_ino_t fs_nodeid(const struct fs *fs, const struct fs_node *node)
-{
-	return node == fs->fixed ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)node;
 }
 
 static const char *node_fixed_name(const struct fs *fs, const struct fs_node *node)

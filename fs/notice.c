@@ -2,7 +2,6 @@
 #include "notice.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -297,15 +296,12 @@ void fs_notices_start(struct fs *fs)
 	fs->phantom.type = FS_PHANTOM;
 	fs->phantom.ino = fs->fixed_count + 1;
 	fs->notices.pool = ipc_pool_new_apart(fs->loop, 1, -1);
-	if (fs->notices.pool)
-		fs_natives_start(fs);
 }
 
 void fs_notices_stop(struct fs *fs)
 {
 	struct fs_notices *all = &fs->notices;
 
-	fs_natives_end(fs);
 	ipc_task_cancel(&all->wake);
 	all->given = UINT64_MAX;
 	while (!ipc_list_empty(&all->queued))

@@ -107,7 +107,7 @@ void fs_natives_own(struct fs *fs, const struct ipc_ref *ref)
 void fs_natives_start(struct fs *fs)
 {
 	struct fs_notices *all = &fs->notices;
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int fd = all->pool ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
 
 	if (fd < 0)
 		return;

@@ -5,29 +5,6 @@
 
 #include "fs.h"
 
-struct fs *fs_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
-struct ipc_cred fs_cred(fuse_req_t req)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-
-	return (struct ipc_cred){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
-}
-
-int fs_reply_err(fuse_req_t req, int negative_errno)
-{
-	if (negative_errno == IPC_ASKED)
-		return fs_replay_later(req);
-	/*
-	 * By ENOSYS the kernel would learn that nobody here serves this kind of request, and never send one again:
-	 * after one OPEN so refused, all others would succeed without us.
-	 */
-	return fuse_reply_err(req, negative_errno == -ENOSYS ? EOPNOTSUPP : -negative_errno);
-}
-
 /* For how many seconds the kernel may believe what it was told about the node: here its name, there its attributes. */
 static double node_timeout(const struct fs_node *node)
 {

@@ -55,6 +55,7 @@ void fs_refusal_done(struct fs *, pid_t pid);
 /* A lookup of his found no such name. */
 void fs_refusal_missed(struct fs *, pid_t pid);
 
+/* anew.c */
 /* May the caller open what has that mode, where the kernel has not looked at it? */
 bool fs_may_open(const struct ipc_cred *, const struct stat *, int flags);
 /* The caller's last try on a node of his own whose object is gone: a handle for what has the name now. 0 or -errno. */

@@ -238,6 +238,7 @@ static void session_end(struct fs *fs)
 static void session_stop(struct fs *fs)
 {
 	fs_service_stopping(&fs->service);
+	fs_natives_end(fs);
 	fs_notices_stop(fs);
 	ipc_shut_down(fs->ipc);
 	fs_replay_shut_down(fs);
@@ -283,6 +284,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_passthrough_start(fs);
 	fs_mounted_start(fs);
 	fs_notices_start(fs);
+	fs_natives_start(fs);
 	fs_drop_privileges();
 	r = session_loop(fs);
 	if (r < 0)

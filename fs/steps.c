@@ -1,7 +1,6 @@
 #include "steps.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 static void text_finish(struct fs_steps *t, int err)
 {

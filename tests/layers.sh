@@ -2,7 +2,7 @@
 # Layers: base knows nothing of core, core nothing of the kinds, no kind another one, fs/ nothing of lib/ but ipc.h and base,
 # and the programs in its folders nothing but the files of a mount.
 # Reads what each source includes, and of the objects below DIR what each one links to. Prints what is wrong, a line each.
-# Within core, files call each other downwards only, as lib/core/LAYERS has it; within base and core in no circle.
+# Within core and fs, files call each other downwards only, as the LAYERS there have it; within those and base in no circle.
 # Usage: sh tests/layers.sh DIR
 set -u
 dir=$1
@@ -17,10 +17,10 @@ includes() {
 	done
 }
 
-# FILE FILE: the first calls, or reads, what the second defines.
+# SOURCE...: FILE FILE for each two of them of which the first calls, or reads, what the second defines.
 links() {
 	# An object whose source has gone may lie there still.
-	for source in lib/*/*.c lib/*/*/*.c; do echo "${source%.c}.o"; done | (cd "$dir" && xargs nm -A -o 2>/dev/null) | awk '
+	for source; do echo "${source%.c}.o"; done | (cd "$dir" && xargs nm -A -o 2>/dev/null) | awk '
 		{ sub(/:.*/, "", $1); kind = $(NF - 1); name = $NF }
 		kind ~ /^[TDRBC]$/ { where[name] = $1 }
 		kind == "U" { wants[n++] = $1 " " name }
@@ -31,32 +31,34 @@ links() {
 # Kinds that are one file and no folder.
 single=$(sed -n 's/^KIND(\(.*\))$/\1/p' lib/kinds/kinds.list | while read -r kind; do [ -d "lib/kinds/$kind" ] || echo "$kind"; done | paste -sd'|')
 
-# What calls up within core, or is in no layer.
-core_calls_up() {
+# DIR: what calls up within it, or is in no layer.
+calls_up() {
 	{
-		links | sort -u | sed -n 's|^lib/core/\([a-z_]*\)[.]c lib/core/\([a-z_]*\)[.]c$|\1 \2|p'
-		printf '%s\n' lib/core/*.c | sed 's|.*/\(.*\)[.]c|\1|'
-	} | awk '
+		links "$1"/*.c | sort -u | sed 's|[^ ]*/\([a-z_]*\)[.]c|\1|g'
+		printf '%s\n' "$1"/*.c | sed 's|.*/\(.*\)[.]c|\1|'
+	} | awk -v dir="$1" '
 		FILENAME != "-" { if (/^\t/) { layers++; for (i = 1; i <= NF; i++) layer[$i] = layers }; next }
-		NF == 1 { file[$1]; if (!($1 in layer)) { print "lib/core/LAYERS: " $1 ".c is in no layer"; bad = 1 }; next }
-		layer[$1] > layer[$2] { print "lib/core/" $1 ".c: calls up into " $2 ".c (lib/core/LAYERS)"; bad = 1 }
-		END { for (f in layer) if (!(f in file)) { print "lib/core/LAYERS: there is no " f ".c"; bad = 1 }; exit bad }
-		' lib/core/LAYERS -
+		NF == 1 { file[$1]; if (!($1 in layer)) { print dir "/LAYERS: " $1 ".c is in no layer"; bad = 1 }; next }
+		layer[$1] > layer[$2] { print dir "/" $1 ".c: calls up into " $2 ".c (" dir "/LAYERS)"; bad = 1 }
+		END { for (f in layer) if (!(f in file)) { print dir "/LAYERS: there is no " f ".c"; bad = 1 }; exit bad }
+		' "$1/LAYERS" -
 }
 
-# DIR: files of lib/DIR that call each other in a circle.
+# DIR: files in it that call each other in a circle.
 circles() {
-	links | awk -v dir="^lib/$1/" '$1 != $2 && $1 ~ dir && $2 ~ dir' | tsort 2>&1 >/dev/null |
-		sed "s|^tsort: -: .*|lib/$1 has a circle of calls:|; s|^tsort: |  |" | grep . && return 1
+	links "$1"/*.c | awk '$1 != $2' | tsort 2>&1 >/dev/null |
+		sed "s|^tsort: -: .*|$1 has a circle of calls:|; s|^tsort: |  |" | grep . && return 1
 	return 0
 }
 
 wrong=0
-core_calls_up || wrong=1
-circles base || wrong=1
-circles core || wrong=1
+calls_up lib/core || wrong=1
+calls_up fs || wrong=1
+for part in lib/base lib/core fs; do
+	circles "$part" || wrong=1
+done
 
-{ includes; links; } | sort -u | awk -v single="^lib/kinds/($single)[.]" '
+{ includes; links lib/*/*.c lib/*/*/*.c; } | sort -u | awk -v single="^lib/kinds/($single)[.]" '
 	function layer(f) {
 		return f ~ /^lib\/base\// ? 1 : f ~ /^lib\/core\// ? 2 : f ~ /^lib\/kinds\// ? 4 : f ~ /^lib\/[a-z_]*\.h$/ ? 3 : 5
 	}
