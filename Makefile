@@ -154,7 +154,7 @@ $(B)/examples/%: $(B)/examples/%.o
 # Of ipcfs-top, what needs no terminal.
 TOP_PARTS = $(filter $(patsubst %,$(B)/fs/top/%.o,fit json page sample table),$(TOP))
 # Of the front end, what knows nothing of libfuse.
-FS_PARTS = $(filter $(patsubst %,$(B)/fs/%.o,refused),$(FS))
+FS_PARTS = $(filter $(patsubst %,$(B)/fs/%.o,pids walker),$(FS))
 $(B)/tests/unit-tests: $(UNIT) $(TOP_PARTS) $(FS_PARTS) $(B)/libipc.a
 	$(call say,link,$@)
 	$(Q)$(LINK) -o $@ $(UNIT) $(TOP_PARTS) $(FS_PARTS) $(B)/libipc.a $(CRITERION_LIBS) $(REDIS_LIBS) $(LDLIBS)

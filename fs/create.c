@@ -110,7 +110,7 @@ static bool create_is_for_kernel(const struct creating *c, bool narrow)
 {
 	mode_t mode = c->st.st_mode;
 
-	if ((c->fi->flags & O_EXCL) || fs_refusal_making(fs_of(c->req), fs_cred(c->req).pid, c->ref).pid)
+	if ((c->fi->flags & O_EXCL) || fs_refusal_making(fs_of(c->req), fs_cred(c->req).pid, c->ref).known.pid)
 		return false;
 	if (S_ISREG(mode))
 		return c->made && !narrow && c->ref->facet_at;
@@ -211,7 +211,7 @@ static void create_handled(fuse_req_t req, const struct ipc_ref *ref, mode_t mod
 	struct fs *fs = fs_of(req);
 	struct ipc_cred cred = fs_cred(req);
 	struct creating c = {.req = req, .ref = ref, .mode = mode, .fi = fi, .result = made};
-	bool again = fs_refusal_making(fs, cred.pid, ref).pid;
+	bool again = fs_refusal_making(fs, cred.pid, ref).known.pid;
 	uint64_t notice;
 	int r = create_open(&c);
 

@@ -222,7 +222,7 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 	 * another.
 	 */
 	if (((node->live && !node->backed) || !fs_size_suits(node, flags)) &&
-	    !(before.pid && before.serial == node->serial))
+	    !(before.known.pid && before.serial == node->serial))
 		return false;
 	fs_refusal_done(fs, pid);
 	node->live++;

@@ -119,7 +119,7 @@ static void open_in_turn(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *
 		return;
 	}
 	r = open_handle(file, &cred);
-	if (r == -ESTALE && before.pid && node->private && node->live == 1)
+	if (r == -ESTALE && before.known.pid && node->private && node->live == 1)
 		r = fs_open_anew(fs, &cred, node, fi->flags, &before, &file->handle);
 	if (r == 0 && file->handle)
 		r = fs_file_back(file, &cred);

@@ -6,31 +6,54 @@
 #include "base/hash.h"
 #include "fs.h"
 
+/* For how long a refused caller is expected back, on however busy a machine. */
+#define RETRY_NS INT64_C(30000000000)
 enum { MISSED_MAX = FS_TRIES_MAX };
+
+void fs_refusals_start(struct fs_refusals *all)
+{
+	fs_pids_start(&all->pids, sizeof(struct fs_refused));
+}
+
+void fs_refusals_end(struct fs_refusals *all)
+{
+	fs_pids_end(&all->pids);
+}
+
+static struct fs_refused *refused_find(struct fs *fs, pid_t pid)
+{
+	return fs_pid_find(&fs->refusals.pids, pid);
+}
 
 /* Nothing is expected of him any more. Of callers whom we do not see another one may still be on his way. */
 static void refused_end(struct fs *fs, struct fs_refused *refused)
 {
 	fs_crowd_arrived(&fs->crowds, refused->turn);
-	if (refused->pid)
-		fs_refused_remove(&fs->refusals, refused);
+	if (refused->known.pid)
+		fs_pid_remove(&fs->refusals.pids, &refused->known);
 	else
 		refused->turn = 0;
 }
 
-/* NULL: out of memory. */
+/* NULL: out of memory. Then everybody may be he: each gets a node of his own for a while, which costs LOOKUPs. */
 static struct fs_refused *refused_add(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *before = fs_refused_find(&fs->refusals, pid);
+	int64_t until = ipc_now() + RETRY_NS;
+	struct fs_refused *refused = refused_find(fs, pid);
 
-	if (before)
-		refused_end(fs, before);
-	return fs_refused_add(&fs->refusals, pid);
+	if (refused)
+		refused_end(fs, refused);
+	refused = fs_pid_add(&fs->refusals.pids, pid, until);
+	if (!refused)
+		fs->refusals.forgot_until = until;
+	return refused;
 }
 
 bool fs_is_retry(struct fs *fs, pid_t pid)
 {
-	return fs_refused_is(&fs->refusals, pid);
+	const struct fs_refusals *all = &fs->refusals;
+
+	return refused_find(fs, pid) || (all->forgot_until && all->forgot_until > ipc_now());
 }
 
 void fs_expect_retry_of(struct fs *fs, uint64_t serial, pid_t pid, uint64_t turn)
@@ -69,7 +92,7 @@ void fs_expect_creator(struct fs *fs, pid_t pid, const struct ipc_ref *ref, mode
 
 void fs_refusal_held(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
+	struct fs_refused *refused = refused_find(fs, pid);
 
 	if (refused)
 		refused->held = true;
@@ -77,7 +100,7 @@ void fs_refusal_held(struct fs *fs, pid_t pid)
 
 void fs_refusal_noticed(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
+	struct fs_refused *refused = refused_find(fs, pid);
 
 	if (!refused)
 		return;
@@ -87,7 +110,7 @@ void fs_refusal_noticed(struct fs *fs, pid_t pid)
 
 void fs_refusal_found(struct fs *fs, pid_t pid, bool link)
 {
-	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
+	struct fs_refused *refused = refused_find(fs, pid);
 	bool stays = refused && ((refused->notice && !refused->held) || refused->phantom);
 
 	if (!refused || (refused->notice && link))
@@ -100,9 +123,9 @@ void fs_refusal_found(struct fs *fs, pid_t pid, bool link)
 
 struct fs_refused fs_refusal(struct fs *fs, pid_t pid)
 {
-	const struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
+	const struct fs_refused *refused = refused_find(fs, pid);
 
-	return refused ? *refused : (struct fs_refused){.pid = 0};
+	return refused ? *refused : (struct fs_refused){.known.pid = 0};
 }
 
 struct fs_refused fs_refusal_making(struct fs *fs, pid_t pid, const struct ipc_ref *ref)
@@ -112,12 +135,12 @@ struct fs_refused fs_refusal_making(struct fs *fs, pid_t pid, const struct ipc_r
 	if (!before.makes || before.makes == name_number(ref))
 		return before;
 	fs_refusal_done(fs, pid);
-	return (struct fs_refused){.pid = 0};
+	return (struct fs_refused){.known.pid = 0};
 }
 
 void fs_refusal_done(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
+	struct fs_refused *refused = refused_find(fs, pid);
 
 	if (refused)
 		refused_end(fs, refused);
@@ -125,7 +148,7 @@ void fs_refusal_done(struct fs *fs, pid_t pid)
 
 void fs_refusal_missed(struct fs *fs, pid_t pid)
 {
-	struct fs_refused *refused = fs_refused_find(&fs->refusals, pid);
+	struct fs_refused *refused = refused_find(fs, pid);
 
 	/*
 	 * A retry looks a missing name up behind what it had cached, and anew; and behind what notices of others who

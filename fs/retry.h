@@ -16,7 +16,7 @@
  * that (fifo.c, which remembers its callers by itself: what they come back to is the FIFO that was made for them).
  *
  * The kernel comes back once only: a second ESTALE reaches the program. So who has been refused is remembered by his
- * thread's number (refused.h), apart from names and nodes, which may all be gone before he is back, and his second try
+ * thread's number (pids.h), apart from names and nodes, which may all be gone before he is back, and his second try
  * must not fail for any of these reasons:
  * - The LOOKUP of a caller who is expected back gets a node of his own, that is not cached and that nobody else can
  * take (fs_is_retry(), fs_node_get()).
@@ -28,13 +28,34 @@
 #define FS_RETRY_H
 
 #include "ipc.h"
-#include "refused.h"
+#include "pids.h"
 
 struct fs;
 struct fs_node;
 
+/* A caller who was refused a node and is looking its name up again. */
+struct fs_refused {
+	struct fs_pid known; /* the thread */
+	uint64_t serial;     /* the node's */
+	unsigned missed;     /* lookups since that found no such name */
+	uint64_t makes;	     /* the name that he was about to make, as a number (fs_refusal_making()); 0: none */
+	mode_t mode;	     /* with that mode */
+	uint64_t notice;     /* that he is to wait for; 0: none */
+	bool held;	     /* a look-up of his was told to wait for it, so it was the first */
+	bool phantom;	     /* it has left an entry that he looks up first */
+	uint64_t turn;	     /* that ends when he has been served: crowd.h; 0: none */
+};
+
+struct fs_refusals {
+	struct fs_pids pids;  /* of struct fs_refused */
+	int64_t forgot_until; /* there was no memory for somebody, who may come so long; 0: no */
+};
+
 /* How often a caller without a further try is served again, where others make and remove the name meanwhile. */
 enum { FS_TRIES_MAX = 16 };
+
+void fs_refusals_start(struct fs_refusals *);
+void fs_refusals_end(struct fs_refusals *);
 
 /* The caller is told ESTALE; of: because he met the node with that serial; creator: he comes to make a name. */
 void fs_expect_retry(struct fs *, pid_t pid);
@@ -47,7 +68,7 @@ void fs_refusal_noticed(struct fs *, pid_t pid);
 /* He has found what the kernel opens by itself, or follows. */
 void fs_refusal_found(struct fs *, pid_t pid, bool link);
 bool fs_is_retry(struct fs *, pid_t pid);
-/* What is known of the caller, who is back; pid 0: nothing. done: he has been served. */
+/* What is known of the caller, who is back; known.pid 0: nothing. done: he has been served. */
 struct fs_refused fs_refusal(struct fs *, pid_t pid);
 /* The same where he makes or opens that name: one who was about to make another has come for something new. */
 struct fs_refused fs_refusal_making(struct fs *, pid_t pid, const struct ipc_ref *);

@@ -201,6 +201,7 @@ static int session_start(struct fs *fs)
 	fs_shared_reads_start(&fs->shared_reads, fs->loop);
 	fs_kept_start(&fs->kept);
 	fs_refusals_start(&fs->refusals);
+	fs_listers_start(&fs->listers);
 	fs_crowds_start(&fs->crowds, fs->loop);
 	fs_appends_start(fs);
 	fs->trim.loop = fs->loop;
@@ -231,6 +232,7 @@ static void session_end(struct fs *fs)
 	ipc_loop_free(fs->loop);
 	fs_inode_fini(fs);
 	fs_refusals_end(&fs->refusals);
+	fs_listers_end(&fs->listers);
 	fs_request_free(&fs->request);
 }
 

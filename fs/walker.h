@@ -11,26 +11,30 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "pids.h"
+
 enum fs_walkers {
 	FS_WALKERS_REFUSE, /* who has a directory of channels open */
 	FS_WALKERS_STRICT, /* and who has listed one within a minute */
 	FS_WALKERS_ALLOW,
 };
 
-enum { FS_LISTERS_MAX = 1024 };
-
-/* Processes that list. In case of a collision one of them is not known for what it is. All 0 at first. */
-struct fs_listers {
-	struct fs_lister {
-		pid_t process; /* 0: none */
-		unsigned open; /* directories */
-		int64_t last;  /* ipc_now() of the last it opened */
-	} lister[FS_LISTERS_MAX];
-	unsigned open; /* of all */
-	int64_t last;
+/* A process that lists, or has listed within a minute. */
+struct fs_lister {
+	struct fs_pid known; /* kept while it has a directory open */
+	unsigned open;	     /* directories */
 };
 
-/* A thread opens a directory. Returns its process, for close(); 0 where it is not known. */
+struct fs_listers {
+	struct fs_pids pids; /* of struct fs_lister */
+	unsigned open;	     /* directories of all */
+	int64_t last;	     /* ipc_now() when the last was opened; 0: never */
+};
+
+void fs_listers_start(struct fs_listers *);
+void fs_listers_end(struct fs_listers *);
+
+/* A thread opens a directory. Returns its process, for close(); 0 where it is not known, or memory is short. */
 pid_t fs_lister_open(struct fs_listers *, pid_t thread);
 void fs_lister_close(struct fs_listers *, pid_t process);
 /* Whether the thread's process is to be taken for a walker. */

@@ -585,6 +585,7 @@ static void session_start(void)
 	fs_kept_start(&fs.kept);
 	fs_appends_start(&fs);
 	fs_refusals_start(&fs.refusals);
+	fs_listers_start(&fs.listers);
 	fs_crowds_start(&fs.crowds, fs.loop);
 	fs.ipc = ipc_new(fs.loop, &fs.opt.ipc, ipc_kinds);
 	CHECK(fs.ipc && fs_inode_init(&fs) == 0);
