@@ -173,3 +173,89 @@ Test(bcast_ring, each_reader_has_his_own_delimiter)
 	cr_assert_str_eq(text, "a\nb\nc\nd\n");
 	bcast_ring_free(&ring);
 }
+
+/* --- against a list that keeps everything --- */
+
+enum { MODEL_MESSAGES = 20000, MODEL_BYTES = 40 };
+
+struct model {
+	struct bcast_ring ring;
+	uint64_t first;
+	char text[MODEL_MESSAGES][MODEL_BYTES];
+};
+
+/* What is kept: the newest that fit into `size`, and into one message for each 16 bytes of it. */
+static void model_drop(struct model *m)
+{
+	size_t bytes = 0;
+	uint64_t from = m->ring.next;
+
+	while (from > m->first && m->ring.next - from < m->ring.size / BCAST_RING_AVERAGE &&
+	       bytes + strlen(m->text[from - 1]) <= m->ring.size)
+		bytes += strlen(m->text[--from]);
+	m->first = from;
+}
+
+static void model_add(struct model *m, char delim)
+{
+	char all[64 * (MODEL_BYTES + 1)];
+	size_t len = 0, at = 0;
+	int count = 1 + rand() % 60;
+
+	for (int i = 0; i < count; i++) {
+		char *text = m->text[m->ring.next + (uint64_t)i];
+		size_t n = (size_t)rand() % (rand() % 8 ? 12 : MODEL_BYTES);
+
+		memset(text, 'a' + rand() % 26, n);
+		memcpy(all + len, text, n);
+		all[len + n] = delim;
+		len += n + 1;
+	}
+	while (at < len) {
+		const char *end = memchr(all + at, delim, len - at);
+		size_t several =
+			rand() % 4 ? bcast_ring_add_several(&m->ring, all + at, len - at, delim, MODEL_BYTES) : 0;
+
+		if (!several) {
+			bcast_ring_add(&m->ring, all + at, (size_t)(end - all) - at, delim);
+			several = (size_t)(end - all) - at + 1;
+		}
+		at += several;
+		model_drop(m);
+	}
+}
+
+static void model_check(const struct model *m, int delim)
+{
+	static char got[MODEL_MESSAGES], expected[MODEL_MESSAGES];
+	uint64_t kept = m->ring.next - m->first, seq = m->first + (kept ? (uint64_t)rand() % kept : 0);
+	uint64_t end = seq + (kept ? (uint64_t)rand() % (m->ring.next - seq + 1) : 0);
+	const char *there = bcast_ring_at(&m->ring, seq, end, delim);
+	size_t n = 0;
+
+	cr_assert_eq(m->ring.first, m->first);
+	for (uint64_t i = seq; i < end; i++) {
+		n += (size_t)snprintf(expected + n, sizeof(expected) - n, "%s", m->text[i]);
+		expected[n++] = (char)delim;
+	}
+	cr_assert_eq(bcast_ring_span(&m->ring, seq, end) + (end - seq), n);
+	cr_assert_eq(bcast_ring_copy(&m->ring, seq, end, delim, got), got + n);
+	cr_assert_arr_eq(got, expected, n);
+	cr_assert(!there || memcmp(there, expected, n) == 0);
+}
+
+Test(bcast_ring, keeps_what_a_list_would_keep)
+{
+	static struct model m;
+
+	cr_assert_eq(bcast_ring_resize(&m.ring, 1024), 0);
+	while (m.ring.next < MODEL_MESSAGES - 64) {
+		model_add(&m, rand() % 16 ? '\n' : '\0');
+		model_check(&m, rand() % 4 ? '\n' : '\0');
+		if (rand() % 50 == 0) {
+			cr_assert_eq(bcast_ring_resize(&m.ring, (size_t)(256 + rand() % 4096)), 0);
+			model_drop(&m);
+		}
+	}
+	bcast_ring_free(&m.ring);
+}
