@@ -44,7 +44,7 @@ int sem_open_handle(struct ipc_handle *h, const struct ipc_ref *ref, int flags, 
 	(void)flags;
 	if (fd < 0)
 		return fd;
-	r = sem_map_get(h, ref, fd, ino, &s->map);
+	r = sem_map_get(h, ref, fd, &st, &s->map);
 	close(fd);
 	s->place = -1;
 	s->dev = st.st_dev;

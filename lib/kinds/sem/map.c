@@ -10,8 +10,19 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/*
+ * Whoever opens a semaphore again and again, as a shell's loop does, would pay for a mapping each time: so many stay
+ * mapped behind their last close, so long. Being mapped keeps the inode, so that no other file has its number
+ * meanwhile.
+ */
+enum { IDLE_MAX = 4 };
+#define IDLE_NS INT64_C(1000000000)
+
 struct sem_map {
 	struct ipc_futex futex;
+	struct ipc_list idle; /* of the kind's, while there are no refs */
+	dev_t dev;
+	ino_t ino;
 	struct ipc *ipc;
 	struct sem_chan *chan; /* lives as long as there are refs */
 	sem_t *sem;
@@ -24,32 +35,64 @@ sem_t *sem_map_sem(const struct sem_map *map)
 	return map->sem;
 }
 
-static int map_new(struct ipc_handle *h, const struct ipc_ref *ref, int fd, ino_t ino, struct sem_map **out)
+/* One that is mapped still; NULL: none, or its file is damaged by now. */
+static struct sem_map *map_idle(struct sem_kind *kind, const struct stat *st)
+{
+	struct ipc_list *pos, *next;
+
+	ipc_list_each(pos, next, &kind->idle_maps) {
+		struct sem_map *map = ipc_container(pos, struct sem_map, idle);
+
+		if (map->ino != st->st_ino || map->dev != st->st_dev || sem_file_value(map->sem) < 0)
+			continue;
+		ipc_list_remove(&map->idle);
+		return map;
+	}
+	return NULL;
+}
+
+static int map_make(int fd, const struct stat *st, struct sem_map **out)
 {
 	struct sem_map *map = calloc(1, sizeof(*map));
-	struct ipc_chan *chan = map ? ipc_chan_get(h->ipc, &ipc_sem, ref->base, ino) : NULL;
-	int r = chan ? sem_file_map(fd, &map->sem) : -ENOMEM;
+	int r = map ? sem_file_map(fd, &map->sem) : -ENOMEM;
 
 	if (r < 0) {
 		free(map);
-		return r == -EINVAL ? sem_refuse_damaged(h->ipc, &h->cred, ipc_ref_path(ref).text, NULL) : r;
+		return r;
 	}
+	map->dev = st->st_dev;
+	map->ino = st->st_ino;
+	ipc_list_init(&map->idle);
+	*out = map;
+	return 0;
+}
+
+static int map_new(struct ipc_handle *h, const struct ipc_ref *ref, int fd, const struct stat *st, struct sem_map **out)
+{
+	struct ipc_chan *chan = ipc_chan_get(h->ipc, &ipc_sem, ref->base, st->st_ino);
+	struct sem_map *map = chan ? map_idle(sem_kind(h->ipc), st) : NULL;
+	int r = chan ? 0 : -ENOMEM;
+
+	if (r == 0 && !map)
+		r = map_make(fd, st, &map);
+	if (r < 0)
+		return r == -EINVAL ? sem_refuse_damaged(h->ipc, &h->cred, ipc_ref_path(ref).text, NULL) : r;
 	map->ipc = h->ipc;
 	map->chan = sem_chan(chan);
 	map->chan->map = *out = map;
 	return 0;
 }
 
-int sem_map_get(struct ipc_handle *h, const struct ipc_ref *ref, int fd, ino_t ino, struct sem_map **out)
+int sem_map_get(struct ipc_handle *h, const struct ipc_ref *ref, int fd, const struct stat *st, struct sem_map **out)
 {
 	struct ipc_chan *chan = ipc_chan_find(h->ipc, &ipc_sem, ref->base);
-	bool open = chan && chan->st.st_ino == ino && sem_chan(chan)->map;
+	bool open = chan && chan->st.st_ino == st->st_ino && sem_chan(chan)->map;
 	int r = 0;
 
 	if (open)
 		*out = sem_chan(chan)->map;
 	else
-		r = map_new(h, ref, fd, ino, out);
+		r = map_new(h, ref, fd, st, out);
 	if (r == 0)
 		(*out)->refs++;
 	return r;
@@ -69,6 +112,44 @@ static void map_free(struct sem_map *map)
 	free(map);
 }
 
+static void idle_trim(struct sem_kind *kind, unsigned most)
+{
+	struct ipc_list *pos, *next;
+	unsigned n = 0;
+
+	ipc_list_each(pos, next, &kind->idle_maps) {
+		if (n++ < most)
+			continue;
+		ipc_list_remove(pos);
+		map_free(ipc_container(pos, struct sem_map, idle));
+	}
+}
+
+void sem_map_end(struct sem_kind *kind)
+{
+	idle_trim(kind, 0);
+}
+
+static void idle_ended(struct ipc_timer *timer)
+{
+	sem_map_end(ipc_container(timer, struct sem_kind, idle_end));
+}
+
+/* Nobody has it open any more. */
+static void map_idles(struct sem_map *map)
+{
+	struct sem_kind *kind = sem_kind(map->ipc);
+	struct ipc_loop *loop = map->ipc->loop;
+
+	map_leave(map);
+	if (!kind->idle_end.slot && ipc_timer_start(loop, &kind->idle_end, ipc_now() + IDLE_NS, idle_ended) < 0) {
+		map_free(map);
+		return;
+	}
+	ipc_list_append(kind->idle_maps.next, &map->idle);
+	idle_trim(kind, IDLE_MAX);
+}
+
 void sem_map_put(struct sem_map *map)
 {
 	if (--map->refs)
@@ -78,7 +159,7 @@ void sem_map_put(struct sem_map *map)
 	if (ipc_futex_is_armed(&map->futex))
 		ipc_futex_cancel(&map->futex);
 	else
-		map_free(map);
+		map_idles(map);
 }
 
 static void map_ready(struct ipc_futex *futex)

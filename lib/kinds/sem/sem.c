@@ -38,6 +38,7 @@ static int sem_start(struct ipc *ipc)
 		return -ENOMEM;
 	*ipc_kind_data(ipc, &ipc_sem) = kind;
 	kind->dir = ipc_shmdir_open();
+	ipc_list_init(&kind->idle_maps);
 	ipc_glances_init(&kind->glances, ipc->loop, sem_glance_free);
 	kind->held = sem_held_new(ipc->rundir);
 	if (!kind->held)
@@ -54,6 +55,8 @@ static void sem_stop(struct ipc *ipc)
 		return;
 	ipc_glances_fini(&kind->glances);
 	ipc_futexes_free(kind->futexes);
+	ipc_timer_stop(ipc->loop, &kind->idle_end);
+	sem_map_end(kind);
 	sem_held_free(kind->held);
 	if (kind->dir >= 0)
 		close(kind->dir);
@@ -107,6 +110,8 @@ static int sem_remove(struct ipc *ipc, const struct ipc_cred *cred, const struct
 	int r = sem_stat(ipc, ref, &st);
 
 	(void)cred;
+	/* What is removed is to give its memory back. */
+	sem_map_end(sem_kind(ipc));
 	if (r == 0)
 		r = sem_file_name(ipc, ref, name);
 	if (r == 0 && unlinkat(sem_kind(ipc)->dir, name, 0) < 0)

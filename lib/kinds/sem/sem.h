@@ -22,6 +22,8 @@ struct sem_kind {
 	struct ipc_futexes *futexes;
 	struct sem_held *held;
 	struct ipc_glances glances;
+	struct ipc_list idle_maps; /* struct sem_map, that of the last close first */
+	struct ipc_timer idle_end;
 };
 
 struct sem_chan {
@@ -56,9 +58,11 @@ static inline struct sem_handle *sem_handle(struct ipc_handle *h)
 }
 
 /* map.c: a semaphore that is open, shared by its handles. get: `fd` is its file, which the caller may close after. */
-int sem_map_get(struct ipc_handle *, const struct ipc_ref *, int fd, ino_t ino, struct sem_map **);
+int sem_map_get(struct ipc_handle *, const struct ipc_ref *, int fd, const struct stat *, struct sem_map **);
 void sem_map_put(struct sem_map *);
 sem_t *sem_map_sem(const struct sem_map *);
+/* Gives back the mappings that nobody has open any more. */
+void sem_map_end(struct sem_kind *);
 /*
  * Wakes the channel's waitq at a post, or once the value is not `value` any more. Harmless when that is under way.
  * Returns 0 or -errno.
