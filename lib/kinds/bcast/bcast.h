@@ -22,6 +22,7 @@ struct bcast_chan {
 	struct ipc_timer round_timer;
 	struct ipc_list borrowers; /* in the order of what they have borrowed */
 	unsigned borrowings;	   /* so many there are */
+	size_t borrowed;	   /* bytes, by all of them */
 };
 
 struct bcast_handle {
@@ -33,8 +34,9 @@ struct bcast_handle {
 	uint64_t round;	  /* the last one in which it was served */
 	struct ipc_list borrowing;
 	uint64_t borrowed; /* the first of the messages that it has borrowed, up to `next` */
-	bool paced;	   /* served in rounds */
-	bool told;	   /* that it missed some, and has been given none since */
+	size_t borrowed_len;
+	bool paced; /* served in rounds */
+	bool told;  /* that it missed some, and has been given none since */
 };
 
 static inline struct bcast_chan *bcast_chan(struct ipc_chan *chan)

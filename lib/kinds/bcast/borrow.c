@@ -12,16 +12,21 @@
 enum {
 	/* Shorter ones are copied: nothing has to be noted then. */
 	BORROWED_MIN = 4096,
-	/* Readers who may have to be saved for in one step, each as much as a read gives. */
-	BORROWERS_MAX = 64
+	/* What may have to be saved in one step: readers, and bytes. */
+	BORROWERS_MAX = 64,
+	BORROWED_MAX = 8 << 20
 };
 
 void bcast_borrow_over(struct bcast_handle *b)
 {
+	struct bcast_chan *c = bcast_chan(b->h.chan);
+
 	if (ipc_list_empty(&b->borrowing))
 		return;
 	ipc_list_remove(&b->borrowing);
-	bcast_chan(b->h.chan)->borrowings--;
+	c->borrowings--;
+	c->borrowed -= b->borrowed_len;
+	b->borrowed_len = 0;
 }
 
 static void borrow_save(struct bcast_handle *b)
@@ -59,7 +64,7 @@ void bcast_borrow_init(struct bcast_chan *c)
 	c->ring.dropped = borrow_dropped;
 }
 
-static void borrow_note(struct bcast_chan *c, struct bcast_handle *b)
+static void borrow_note(struct bcast_chan *c, struct bcast_handle *b, size_t len)
 {
 	struct ipc_list *behind = &c->borrowers;
 
@@ -69,7 +74,16 @@ static void borrow_note(struct bcast_chan *c, struct bcast_handle *b)
 		behind = behind->prev;
 	ipc_list_append(behind, &b->borrowing);
 	b->borrowed = b->next;
+	b->borrowed_len = len;
 	c->borrowings++;
+	c->borrowed += len;
+}
+
+/* Instead of what it has now. */
+static bool borrow_allowed(const struct bcast_chan *c, const struct bcast_handle *b, size_t len)
+{
+	return len >= BORROWED_MIN && !c->chan.taps && c->borrowings - !ipc_list_empty(&b->borrowing) < BORROWERS_MAX &&
+	       c->borrowed - b->borrowed_len + len <= BORROWED_MAX;
 }
 
 const char *bcast_borrow(struct bcast_handle *b, uint64_t end, size_t len)
@@ -77,13 +91,13 @@ const char *bcast_borrow(struct bcast_handle *b, uint64_t end, size_t len)
 	struct bcast_chan *c = bcast_chan(b->h.chan);
 	const char *at;
 
-	if (len < BORROWED_MIN || c->chan.taps || (c->borrowings == BORROWERS_MAX && ipc_list_empty(&b->borrowing)))
+	if (!borrow_allowed(c, b, len))
 		return NULL;
 	at = bcast_ring_at(&c->ring, b->next, end, ipc_frame_delim(&b->h, -1));
 	if (!at)
 		return NULL;
 	bcast_borrow_over(b);
-	borrow_note(c, b);
+	borrow_note(c, b, len);
 	ipc_keep_borrowed(&b->h, at);
 	return at;
 }
