@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "base/userns.h"
 #include "fs.h"
 
 /* So many requests in a row, then whoever waits has a turn. */
@@ -288,7 +289,9 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_notices_start(fs);
 	fs_natives_start(fs);
 	fs_drop_privileges();
+	ipc_userns_start();
 	r = session_loop(fs);
+	ipc_userns_end();
 	if (r < 0)
 		fs_complain("%s", strerror(-r));
 	status = r < 0;

@@ -256,3 +256,33 @@ t_test(rights, kinds_of_an_own_mount_are_private)
 	cr_assert_eq(stat(t_path(M, "sock"), &st), 0);
 	cr_expect_eq(st.st_mode & 07777, 0700u);
 }
+
+/* He keeps his number, and has every capability where he is now: over nothing of ours. */
+t_test_bare(rights, root_who_enters_a_user_namespace_opens_no_more_what_he_opened_again_and_again)
+{
+	char *out;
+	int r;
+
+	t_need("python3");
+	rights_mount("");
+	be(ANN);
+	make("mq", 0600);
+	be(0);
+	r = t_sh(M, "python3",
+		 t_format("import ctypes, os, sys\n"
+			  "def go(): os.close(os.open(\"%s\", os.O_WRONLY | os.O_NONBLOCK))\n"
+			  "for i in range(5): go()\n"
+			  "if ctypes.CDLL(None).unshare(0x10000000) != 0: sys.exit(77)\n"
+			  "for what in (\"uid\", \"gid\"):\n"
+			  "    if what == \"gid\": open(\"/proc/self/setgroups\", \"w\").write(\"deny\")\n"
+			  "    open(f\"/proc/self/{what}_map\", \"w\").write(\"0 0 1\")\n"
+			  "try: go()\n"
+			  "except PermissionError: print(os.getuid(), \"refused\")\n",
+			  path_of("mq")),
+		 &out);
+	if (r == 77)
+		cr_skip_test("the kernel forbids user namespaces");
+	cr_assert_eq(r, 0, "%s", out);
+	cr_assert_str_eq(out, "0 refused\n");
+	unmake("mq");
+}

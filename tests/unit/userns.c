@@ -1,0 +1,167 @@
+/* In which user namespace a caller is, who comes again and again: asked anew each time. */
+#include "base/userns.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(userns, .init = ipc_userns_start, .fini = ipc_userns_end, .timeout = 20);
+
+/* A process that enters a user namespace of its own when it is told to. */
+struct guest {
+	pid_t pid;
+	int orders, answers;
+};
+
+static void guest_life(int orders, int answers)
+{
+	char order, done;
+
+	while (read(orders, &order, 1) == 1) {
+		done = unshare(CLONE_NEWUSER) == 0 ? 'y' : 'n';
+		if (write(answers, &done, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static struct guest guest_new(void)
+{
+	struct guest g;
+	int orders[2], answers[2];
+
+	cr_assert_eq(pipe2(orders, O_CLOEXEC), 0);
+	cr_assert_eq(pipe2(answers, O_CLOEXEC), 0);
+	g.pid = fork();
+	cr_assert_geq(g.pid, 0);
+	if (g.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		guest_life(orders[0], answers[1]);
+	}
+	close(orders[0]);
+	close(answers[1]);
+	g.orders = orders[1];
+	g.answers = answers[0];
+	return g;
+}
+
+static void guest_moves(struct guest *g)
+{
+	char done = 'n';
+
+	cr_assert_eq(write(g->orders, "x", 1), 1);
+	cr_assert_eq(read(g->answers, &done, 1), 1);
+	if (done != 'y')
+		cr_skip_test("no user namespaces here");
+}
+
+static void guest_end(struct guest *g)
+{
+	close(g->orders);
+	kill(g->pid, SIGKILL);
+	cr_assert_eq(waitpid(g->pid, NULL, 0), g->pid);
+	close(g->answers);
+}
+
+/* In one of two static buffers. */
+static const char *namespace_of(pid_t thread)
+{
+	static char texts[2][64];
+	static unsigned next;
+	char *text = texts[next++ % 2];
+	ssize_t n = ipc_userns_read(thread, text, 63);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static int descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	cr_assert_not_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+Test(userns, who_moves_to_another_one_is_seen_there_at_once)
+{
+	struct guest g = guest_new();
+	char ours[64];
+
+	snprintf(ours, sizeof(ours), "%s", namespace_of(getpid()));
+	for (int i = 0; i < 3; i++)
+		cr_assert_str_eq(namespace_of(g.pid), ours);
+	guest_moves(&g);
+	cr_assert_eq(strncmp(namespace_of(g.pid), "user:[", 6), 0);
+	cr_assert_str_neq(namespace_of(g.pid), ours);
+	guest_end(&g);
+	cr_assert_str_eq(namespace_of(g.pid), "");
+}
+
+/* So that the next process gets that number, if it is free. */
+static bool number_next(pid_t pid)
+{
+	FILE *file = fopen("/proc/sys/kernel/ns_last_pid", "we");
+	bool set = file && fprintf(file, "%d", (int)pid - 1) > 0;
+
+	return file && fclose(file) == 0 && set;
+}
+
+Test(userns, who_has_the_number_of_one_who_ended_is_not_taken_for_him)
+{
+	struct guest g = guest_new(), other;
+	pid_t number = g.pid;
+	char ours[64];
+
+	snprintf(ours, sizeof(ours), "%s", namespace_of(getpid()));
+	for (int i = 0; i < 3; i++)
+		cr_assert_str_eq(namespace_of(number), ours);
+	guest_end(&g);
+	for (int i = 0; i < 20; i++) {
+		if (!number_next(number))
+			cr_skip_test("only root of a PID namespace gives numbers");
+		other = guest_new();
+		if (other.pid == number)
+			break;
+		guest_end(&other);
+	}
+	if (other.pid != number)
+		cr_skip_test("others start processes all the time");
+	guest_moves(&other);
+	cr_assert_str_neq(namespace_of(number), ours);
+	cr_assert_str_neq(namespace_of(number), "");
+	guest_end(&other);
+}
+
+Test(userns, the_last_few_are_known_and_end_forgets_them)
+{
+	enum { GUESTS = 9 };
+	struct guest guests[GUESTS];
+	int before;
+
+	for (int i = 0; i < GUESTS; i++)
+		guests[i] = guest_new();
+	before = descriptors();
+	for (int turn = 0; turn < 3; turn++)
+		for (int i = 0; i < GUESTS; i++)
+			for (int look = 0; look < 3; look++)
+				cr_assert_str_eq(namespace_of(guests[i].pid), namespace_of(getpid()));
+	cr_assert_leq(descriptors(), before + 4);
+	ipc_userns_end();
+	cr_assert_eq(descriptors(), before);
+	cr_assert_str_eq(namespace_of(guests[0].pid), namespace_of(getpid()));
+	cr_assert_eq(descriptors(), before);
+	for (int i = 0; i < GUESTS; i++)
+		guest_end(&guests[i]);
+}
