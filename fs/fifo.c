@@ -16,6 +16,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "fs.h"
 #include "fifo.h"
 #include "interrupt.h"
@@ -160,7 +161,7 @@ static int fifo_check_open(struct fs *fs, const struct ipc_cred *cred, const str
 				   "your process is not visible to ipcfs, so it cannot be given a FIFO of its own; "
 				   "use the name without fifo");
 	r = fs->fifos ? 0 : fifos_start(fs);
-	if (r == -EMFILE)
+	if (r == -EMFILE && !ipc_lacks_descriptors())
 		return fifo_refuse(fs, cred, ref, EMFILE,
 				   "no descriptor for inotify: sysctl fs.inotify.max_user_instances is too low");
 	return r;

@@ -3,13 +3,26 @@
 #define IPC_SYS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Out of memory or descriptors: it may go well a little later, and the object that it was about is fine. */
 static inline bool ipc_is_shortage(int r)
 {
 	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+/* Whether this process has as many files open as it may, which EMFILE does not always mean. */
+static inline bool ipc_lacks_descriptors(void)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EMFILE;
+	close(fd);
+	return false;
 }
 
 /*

@@ -232,7 +232,7 @@ static int listing_find(struct ipc_listing *l)
 	l->found = -EINTR; /* should it be cancelled before it begins */
 	r = ipc_pool_submit(l->ipc->pool, &l->job, listing_work, listing_done);
 	l->looking = l->begun = r == 0;
-	if (r == -EAGAIN)
+	if (ipc_pool_is_busy(r))
 		r = ipc_timer_start(l->ipc->loop, &l->timer, ipc_now() + HELPERS_BUSY, listing_find_again);
 	return r < 0 ? r : -EINPROGRESS;
 }

@@ -1,6 +1,10 @@
 /* What is refused, and where nobody could guess why: each such refusal has a line in MNT/errors. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,4 +54,36 @@ t_test(refusals, text_names_its_forms_to_who_opens_another)
 		      "status@no: EINVAL: there is no such form of it; its forms are: status@json, ");
 	check_refused(open(t_path(M, "README@no"), O_RDONLY), EINVAL, "its forms are: none but the plain one");
 	t_check_errno(open(t_path(M, "stat@no"), O_RDONLY), ENOENT);
+}
+
+/* As many files as the daemon has open it may have from now on, and no more. */
+static void leave_no_descriptors(void)
+{
+	struct rlimit limit = {0};
+	DIR *dir = opendir(t_format("/proc/%d/fd", (int)M->daemon));
+	const struct dirent *e;
+
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.' && strtoul(e->d_name, NULL, 10) >= limit.rlim_cur)
+			limit.rlim_cur = strtoul(e->d_name, NULL, 10) + 1;
+	closedir(dir);
+	limit.rlim_max = limit.rlim_cur;
+	cr_assert_eq(prlimit(M->daemon, RLIMIT_NOFILE, &limit, NULL), 0, "%s", strerror(errno));
+}
+
+t_test(refusals, daemon_without_descriptors_says_that_it_is_not_the_program)
+{
+	const char *path = t_path(M, "mq/%s", t_name("q"));
+	int fd[64], n = 0;
+
+	t_check("touch $M/mq/${P}q $M/bcast/b", "");
+	leave_no_descriptors();
+	while (n < 64 && (fd[n] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) >= 0)
+		n++;
+	cr_assert_lt(n, 64);
+	check_refused(open(path, O_RDONLY | O_NONBLOCK), EMFILE, "EMFILE: the daemon has as many files open as it may");
+	t_check_errno(open(t_path(M, "bcast/b@fifo"), O_RDONLY | O_NONBLOCK), EMFILE);
+	cr_expect_not(t_refused("max_user_instances"));
+	while (n)
+		close(fd[--n]);
 }

@@ -128,17 +128,6 @@ static long names_limit(const char *file)
 	return ipc_proc_number(path);
 }
 
-/* EMFILE means RLIMIT_MSGQUEUE as well. */
-static bool names_lacks_descriptors(void)
-{
-	int fd = open("/", O_PATH | O_CLOEXEC);
-
-	if (fd < 0)
-		return errno == EMFILE;
-	close(fd);
-	return false;
-}
-
 /* The limits of mq_overview(7), each where mq_open(3) would have met it. */
 static void names_explain(int err, const struct mq_attr *attr, char *why, size_t size)
 {
@@ -157,7 +146,7 @@ static void names_explain(int err, const struct mq_attr *attr, char *why, size_t
 		snprintf(why, size,
 			 "the kernel takes no queue of maxmsg=%ld, msgsize=%ld: 65536 messages, 16M bytes are its most",
 			 attr->mq_maxmsg, attr->mq_msgsize);
-	else if (err == EMFILE && names_lacks_descriptors())
+	else if (err == EMFILE && ipc_lacks_descriptors())
 		snprintf(why, size, "ipcfs has as many files open as RLIMIT_NOFILE allows");
 	else if (err == EOPNOTSUPP)
 		snprintf(why, size,
@@ -206,7 +195,7 @@ int mq_names_create(const char *name, mode_t mode, int64_t maxmsg, int64_t msgsi
 	if (!attr.mq_msgsize && (attr.mq_msgsize = names_limit("msgsize_default")) < 0)
 		attr.mq_msgsize = DEFAULT_MSGSIZE;
 	fd = mq_names_queue(name, O_RDWR | O_CREAT | O_EXCL, mode, maxmsg || msgsize ? &attr : NULL);
-	if ((fd == -EMFILE || fd == -ENOMEM) && !maxmsg && !msgsize && !names_lacks_descriptors())
+	if ((fd == -EMFILE || fd == -ENOMEM) && !maxmsg && !msgsize && !ipc_lacks_descriptors())
 		fd = names_create_smaller(name, mode, &attr, why, why_size);
 	if (fd < 0 && fd != -EEXIST)
 		names_explain(-fd, &attr, why, why_size);
