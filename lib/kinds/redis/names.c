@@ -162,11 +162,12 @@ int redis_stat(struct ipc *ipc, const struct ipc_ref *ref, struct stat *st)
 	struct redis_question *q, *made;
 	int r;
 
-	/* Fresh, or told to this caller when he asked; or he cannot ask. */
+	/* Fresh, or told to this caller when he asked, or what he has just removed; or he cannot ask. */
 	q = redis_question_find(ipc, &redis_script_name_stat, ref->base);
 	made = redis_question_find(ipc, &redis_script_name_create, ref->base);
 	if (chan && redis_chan(chan)->st.st_ino &&
 	    (name_is_fresh(k, redis_chan(chan)) || !ipc->ask ||
+	     redis_question_find(ipc, &redis_script_name_remove, ref->base) ||
 	     (q && q->question.answered && q->ino == chan->st.st_ino) ||
 	     (made && made->question.answered && made->ino == chan->st.st_ino))) {
 		*st = redis_chan(chan)->st;

@@ -36,7 +36,7 @@ static void send_done(struct redis_call *call, int err, const struct redisReply 
 
 	err = redis_handle_result(w ? w->h : NULL, err, reply);
 	if (err == 0)
-		sent = s->how->sent ? s->how->sent(s, reply, wanted) : s->count;
+		sent = s->how->sent(s, reply, wanted);
 	s->chan->counts->in_messages += sent;
 	if (sent == s->count)
 		s->chan->counts->in_bytes += s->bytes;

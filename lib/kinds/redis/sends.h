@@ -34,8 +34,7 @@ struct redis_sending {
 	 */
 	unsigned (*lead)(struct redis_send *, struct redis_arg *args, bool follows);
 	/*
-	 * The server has answered; wanted: somebody waits for that. Returns how many of the messages went in. Or NULL:
-	 * all do.
+	 * The server has answered; wanted: somebody waits for that. Returns how many of the messages went in.
 	 */
 	unsigned (*sent)(struct redis_send *, const struct redisReply *, bool wanted);
 	int (*count)(struct ipc_handle *, const char *data, size_t n); /* redis_sends_count() of h's */

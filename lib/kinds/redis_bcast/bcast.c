@@ -85,7 +85,7 @@ static int rbcast_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_d
 	depth->unit = "messages";
 	depth->value = r == 0 ? s.next - s.first : -1;
 	depth->limit = r == 0 ? s.buffer / RBCAST_AVERAGE : 0;
-	return 0;
+	return r == IPC_ASKED ? r : 0;
 }
 
 static void show_reader(const struct rbcast_handle *b, const struct rbcast_state *s, FILE *out)

@@ -182,9 +182,7 @@ static unsigned rmq_poll(struct ipc_handle *h)
 	if (h->readable && (ipc_message_had_all(h) || r->arrived.next < r->arrived.count || r->read_error ||
 			    (h->facets.set & IPC_F_DRAIN)))
 		events |= POLLIN | POLLRDNORM;
-	if (h->writable && !r->full && !*full && !q->maybe_full)
-		events |= POLLOUT | POLLWRNORM;
-	if ((!h->readable || events & POLLIN || *empty) && (!h->writable || events & POLLOUT || *full))
+	if ((!h->readable || events & POLLIN || *empty) && (!h->writable || *full))
 		goto out;
 	asked = state_ask(h->ipc, &ref, true, &s);
 	if (asked == IPC_ASKED)
@@ -192,7 +190,7 @@ static unsigned rmq_poll(struct ipc_handle *h)
 	if (asked < 0)
 		return h->chan->listed ? events : events | POLLERR;
 	*empty = s.messages == 0;
-	*full = q->maybe_full = s.messages + s.owed + s.line >= s.maxmsg;
+	*full = s.messages + s.owed + s.line >= s.maxmsg;
 	if (h->readable && s.messages)
 		events |= POLLIN | POLLRDNORM;
 	if (h->writable && !*full)

@@ -18,7 +18,6 @@ enum { RMQ_TAG = 10, RMQ_COUNT = 4 };
 struct rmq_chan {
 	struct redis_chan redis;
 	struct redis_waiters waiters[2]; /* by side: for messages, for room */
-	bool maybe_full;		 /* a message had no room */
 	struct ipc_list settling;	 /* of struct rmq_debt: to go with the next call */
 	unsigned settling_count;
 	struct ipc_task settle;

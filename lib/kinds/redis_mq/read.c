@@ -127,6 +127,8 @@ static void take_done(struct redis_call *call, int err, const redisReply *reply)
 		take_nothing(t);
 	else if (!err)
 		take_arrived(t, reply);
+	if (!err)
+		q->waiters[IPC_OUT].dry = false; /* there is room, of which we may be told later than who polls now */
 	if (left > 0)
 		redis_wake_one(&q->waiters[IPC_IN]);
 	if (r)

@@ -73,7 +73,6 @@ static void send_stands_in_line(struct rmq_handle *w, unsigned wakes, bool wante
 {
 	struct ipc_chan *chan = w->h.chan;
 
-	rmq_chan(chan)->maybe_full = true;
 	if (chan->ipc->events && !chan->full)
 		ipc_event_of_chan(chan, IPC_EVENT_FULL, &w->h.cred, NULL);
 	chan->full = true;
@@ -91,6 +90,9 @@ static unsigned send_sent(struct redis_send *s, const struct redisReply *reply, 
 	struct rmq_handle *w = s->sends ? rmq_handle(s->sends->h) : NULL;
 	unsigned count = (unsigned)redis_reply_number(redis_reply_at(reply, 0), 0);
 
+	/* The word of it may come later than who polls now. */
+	if (count)
+		rmq_chan(s->chan)->waiters[IPC_IN].dry = false;
 	if (w && count < s->count) {
 		send_stands_in_line(w, s->wakes, wanted);
 	} else if (w && w->full && w->woken) {

@@ -16,6 +16,9 @@ static void post_done(struct redis_call *call, int err, const redisReply *reply)
 
 	if (r == 0 && redis_reply_number(redis_reply_at(reply, 0), 0) != 1)
 		r = -EOVERFLOW;
+	/* The word of it may come later than who polls now. */
+	if (r == 0)
+		rsem_chan(c->chan)->waiters.dry = false;
 	/* Whoever wrote it may have been interrupted; then nobody is to take it for his own. */
 	if (s)
 		s->posting = NULL;

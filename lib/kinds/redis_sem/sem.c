@@ -122,10 +122,11 @@ static int state_ask(struct ipc *ipc, const struct ipc_ref *ref, bool wakes, str
 static int rsem_depth(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_depth *depth)
 {
 	struct rsem_state s = {0};
+	int r = state_ask(ipc, ref, false, &s);
 
 	depth->unit = "permits";
-	depth->value = state_ask(ipc, ref, false, &s) == 0 ? s.value : -1;
-	return 0;
+	depth->value = r == 0 ? s.value : -1;
+	return r == IPC_ASKED ? r : 0;
 }
 
 static int rsem_ctl_show(struct ipc *ipc, const struct ipc_ref *ref, struct ipc_chan *chan, FILE *out)

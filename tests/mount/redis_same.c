@@ -1,0 +1,71 @@
+/* What is as on a local mount, though another process knows it: asked at once by who has just changed it. */
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "redis.h"
+
+static struct redis server;
+static struct t_mount *a;
+
+static void make(void)
+{
+	server = redis_start(NULL);
+	a = redis_mount(&server, "A", NULL);
+}
+
+t_test_bare(redis_same, a_full_queue_polls_as_full_before_a_write_has_failed)
+{
+	struct pollfd w = {.events = POLLOUT};
+	char got[8];
+
+	make();
+	t_check("touch $A/mq/q@maxmsg=1", "");
+	w.fd = t_open(t_path(a, "mq/q"), O_RDWR | O_NONBLOCK);
+	for (int i = 0; i < 10; i++) {
+		cr_assert_eq(poll(&w, 1, 0), 1);
+		cr_assert_eq(write(w.fd, "x", 1), 1);
+		cr_assert_eq(poll(&w, 1, 0), 0);
+		cr_assert_eq(read(w.fd, got, sizeof(got)), 1);
+	}
+	close(w.fd);
+}
+
+static void check_poll_after_write(const char *name)
+{
+	struct pollfd r = {.events = POLLIN};
+	char got[8];
+
+	r.fd = t_open(t_path(a, name), O_RDWR | O_NONBLOCK);
+	for (int i = 0; i < 20; i++) {
+		cr_assert_eq(poll(&r, 1, 0), 0);
+		cr_assert_eq(write(r.fd, "1\n", 2), 2);
+		cr_assert_eq(poll(&r, 1, 0), 1, "%s, %d", name, i);
+		cr_assert_gt(read(r.fd, got, sizeof(got)), 0);
+	}
+	close(r.fd);
+}
+
+t_test_bare(redis_same, what_one_has_written_himself_is_there_for_his_next_poll)
+{
+	make();
+	t_check("touch $A/mq/q $A/bcast/b", "");
+	check_poll_after_write("mq/q");
+	check_poll_after_write("bcast/b");
+}
+
+t_test_bare(redis_same, status_shows_the_depth_of_every_kind)
+{
+	make();
+	t_check("seq 3 >$A/mq/q@lines; echo 2 >$A/sem/s; echo x >$A/bcast/b\n"
+		"awk 'NR > 1 && NF == 5 {print $1, $2}' $A/status; grep -c '\"depth\": [0-9]' $A/status@json",
+		"mq 3\nsem 2\nbcast 1\n3\n");
+}
+
+t_test_bare(redis_same, what_begins_with_an_at_is_removed_as_it_is_listed)
+{
+	make();
+	t_check("cd $A/mq; for i in 1 2 3 4 5 6 7 8 9; do touch @@$i; rm @$i || exit; done\n"
+		"touch @@at x@@y; ls; rm @at x@y; echo $?; ls; cat $A/errors",
+		"@at\nx@y\n0\nno refusals\n");
+}
