@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/callers.h"
 #include "base/proc.h"
-#include "base/userns.h"
 #include "fs.h"
 
 /* So many requests in a row, then whoever waits has a turn. */
@@ -289,9 +289,9 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_notices_start(fs);
 	fs_natives_start(fs);
 	fs_drop_privileges();
-	ipc_userns_start();
+	ipc_callers_start();
 	r = session_loop(fs);
-	ipc_userns_end();
+	ipc_callers_end();
 	if (r < 0)
 		fs_complain("%s", strerror(-r));
 	status = r < 0;

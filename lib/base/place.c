@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "callers.h"
 #include "proc.h"
-#include "userns.h"
 
 /* Of <linux/nsfs.h>, since Linux 6.11. Both take a process's number as the argument and return one. */
 #define NSFS_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
@@ -31,7 +31,7 @@ static bool link_read(pid_t thread, unsigned which, char text[static LINK_MAX])
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, links[which]);
-	n = 1u << which == IPC_PLACE_USER ? ipc_userns_read(thread, text, LINK_MAX) : readlink(path, text, LINK_MAX);
+	n = 1u << which == IPC_PLACE_USER ? ipc_caller_userns(thread, text, LINK_MAX) : readlink(path, text, LINK_MAX);
 	if (n <= 0 || n >= LINK_MAX)
 		return false;
 	text[n] = '\0';

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "callers.h"
 #include "sys.h"
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
@@ -227,7 +228,8 @@ static int groups_parse(const char *line, gid_t **groups)
 	}
 }
 
-int ipc_proc_groups(pid_t thread, uid_t uid, gid_t **groups)
+/* Of however long a line. */
+static int groups_long(pid_t thread, uid_t uid, gid_t **groups)
 {
 	FILE *status = thread > 0 ? proc_open(thread, "status") : NULL;
 	char *line = NULL;
@@ -249,4 +251,23 @@ int ipc_proc_groups(pid_t thread, uid_t uid, gid_t **groups)
 	if (status)
 		fclose(status);
 	return n;
+}
+
+int ipc_proc_groups(pid_t thread, uid_t uid, gid_t **groups)
+{
+	char text[2048], *ids, *line, *end;
+	ssize_t n = thread > 0 ? ipc_caller_status(thread, text, sizeof(text) - 1) : -1;
+	unsigned acts; /* its fsuid */
+
+	*groups = NULL;
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	ids = strstr(text, "\nUid:");
+	line = ids ? strstr(ids, "\nGroups:") : NULL;
+	end = line ? strchr(line + 1, '\n') : NULL;
+	if (!end || sscanf(ids, "\nUid: %*u %*u %*u %u", &acts) != 1)
+		return groups_long(thread, uid, groups);
+	*end = '\0';
+	return acts == uid ? groups_parse(line + 1, groups) : 0;
 }

@@ -69,7 +69,9 @@ bool ipc_may_override(const struct ipc_cred *cred)
  * Between ipc_cred_enter() and ipc_cred_leave(): what the caller is may change meanwhile, what is to be undone must
  * not.
  */
-static _Thread_local bool entered;
+static _Thread_local bool entered, took_caps;
+/* This thread has no supplementary groups: it has put them down by itself. */
+static _Thread_local bool bare;
 
 static bool groups_are(int n, const gid_t *groups)
 {
@@ -92,13 +94,21 @@ static int groups_take(int n, const gid_t *groups)
 {
 	if (ipc_place_groups_fixed())
 		return groups_are(n, groups) ? 0 : -EPERM;
-	return syscall(SYS_setgroups, n, groups) < 0 ? -errno : 0;
+	if (n == 0 && bare)
+		return 0;
+	if (syscall(SYS_setgroups, n, groups) < 0)
+		return -errno;
+	bare = n == 0;
+	return 0;
 }
 
 static void groups_drop(void)
 {
-	if (!ipc_place_groups_fixed() && syscall(SYS_setgroups, 0, NULL) < 0)
+	if (ipc_place_groups_fixed() || bare)
+		return;
+	if (syscall(SYS_setgroups, 0, NULL) < 0)
 		abort();
+	bare = true;
 }
 
 /*
@@ -128,8 +138,9 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 	if (r >= 0)
 		r = thread_become(cred->uid, cred->gid);
 	free(groups);
-	/* Another user id has put them down already. */
-	if (r >= 0 && cred->uid == 0)
+	/* Another user id has put them down already, and takes them up again with ours: capabilities(7). */
+	took_caps = r >= 0 && cred->uid == 0;
+	if (took_caps)
 		r = ipc_caps_take(cred_caps(cred));
 	if (r < 0)
 		ipc_cred_leave(cred);
@@ -146,8 +157,8 @@ void ipc_cred_leave(const struct ipc_cred *cred)
 	 * The user first, since only root may do the rest. Root needs no supplementary groups. A thread that stayed
 	 * somebody else would serve everybody as him: an end is better.
 	 */
-	if (syscall(SYS_setresuid, -1, getuid(), -1) < 0 || ipc_caps_take(ipc_own_caps()) < 0 ||
-	    thread_become(getuid(), getgid()) < 0)
+	if (syscall(SYS_setresuid, -1, getuid(), -1) < 0 || (took_caps && ipc_caps_take(ipc_own_caps()) < 0) ||
+	    syscall(SYS_setresgid, -1, getgid(), -1) < 0)
 		abort();
 	groups_drop();
 }

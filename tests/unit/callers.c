@@ -1,31 +1,45 @@
-/* In which user namespace a caller is, who comes again and again: asked anew each time. */
-#include "base/userns.h"
+/* In which user namespace and groups a caller is, who comes again and again: asked anew each time. */
+#include "base/callers.h"
+#include "base/proc.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(userns, .init = ipc_userns_start, .fini = ipc_userns_end, .timeout = 20);
+TestSuite(callers, .init = ipc_callers_start, .fini = ipc_callers_end, .timeout = 20);
 
-/* A process that enters a user namespace of its own when it is told to. */
+/* A process that enters a user namespace of its own when it is told to, or takes so many groups. */
 struct guest {
 	pid_t pid;
 	int orders, answers;
 };
+
+static int take_groups(char hundreds)
+{
+	enum { MOST = 900 };
+	gid_t groups[MOST];
+	size_t n = (size_t)(hundreds - '0') * 100;
+
+	for (size_t i = 0; i < n && i < MOST; i++)
+		groups[i] = (gid_t)(1000000 + i);
+	return setgroups(n, groups);
+}
 
 static void guest_life(int orders, int answers)
 {
 	char order, done;
 
 	while (read(orders, &order, 1) == 1) {
-		done = unshare(CLONE_NEWUSER) == 0 ? 'y' : 'n';
+		done = (order == 'x' ? unshare(CLONE_NEWUSER) : take_groups(order)) == 0 ? 'y' : 'n';
 		if (write(answers, &done, 1) != 1)
 			break;
 	}
@@ -52,13 +66,18 @@ static struct guest guest_new(void)
 	return g;
 }
 
-static void guest_moves(struct guest *g)
+static bool guest_does(struct guest *g, char order)
 {
 	char done = 'n';
 
-	cr_assert_eq(write(g->orders, "x", 1), 1);
+	cr_assert_eq(write(g->orders, &order, 1), 1);
 	cr_assert_eq(read(g->answers, &done, 1), 1);
-	if (done != 'y')
+	return done == 'y';
+}
+
+static void guest_moves(struct guest *g)
+{
+	if (!guest_does(g, 'x'))
 		cr_skip_test("no user namespaces here");
 }
 
@@ -76,7 +95,7 @@ static const char *namespace_of(pid_t thread)
 	static char texts[2][64];
 	static unsigned next;
 	char *text = texts[next++ % 2];
-	ssize_t n = ipc_userns_read(thread, text, 63);
+	ssize_t n = ipc_caller_userns(thread, text, 63);
 
 	text[n > 0 ? n : 0] = '\0';
 	return text;
@@ -94,7 +113,7 @@ static int descriptors(void)
 	return n;
 }
 
-Test(userns, who_moves_to_another_one_is_seen_there_at_once)
+Test(callers, who_moves_to_another_one_is_seen_there_at_once)
 {
 	struct guest g = guest_new();
 	char ours[64];
@@ -118,7 +137,7 @@ static bool number_next(pid_t pid)
 	return file && fclose(file) == 0 && set;
 }
 
-Test(userns, who_has_the_number_of_one_who_ended_is_not_taken_for_him)
+Test(callers, who_has_the_number_of_one_who_ended_is_not_taken_for_him)
 {
 	struct guest g = guest_new(), other;
 	pid_t number = g.pid;
@@ -144,7 +163,7 @@ Test(userns, who_has_the_number_of_one_who_ended_is_not_taken_for_him)
 	guest_end(&other);
 }
 
-Test(userns, the_last_few_are_known_and_end_forgets_them)
+Test(callers, the_last_few_are_known_and_end_forgets_them)
 {
 	enum { GUESTS = 9 };
 	struct guest guests[GUESTS];
@@ -158,10 +177,40 @@ Test(userns, the_last_few_are_known_and_end_forgets_them)
 			for (int look = 0; look < 3; look++)
 				cr_assert_str_eq(namespace_of(guests[i].pid), namespace_of(getpid()));
 	cr_assert_leq(descriptors(), before + 4);
-	ipc_userns_end();
+	ipc_callers_end();
 	cr_assert_eq(descriptors(), before);
 	cr_assert_str_eq(namespace_of(guests[0].pid), namespace_of(getpid()));
 	cr_assert_eq(descriptors(), before);
 	for (int i = 0; i < GUESTS; i++)
 		guest_end(&guests[i]);
+}
+
+/* How many he has. */
+static int groups_of(pid_t thread, uid_t uid)
+{
+	gid_t *groups;
+	int n = ipc_proc_groups(thread, uid, &groups);
+
+	for (int i = 0; i < n; i++)
+		cr_assert_eq(groups[i], 1000000u + (unsigned)i);
+	free(groups);
+	return n;
+}
+
+/* Also a line that is longer than most. */
+Test(callers, groups_are_those_that_he_has_now)
+{
+	struct guest g = guest_new();
+	uid_t uid = getuid();
+
+	if (uid != 0)
+		cr_skip_test("only root takes groups");
+	for (char hundreds = '0'; hundreds <= '9'; hundreds += 3) {
+		cr_assert(guest_does(&g, hundreds));
+		for (int look = 0; look < 3; look++)
+			cr_assert_eq(groups_of(g.pid, uid), (hundreds - '0') * 100);
+		cr_assert_eq(groups_of(g.pid, uid + 1), 0, "another user's number");
+	}
+	guest_end(&g);
+	cr_assert_eq(groups_of(g.pid, uid), 0);
 }
