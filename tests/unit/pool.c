@@ -188,12 +188,12 @@ Test(pool, job_that_no_helper_takes_is_nobodys_part)
 	run_until_done(&more);
 }
 
-static struct errand next;
+static struct errand following;
 
 static void done_submits(struct ipc_job *job)
 {
 	done_count(job);
-	cr_expect_eq(submit_part(&next, 1, done_count), 0);
+	cr_expect_eq(submit_part(&following, 1, done_count), 0);
 }
 
 Test(pool, part_is_given_back_before_done_runs)
@@ -207,7 +207,7 @@ Test(pool, part_is_given_back_before_done_runs)
 	cr_expect_eq(submit_part(&his[0], 1, done_count), -EDQUOT);
 	fill_pipe(2);
 	run_until_done(&his[1]);
-	run_until_done(&next);
+	run_until_done(&following);
 }
 
 /* --- running --- */
