@@ -30,7 +30,7 @@ static void close_others(void)
 		closedir(dir);
 }
 
-/* Else the first files that we open would have these numbers, and get what is printed. */
+/* Were 0, 1 or 2 closed, the first files that we open would get these numbers, and what we print would go there. */
 static void open_standard(void)
 {
 	int fd;
@@ -43,8 +43,9 @@ static void open_standard(void)
 }
 
 /*
- * Ignored, SIGCHLD would take the status of our helpers away, and a blocked SIGBUS would kill us where a handler saves
- * us. SIGXFSZ is an error of the write that meets the limit, and no death.
+ * Had the starter ignored SIGCHLD, we could not learn how our child processes end. Had he blocked SIGBUS, it would kill
+ * us instead of running our handler (base/guard.h). SIGXFSZ is ignored: a write that meets a limit of files is to fail,
+ * and not to end the daemon.
  */
 static void reset_signals(void)
 {

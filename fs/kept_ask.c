@@ -62,7 +62,7 @@ static void ask_work(struct ipc_job *job)
 {
 	struct fs_kept_ask *ask = ipc_container(job, struct fs_kept_ask, job);
 
-	/* Should we be killed, /dev/fuse must close all the same: notice.c. */
+	/* A thread with our descriptors would keep /dev/fuse open if we were killed: notice.c. */
 	if (!job->apart)
 		return;
 	atomic_store(&ask->helper, (int)syscall(SYS_gettid));
@@ -94,7 +94,8 @@ static void ask_done(struct ipc_job *job)
 
 	fs->kept.ask = NULL;
 	if (!ipc_list_empty(&fs->kept.asked) && !ask->gone)
-		fs->kept.pause = ipc_now() + PAUSE_NS; /* the mount is not at its place */
+		fs->kept.pause = ipc_now() + PAUSE_NS; /* the helper did not get into the mount: it is not at its place,
+							  and would not be found at once */
 	ask_return(&fs->kept);
 	if (job->abandoned)
 		return;
@@ -119,8 +120,8 @@ static bool ask_add(struct fs *fs, struct fs_kept_ask *ask, struct fs_node *node
 }
 
 /*
- * Whether the kernel would miss it, or has forgotten the name already and waits for its last user. What it may serve by
- * itself, unknown to us, is as many as there are channels.
+ * Whether it must stay: somebody has it open; or its name is forgotten already and only its users keep it; or the
+ * kernel may be using it without telling us, as FIFOs and sockets, of which there are no more than channels.
  */
 static bool node_stays(const struct fs_node *node)
 {
@@ -219,8 +220,8 @@ static bool ask_is_for(struct fs *fs, const struct ask_name *asked, fuse_ino_t p
 }
 
 /*
- * Any error but two makes the kernel drop the name. ENOMEM lets it stand. ENOENT would leave the knowledge that there
- * is nothing.
+ * An error makes the kernel drop the name, but for two: ENOMEM changes nothing, and after ENOENT it would remember that
+ * there is no such name.
  */
 bool fs_kept_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {

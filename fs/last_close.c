@@ -11,7 +11,7 @@
 /* Users whose closes are looked at at the same time; more of them wait. */
 enum { HELPERS_MAX = 4 };
 
-/* What cannot be looked at could be the file. */
+/* Whether the descriptor may be of that file: yes, too, if we may not look at it. */
 static bool fd_may_be(int dir, const char *fd, const struct fs_last_close *c)
 {
 	struct ipc_fdinfo info;
@@ -82,7 +82,10 @@ static struct fs_last_close *closers_next(struct fs_last_closes *all)
 	return NULL;
 }
 
-/* Gives the helpers what they can take. Where not even one can be had, the very last close will do. */
+/*
+ * Gives the helpers what they can take. Where not even one helper can be had the answer is false: the line then ends at
+ * the very last close.
+ */
 static void closers_run(struct fs_last_closes *all)
 {
 	struct fs_last_close *c;

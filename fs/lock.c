@@ -1,8 +1,8 @@
 /*
  * Locks. A plain file that we serve (a text beside the sockets, shared memory by the handle that made it) is locked by
- * a descriptor of our own, one for each open file: flock(2) is that exactly, and fcntl(2)'s locks are those of open
- * file descriptions, so that they end with the last close rather than with a process's first. A lock that has to be
- * waited for a helper waits for.
+ * a descriptor of our own, one for each open file. flock(2) is that exactly. The locks of fcntl(2) become those of open
+ * file descriptions: they end with the last close, rather than with the first close of their process. Where a lock has
+ * to be waited for, a helper's thread waits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,7 +84,7 @@ static void lock_done(struct ipc_job *job)
 	fuse_req_t req = fs_deferred_end(&l->deferred);
 	bool told = req && fs_reply_err(req, l->result) == 0;
 
-	/* Nobody is told of a lock that came behind his signal. */
+	/* The caller was answered EINTR while the lock came: he does not know that he has it. */
 	if (l->result == 0 && !told)
 		lock_undo(l);
 	close(l->fd);
@@ -127,7 +127,7 @@ static int lock_submit(struct fs *fs, struct fs_lock_wait *l, int fd, uid_t uid)
 	return r;
 }
 
-/* Answers the request later. 0 or -errno: not. */
+/* 0: the request is answered when the wait is over. -errno: the caller is to answer it. */
 static int lock_wait(fuse_req_t req, int fd, const struct fs_lock_wait *what)
 {
 	struct fs *fs = fs_of(req);

@@ -1,6 +1,7 @@
 /*
- * Whether we are mounted still. Usually /dev/fuse tells; but a socket that is bound in the mount keeps it alive out of
- * sight. So while there are such, the table of mounts is watched, and when we are in it no more, they go.
+ * Whether we are still mounted. Usually /dev/fuse tells when we are not. But a socket that is bound in the mount keeps
+ * the file system alive after the unmount, where nobody can reach it. So while there are such sockets the table of
+ * mounts is watched, and when we are not in it any more the sockets are closed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ static void mounts_changed(struct ipc_watch *watch, uint32_t events)
 	struct fs *fs = ipc_container(watch, struct fs, mounts);
 
 	(void)events;
-	/* Where the table cannot be read, we may be. */
+	/* Not where the table cannot be read: that says nothing. */
 	if (ipc_mounts_each(mount_is_ours, fs) == 0)
 		ipc_drop_addresses(fs->ipc);
 	if (!ipc_has_addresses(fs->ipc))

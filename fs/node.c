@@ -146,7 +146,10 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 {
 	struct fs_name *name = name_find(fs, ref);
 	bool own = S_ISREG(st->st_mode) && fs_is_retry(fs, pid);
-	/* An address is that of every name which its channel has, or will have. */
+	/*
+	 * All names of a channel have one address; as a name may be added later (link(2)), an address is looked up by
+	 * number from the beginning.
+	 */
 	bool linked = !S_ISREG(st->st_mode) && (st->st_nlink > 1 || (S_ISSOCK(st->st_mode) && ref->facet_at));
 	struct fs_node *node = linked ? fs_linked_find(fs, st->st_ino) : NULL;
 
@@ -167,10 +170,10 @@ struct fs_node *fs_node_get(struct fs *fs, const struct ipc_ref *ref, const stru
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		fs_refusal_found(fs, pid, S_ISLNK(st->st_mode));
 	/*
-	 * The kernel tries again once. A link with facets makes what it leads to, when that is gone, and so does an
-	 * open that waits, which must not do so in a CREATE: both need that try, so it must not be spent on a name that
-	 * the kernel has kept though it was removed. And so does a FIFO of the opener's own. An address goes with its
-	 * name at once.
+	 * The kernel tries again only once after ESTALE, so that try must not be spent on an entry which the kernel has
+	 * kept though the name was removed. Three need it for something else: the open of a link with facets, which
+	 * makes what it leads to when that is gone; an open that may wait, and must not do so in a CREATE; and the open
+	 * of a FIFO of the opener's own. The entry of an address must end at once with its name.
 	 */
 	*cacheable = !own && ipc_ref_suits_all(fs->ipc, ref) &&
 		     !((S_ISLNK(st->st_mode) || S_ISSOCK(st->st_mode)) && ref->facet_at) &&
@@ -215,11 +218,11 @@ bool fs_node_claim(struct fs *fs, struct fs_node *node, pid_t pid, int flags)
 	struct fs_refused before = fs_refusal(fs, pid);
 
 	/*
-	 * What the kernel serves by itself any number may share.
+	 * Any number of handles may share a node that the kernel serves by itself.
 	 *
-	 * Refused before, and back without a new lookup: it came by /proc/self/fd, where there is no name to look up
-	 * again. Sharing the inode is better than an error. Of callers that are not visible to us (0) it may have been
-	 * another.
+	 * Who was refused this node, and is back without having looked the name up again, came by /proc/self/fd, where
+	 * there is no name. He shares the node with its handle, which is better than an error. This cannot be told of
+	 * callers whom we do not see (pid 0): the one who was refused may have been another.
 	 */
 	if (((node->live && !node->backed) || !fs_size_suits(node, flags)) &&
 	    !(before.known.pid && before.serial == node->serial))

@@ -1,9 +1,12 @@
 /*
- * Links to shared memory. /dev/shm is everybody's, and between our answer to READLINK and the kernel's walk the owner
- * of an object can put a link of his own in its place. With fs.protected_symlinks, which most systems have on, the
- * kernel does not follow that. Without it, what belongs to somebody else is shown as a file: it is served by
- * passthrough, or where there is none by us, who cannot map it. A link is shown to the owner, as in a sticky directory
- * only he himself and root can change what has its name, and of root's objects to everybody.
+ * Links to shared memory: MNT/shm/x leads to /dev/shm/x. Everybody may make files in /dev/shm. Between our answer to
+ * READLINK and the kernel's walk along that path the owner of x can put a link to another file in its place, which the
+ * caller would open then.
+ *
+ * Where sysctl fs.protected_symlinks is on, as on most systems, the kernel does not follow such a link. Where it is
+ * off, an object is shown as a link to its owner only, and to everybody if root owns it: /dev/shm is sticky, so only
+ * the owner and root can put something else in its place. All others see a file. It is served by passthrough, or else
+ * by us, and then cannot be mapped.
  */
 #include "fs.h"
 

@@ -76,7 +76,7 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	off_t size;
 	int r;
 
-	/* A directory below a kind's own is but a part of names. */
+	/* A directory below that of a kind (net/tcp) is only the beginning of names: there is no object to ask. */
 	if (node->type == FS_FIFO || (node->type == FS_CHAN && S_ISDIR(node->mode))) {
 		attr_remembered(fs, node, st);
 		return 0;
@@ -95,8 +95,8 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	r = fs_attr_named(fs, &cred, node, st);
 	if (r == 0) {
 		/*
-		 * The open with O_EXCL that made the object has it as a regular file, whatever others see (a FIFO, a
-		 * link). The kernel takes EIO for an inode whose type changes, so this node stays what it is.
+		 * Who made the object by an open with O_EXCL has it as a regular file, whatever others see (a FIFO, a
+		 * link). A node's type must not change: the kernel would fail its calls with EIO.
 		 */
 		if ((st->st_mode ^ node->mode) & S_IFMT) {
 			st->st_mode = (node->mode & S_IFMT) | (st->st_mode & 07777);
@@ -109,8 +109,8 @@ int fs_attr(struct fs *fs, fuse_req_t req, struct fs_node *node, struct ipc_hand
 	if (r == IPC_ASKED)
 		return r;
 	/*
-	 * The name has gone, or means another object by now: the kernel looks again. Unless the old object is open:
-	 * then its descriptor still has attributes.
+	 * The name has gone, or means another object by now: ESTALE, and the kernel looks again. Unless the old object
+	 * is open: its descriptor still has attributes.
 	 */
 	if (r != -EINPROGRESS && !fs_attr_is_open(node)) {
 		fs_expect_retry(fs, cred.pid);

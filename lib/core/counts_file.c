@@ -22,13 +22,17 @@
 #include "rundir.h"
 
 #define FILE_NAME IPC_RUNDIR_KEEP "counts"
-/* Its name until it is locked and says what it is: of the other name each new instance takes what nobody has locked. */
+/*
+ * The name of a new file until it is locked and has its head: a file with the other name that nobody has locked is
+ * taken over by the next instance.
+ */
 #define NEW_NAME "new-counts"
 #define MAGIC "ipcfs-2"
 
 /*
- * Of other mount points, so many files wait for the next instance there, the newest; those that were of use in the last
- * seconds, which many that are started anew at once leave, are more, but not without end either.
+ * Files of other mount points wait for the next instance there: the FOREIGN_MAX that were used last are kept. Many
+ * mounts that are started anew at once leave many files, so of those that were used in the last YOUNG_S seconds up to
+ * FOREIGN_YOUNG_MAX are kept.
  */
 enum { FOREIGN_MAX = 64, FOREIGN_YOUNG_MAX = 256, YOUNG_S = 600 };
 /* How often, and with which pauses, the file of the instance before us is looked at, should that be ending still. */
@@ -80,7 +84,7 @@ static int file_make(struct ipc_book *book)
 	return r;
 }
 
-/* Now: where the file system has none, a store would be a SIGBUS. */
+/* Has the file system give the space now: were there none left later, a store into the mapping would be a SIGBUS. */
 static bool space_take(int fd, size_t at)
 {
 	int err;
@@ -299,7 +303,10 @@ static int file_open(int dir)
 	return openat(dir, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* One whose instance lives has been of use just now, should that be killed later. */
+/*
+ * The file of an instance that lives is marked as used just now: should that instance be killed, its file is not an old
+ * one.
+ */
 static void recover(void *arg, int dir)
 {
 	struct foreign *foreign = arg;

@@ -25,7 +25,7 @@ static void making_done(struct ipc_job *job)
 {
 	struct ipc_making *m = ipc_container(job, struct ipc_making, job);
 
-	/* A success may have its cause for being less than what was wanted. */
+	/* Also a success may have a line: the object was made, but smaller than usual. */
 	if (m->result != -EEXIST && m->why[0])
 		ipc_refuse(m->ipc, &m->cred, m->result < 0 ? -m->result : EMFILE, ipc_ref_path(&m->ref).text, "%s",
 			   m->why);

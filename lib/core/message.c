@@ -51,7 +51,10 @@ bool ipc_message_had_all(const struct ipc_handle *h)
 	return (h->facets.set & IPC_F_N) && h->taken >= h->facets.n;
 }
 
-/* With ack a job at a time, unless asked for: who has room for several may still work on one. */
+/*
+ * Whether a read may get several messages: with the facet batch; and a large read of lines, but not with ack, as a
+ * program with room for several may still take one job at a time.
+ */
 bool ipc_message_several(const struct ipc_op *op)
 {
 	const struct ipc_handle *h = op->handle;

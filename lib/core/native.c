@@ -18,10 +18,13 @@
  */
 #define MOMENT INT64_C(100000000)
 
-/* BATCH: bytes that are taken in a moment, 2,000 names or more. AHEAD: how far on what is gone again is looked for. */
+/*
+ * BATCH: bytes of events that are read at once, 2,000 names or more. AHEAD: among how many later events the removal of
+ * a name that was made is looked for.
+ */
 enum { BATCH = 65536, AHEAD = 64 };
 
-/* The directory of an event of which nothing is left to tell. */
+/* Takes the place of an event's directory when nothing of the event is left to tell. */
 enum { DONE = -1 };
 
 struct ipc_native {
@@ -38,7 +41,7 @@ static enum ipc_event_type event_type(const struct inotify_event *event)
 	return event->mask & (IN_CREATE | IN_MOVED_TO) ? IPC_EVENT_MADE : IPC_EVENT_REMOVED;
 }
 
-/* What has gone again is not told of as made, nor as removed then. */
+/* Where a name that was made is gone again, its making is not told, and its removal will not be. */
 static void native_tell(struct ipc_native *n, const struct ipc_kind *kind, const char *name, enum ipc_event_type type)
 {
 	struct ipc_ref ref = ipc_ref_of(kind, name);
@@ -85,7 +88,7 @@ static struct inotify_event *event_next(struct inotify_event *event)
 	return (struct inotify_event *)(void *)((char *)(event + 1) + event->len);
 }
 
-/* Takes back what was made, and is removed further on. */
+/* Neither the making nor the removal is told of a name that was made and is removed further on in the batch. */
 static void native_cancel(struct inotify_event *made, const struct inotify_event *end)
 {
 	struct inotify_event *event = event_next(made);

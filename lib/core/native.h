@@ -3,9 +3,10 @@
  * The kernel tells of it by inotify(7) where a kind has a directory, and does not say who it was. It is looked at only
  * while somebody reads events.
  *
- * fs/notice_natives.c watches the same directories with an inotify of its own. It must hear at once, for as long as the
- * mount lasts, and leaves out what we do ourselves by emptying its queue around each change of ours; here a moment's
- * delay does that, and leaves out what was only on its way. One queue cannot be read both at once and a moment later.
+ * fs/notice_natives.c watches the same directories, for as long as the mount lasts, by an inotify queue of its own,
+ * because it must read at another time. It reads each event at once, and leaves out our own changes by emptying its
+ * queue right before and after each of them. Here events are read a moment later: then it is known which of them were
+ * our own (told.h), and names that lasted only for an instant can be left out.
  */
 #ifndef IPC_NATIVE_H
 #define IPC_NATIVE_H
