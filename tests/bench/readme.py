@@ -58,8 +58,8 @@ ROWS = (
         [(f"bcast, {n}", [PIPES]) for n in ("1 reader", "10 readers", "100 readers")],
     ),
     (
-        ("bcast", "`@lines` by `cat`, a line and reader, of 1; 10", "`cat \\| cat` for each reader"),
-        [(f"bcast @lines by cat, {n}", [CATS]) for n in ("1 reader", "10 readers")],
+        ("bcast", "`@lines` by `cat`, a line and reader, of 1; 10", "a pipe for each reader; `cat \\| cat` for each"),
+        [(f"bcast @lines by cat, {n}", [PIPES, CATS]) for n in ("1 reader", "10 readers")],
     ),
     (("sig", "a signal to oneself", "kill(2)"), [("sig, RTMIN to oneself", ["kill(2)"])]),
 )
