@@ -205,10 +205,10 @@ Test(callers, groups_are_those_that_he_has_now)
 
 	if (uid != 0)
 		cr_skip_test("only root takes groups");
-	for (char hundreds = '0'; hundreds <= '9'; hundreds += 3) {
-		cr_assert(guest_does(&g, hundreds));
+	for (int hundreds = 0; hundreds <= 9; hundreds += 3) {
+		cr_assert(guest_does(&g, (char)('0' + hundreds)));
 		for (int look = 0; look < 3; look++)
-			cr_assert_eq(groups_of(g.pid, uid), (hundreds - '0') * 100);
+			cr_assert_eq(groups_of(g.pid, uid), hundreds * 100);
 		cr_assert_eq(groups_of(g.pid, uid + 1), 0, "another user's number");
 	}
 	guest_end(&g);
