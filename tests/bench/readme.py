@@ -9,7 +9,7 @@ import re
 import sys
 
 MT, LOOP = "null FS, libfuse's threads", "null FS, our loop"
-SOCATS, WIDE = "two socats", "two socats -b131072"
+SOCATS, WIDE, FLOOR = "two socats", "two socats -b131072", "a daemon that hands over"
 SOCAT, REDIS = "echo x | socat, each", "redis-cli RPUSH, each"
 NATIVE, PIPES, CATS = "mq_send to mq_receive in C", "a pipe for each reader", "cat | cat for each reader"
 
@@ -30,8 +30,8 @@ ROWS = (
         [("sock, 64 B to and fro on a connection", ["Unix socket on tmpfs"])],
     ),
     (
-        ("sock, as a file", "a file from `cat` to `cat`", "a pair of `socat`; with `-b131072`"),
-        [("sock, a file from cat to cat", [SOCATS, WIDE])],
+        ("sock, as a file", "a file from `cat` to `cat`", "a pair of `socat`; with `-b131072`; a FUSE daemon that hands over"),
+        [("sock, a file from cat to cat", [SOCATS, WIDE, FLOOR])],
     ),
     (("sock, as a file", "64 B to and fro", "a pair of `socat`"), [("sock, 64 B to and fro, file face", [SOCATS])]),
     (("sock, as a file", "`echo x > M/sock/x` in a loop", "`echo x \\| socat`"), [("echo x > M/sock/x", [SOCAT])]),
