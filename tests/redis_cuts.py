@@ -171,6 +171,11 @@ def read(path, size=4096):
         os.close(fd)
 
 
+def close_and_read(fd, path):
+    os.close(fd)
+    return read(path)
+
+
 def read_all(fd, size=4096):
     pieces = []
     while piece := os.read(fd, size):
@@ -275,6 +280,18 @@ class Operations:
         expect("the second", read(f"{self.a}/mq/full@drain"), b"2")
         os.unlink(f"{self.b}/mq/full")
 
+    def a_reader_gives_up_and_the_next_is_sent_one(self):
+        child = Child(read, f"{self.b}/mq/q@one")
+        await_that("the reader waits, or has been cut", lambda: self.ctl_waiters() or self.cut())
+        os.kill(child.pid, signal.SIGKILL)
+        expect("read by who was killed", child.got(), b"")
+        text = self.text()
+        child = Child(read, f"{self.b}/mq/q@one")
+        await_that("the next waits, or has been cut", lambda: self.ctl_waiters() or self.cut())
+        write(f"{self.a}/mq/q", text)
+        expect("read", child.got(), text)
+        self.check_queue()
+
     def ctl_waiters(self):
         return self.redis.say("LLEN", "ipcfs:{mq/q}:t") == "1\n"
 
@@ -320,6 +337,21 @@ class Operations:
         expect("permits while it is held", self.ctl("sem/s", "value"), 0)
         os.close(fd)
         await_that("it is back", lambda: self.ctl("sem/s", "value") == 1)
+        read(f"{self.a}/sem/s")
+
+    def a_lock_is_passed_on(self):
+        write(f"{self.a}/sem/s", b"1")
+        for _ in range(2):
+            fd = os.open(f"{self.b}/sem/s@hold", os.O_RDONLY)
+            child = Child(close_and_read, fd, f"{self.a}/sem/s@hold,timeout={PATIENCE}s")
+            first = int(os.read(fd, 99))
+            os.close(fd)
+            second = int(child.got())
+            if not self.token < first < second:
+                raise Wrong(f"the fencing numbers {first}, {second} came after {self.token}")
+            self.token = second
+        await_that("it is back", lambda: self.ctl("sem/s", "value") == 1)
+        expect("holders", b"holder=" in read(f"{self.a}/sem/s@ctl"), False)
         read(f"{self.a}/sem/s")
 
     def a_broadcast_is_sent(self):
