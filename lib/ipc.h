@@ -204,6 +204,7 @@ struct ipc_ask {
 	struct ipc_cred cred; /* of him */
 	struct ipc_list questions;
 	unsigned pending;
+	int64_t patience; /* nanoseconds that an answer may take; 0: as long as it is usual there */
 	void (*answered)(struct ipc_ask *);
 };
 void ipc_ask_init(struct ipc_ask *, const struct ipc_cred *, void (*answered)(struct ipc_ask *));

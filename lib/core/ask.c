@@ -11,6 +11,7 @@ void ipc_ask_init(struct ipc_ask *ask, const struct ipc_cred *cred, void (*answe
 	ask->cred = *cred;
 	ipc_list_init(&ask->questions);
 	ask->pending = 0;
+	ask->patience = 0;
 	ask->answered = answered;
 }
 
@@ -43,6 +44,12 @@ void ipc_ask_move(struct ipc_ask *from, struct ipc_ask *to)
 void ipc_ask_by(struct ipc *ipc, struct ipc_ask *ask)
 {
 	ipc->ask = ask;
+}
+
+void ipc_ask_hurry(struct ipc *ipc, int64_t patience)
+{
+	if (ipc->ask && (!ipc->ask->patience || patience < ipc->ask->patience))
+		ipc->ask->patience = patience > 0 ? patience : 1;
 }
 
 struct ipc_question *ipc_question_find(const struct ipc *ipc, const void *about, const char *name)

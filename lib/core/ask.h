@@ -26,6 +26,8 @@ struct ipc_question *ipc_question_find(const struct ipc *, const void *about, co
  * wanted.
  */
 int ipc_question_add(struct ipc *, struct ipc_question *, const void *about, const char *name);
+/* Who is asking now waits no longer than that for an answer: ETIMEDOUT. */
+void ipc_ask_hurry(struct ipc *, int64_t patience);
 /* The answer is there. May free it. */
 void ipc_question_answered(struct ipc_question *);
 

@@ -1,4 +1,5 @@
 /* Open files: their life, what lingers of them after it, and what can be asked about them. */
+#include "ask.h"
 #include "chan.h"
 #include "ctl.h"
 #include "event.h"
@@ -43,6 +44,8 @@ static struct ipc_handle *handle_alloc(struct ipc *ipc, const struct ipc_kind *k
 
 	if (!h)
 		return NULL;
+	if (ref->facets.set & IPC_F_TIMEOUT)
+		ipc_ask_hurry(ipc, ref->facets.timeout);
 	h->ipc = ipc;
 	h->kind = kind;
 	h->facets = ref->facets;
@@ -260,11 +263,15 @@ void ipc_close(struct ipc_handle *h)
 		linger_complete(op, r);
 }
 
+/* So long a poll waits for an answer from elsewhere, whatever its own timeout, which is not told. */
+#define POLL_PATIENCE INT64_C(500000000)
+
 unsigned ipc_poll_for(struct ipc_handle *h, unsigned wanted, bool notify)
 {
 	struct ipc_waitq *wq = h->pollq ? h->pollq : h->waitq;
 	unsigned events = 0;
 
+	ipc_ask_hurry(h->ipc, POLL_PATIENCE);
 	if (notify && wq) {
 		ipc_list_remove(&h->poll_link);
 		ipc_list_append(&wq->pollers, &h->poll_link);

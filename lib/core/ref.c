@@ -8,6 +8,7 @@
 
 #include "base/place.h"
 #include "base/sys.h"
+#include "ask.h"
 #include "chan.h"
 #include "instance.h"
 #include "kind.h"
@@ -157,6 +158,8 @@ static int ref_resolve(struct ipc *ipc, const struct ipc_cred *cred, const struc
 	at = ref_facets(ipc, kind, name, &ref->facets, why, sizeof(why));
 	if (at) {
 		ref->facet_at = (uint16_t)(at - name + 1);
+		if (ref->facets.set & IPC_F_TIMEOUT)
+			ipc_ask_hurry(ipc, ref->facets.timeout);
 		ipc_name_unquote(ref->base, name, (size_t)(at - name));
 		if (!ref->base[0])
 			return ipc_refuse(ipc, cred, EINVAL, kind->name, "%s", no_name);

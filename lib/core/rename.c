@@ -65,7 +65,9 @@ int ipc_rename(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_re
 				  to->kind->name);
 	if (!from->kind->names->rename && !ipc_named_renames(from->kind))
 		return ipc_refuse(ipc, cred, EOPNOTSUPP, ipc_ref_path(from).text,
-				  "the kernel has no call that renames what is in /%s", from->kind->name);
+				  from->kind->remote ? "what is in a Redis keeps its name: make another in /%s"
+						     : "the kernel has no call that renames what is in /%s",
+				  from->kind->name);
 	r = ipc_ref_may_remove(ipc, cred, from);
 	if (r == 0)
 		r = ipc_ref_may_remove(ipc, cred, to);
@@ -106,7 +108,9 @@ int ipc_link(struct ipc *ipc, const struct ipc_cred *cred, const struct ipc_ref 
 				  "what is in /%s can have its names there only", from->kind->name);
 	if (!ipc_named_renames(from->kind))
 		return ipc_refuse(ipc, cred, EPERM, ipc_ref_path(to).text,
-				  "what is in /%s has one name; links are for pipes, sockets and broadcasts",
+				  from->kind->remote ? "what is in /%s has one name, as everything in a Redis"
+						     : "what is in /%s has one name; links are for pipes, sockets and "
+						       "broadcasts",
 				  from->kind->name);
 	if (!chan || !ipc_ref_means(from, chan->st.st_ino))
 		return -ENOENT;

@@ -62,6 +62,15 @@ t_test_bare(redis_same, status_shows_the_depth_of_every_kind)
 		"mq 3\nsem 2\nbcast 1\n3\n");
 }
 
+t_test_bare(redis_same, what_cannot_have_another_name_is_told_so_in_words_that_are_true)
+{
+	make();
+	t_check("touch $A/bcast/b; mv $A/bcast/b $A/bcast/c 2>/dev/null; ln $A/bcast/b $A/bcast/c 2>/dev/null\n"
+		"sed 's/.*: E/E/' $A/errors | uniq",
+		"EOPNOTSUPP: what is in a Redis keeps its name: make another in /bcast\n"
+		"EPERM: what is in /bcast has one name, as everything in a Redis\n");
+}
+
 t_test_bare(redis_same, what_begins_with_an_at_is_removed_as_it_is_listed)
 {
 	make();

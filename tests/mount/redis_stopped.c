@@ -3,6 +3,8 @@
 #include "redis.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,4 +147,42 @@ t_test_bare(redis_stopped, nobody_else_is_slowed)
 	t_wait_exit(hangs, T_PATIENCE, &(char *){NULL});
 	/* A thousand processes; who waited for the server but once would take as long as that hangs. */
 	cr_assert_lt(spent, 15000);
+}
+
+static void check_polls_end(const char *name)
+{
+	struct pollfd r = {.events = POLLIN};
+	long begin = t_deadline(0);
+
+	r.fd = t_open(t_path(b, name), O_RDWR | O_NONBLOCK);
+	kill(server.pid, SIGSTOP);
+	for (int i = 0; i < 10; i++)
+		cr_assert_eq(poll(&r, 1, i % 2 ? 0 : 50), 0);
+	cr_assert_lt(t_deadline(0) - begin, 5000, "%s", name);
+	kill(server.pid, SIGCONT);
+	t_check(t_format("echo 1 >$A/%s", name), "");
+	cr_assert_eq(poll(&r, 1, 3000), 1, "%s", name);
+	close(r.fd);
+}
+
+t_test_bare(redis_stopped, a_poll_ends_in_its_time_and_tells_of_what_comes_later)
+{
+	make();
+	check_polls_end("mq/q");
+	check_polls_end("sem/s");
+	check_polls_end("bcast/c");
+}
+
+t_test_bare(redis_stopped, an_open_meets_its_timeout)
+{
+	long begin;
+
+	make();
+	kill(server.pid, SIGSTOP);
+	begin = t_deadline(0);
+	t_check("for n in mq/q mq/unseen bcast/c sem/s; do cat $B/$n@timeout=200ms 2>&1 | sed 's/.*: //'; done\n"
+		"{ echo x >$B/mq/new@timeout=200ms; } 2>&1 | sed 's/.*: //'",
+		"Connection timed out\nConnection timed out\nConnection timed out\nConnection timed out\nConnection timed out\n");
+	kill(server.pid, SIGCONT);
+	cr_assert_lt(t_deadline(0) - begin, 8000);
 }

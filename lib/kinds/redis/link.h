@@ -77,6 +77,13 @@ void redis_channel_hold(struct redis_channel *, int more, void (*lost)(struct re
 /* Whether a script had better take it again. */
 bool redis_channel_lease_ages(const struct redis_channel *);
 
+/*
+ * A question about it was not answered in time: for a second it is silent, unless an answer comes, to who can do
+ * without; then the listeners are told that they may have missed something.
+ */
+void redis_channel_unanswered(const struct redis_channel *);
+bool redis_channel_is_silent(const struct redis_channel *);
+
 /* An argument of a script: len bytes at data, which are the caller's, or, where that is NULL, in `own`. */
 struct redis_arg {
 	const char *data;

@@ -30,6 +30,8 @@ struct redis_node {
 	struct ipc_list refusals;	     /* calls to be sent again later, as they are stubborn */
 	struct ipc_timer refusals_timer;
 	struct redis_judge judge;
+	int64_t silent; /* it has left a question unanswered, and is not to be asked by who can do without until then;
+			   or 0 */
 	struct ipc_task task; /* fails what came while the server refused us */
 	int refused;
 };
@@ -106,6 +108,7 @@ void redis_judge_time(struct redis_node *, char text[static REDIS_JUDGE_TEXT]);
 struct redis_wake *redis_wake_new(struct redis_link *); /* NULL when out of memory */
 void redis_wake_free(struct redis_wake *);
 void redis_wake_move(struct redis_wake *, const struct redis_place *); /* the first node is there now */
+void redis_wake_kinds(struct redis_link *);			       /* they are to look at everything again */
 
 /* error.c. What an error is to the caller (-errno); whether it passes by itself; whether it begins with that word. */
 int redis_error_number(const redisReply *);

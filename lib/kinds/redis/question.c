@@ -29,7 +29,9 @@ void redis_question_done(struct redis_call *call, int err, const redisReply *rep
 {
 	struct redis_question *q = ipc_container(call, struct redis_question, call);
 
-	q->result = err;
+	q->result = err == -EHOSTDOWN && q->hurried ? -ETIMEDOUT : err;
+	if (err == -EHOSTDOWN)
+		redis_channel_unanswered(&q->channel);
 	/* The kind has ended before the link. */
 	if (q->channel.link->closing)
 		q->result = -ENOTCONN;
@@ -55,7 +57,8 @@ struct redis_question *redis_question_new(struct redis_kind *k, const char *name
 	q->question.free = question_free;
 	q->kind = k;
 	q->read = read;
-	q->call.patience = PATIENCE_NS;
+	q->hurried = k->ipc->ask && k->ipc->ask->patience && k->ipc->ask->patience < PATIENCE_NS;
+	q->call.patience = q->hurried ? k->ipc->ask->patience : PATIENCE_NS;
 	q->changes = k->changes;
 	q->asked = ipc_now();
 	return q;

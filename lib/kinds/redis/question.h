@@ -21,6 +21,7 @@ struct redis_question {
 	/* Takes what it needs of the answer, and sets result; it may start the call again for more. */
 	void (*read)(struct redis_question *, const redisReply *);
 	int result;
+	bool hurried; /* who asks does not wait as long as others */
 	char why[512];
 	ino_t ino;	   /* stat, create: of the object */
 	redisReply *reply; /* redis_ask(): a copy */

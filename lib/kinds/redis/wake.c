@@ -32,6 +32,11 @@ static void wake_tell(struct redis_link *rl, const char *kind, const char *name,
 	}
 }
 
+void redis_wake_kinds(struct redis_link *rl)
+{
+	wake_tell(rl, NULL, NULL, NULL);
+}
+
 /* "KIND WHAT NAME", and perhaps data behind a \0. */
 static void wake_message(struct redis_link *rl, const char *text, size_t len)
 {

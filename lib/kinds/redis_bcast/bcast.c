@@ -150,7 +150,7 @@ static unsigned rbcast_poll(struct ipc_handle *h)
 	redis_wait(&c->waiters, &b->waiter);
 	if (rbcast_is_ready(b))
 		return events | POLLIN | POLLRDNORM;
-	if (c->waiters.dry)
+	if (c->waiters.dry || redis_channel_is_silent(&c->redis.channel))
 		return events;
 	r = state_ask(h->ipc, &ref, b->next, &s);
 	if (r == IPC_ASKED)

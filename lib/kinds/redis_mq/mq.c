@@ -182,13 +182,16 @@ static unsigned rmq_poll(struct ipc_handle *h)
 	if (h->readable && (ipc_message_had_all(h) || r->arrived.next < r->arrived.count || r->read_error ||
 			    (h->facets.set & IPC_F_DRAIN)))
 		events |= POLLIN | POLLRDNORM;
-	if ((!h->readable || events & POLLIN || *empty) && (!h->writable || *full))
+	if (((!h->readable || events & POLLIN || *empty) && (!h->writable || *full)) ||
+	    redis_channel_is_silent(&q->redis.channel))
 		goto out;
 	asked = state_ask(h->ipc, &ref, true, &s);
 	if (asked == IPC_ASKED)
 		return IPC_POLL_ASKED;
+	if (asked < 0 && !h->chan->listed)
+		return events | POLLERR;
 	if (asked < 0)
-		return h->chan->listed ? events : events | POLLERR;
+		goto out;
 	*empty = s.messages == 0;
 	*full = s.messages + s.owed + s.line >= s.maxmsg;
 	if (h->readable && s.messages)

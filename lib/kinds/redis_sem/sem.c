@@ -152,7 +152,7 @@ static unsigned rsem_poll(struct ipc_handle *h)
 	if (s->spent || s->holds || s->arrived || s->error[IPC_IN])
 		return events | POLLIN | POLLRDNORM;
 	redis_wait(w, &s->waiter);
-	if (w->dry)
+	if (w->dry || redis_channel_is_silent(&redis_chan(h->chan)->channel))
 		return events;
 	r = state_ask(h->ipc, &ref, true, &state);
 	if (r == IPC_ASKED)
