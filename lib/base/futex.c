@@ -73,8 +73,9 @@ static bool slot_unchanged(struct futex_slot *slot)
 }
 
 /*
- * Whether a wake-up may have been for the word though it is what was expected: it went and came back. At 0 that is no
- * news to a waiter. Of several words that were woken the kernel tells the last.
+ * Whether this word may have been woken though it has the expected value: it changed, and changed back before we
+ * looked. Where the expected value is 0 nobody needs to know that. Of several words that were woken the kernel names
+ * the last one.
  */
 static bool slot_woken(const struct futex_slot *slot, int last)
 {

@@ -38,12 +38,12 @@ struct ipc_chan {
 	struct ipc_waitq waitq;
 	unsigned openers, readers, writers; /* of the handles */
 	unsigned waiters;		    /* operations parked on them */
-	unsigned holders;	 /* of them, those that hold something until they are closed: the kind's holds() */
-	unsigned debts;		 /* messages that were handed over and are not settled: settle.h */
-	bool full;		 /* a write has found no room, and none some since; known while MNT/events is read */
-	bool text;		 /* no channel: ipc_ref.text */
-	struct timespec changed; /* by a write */
-	struct stat st;		 /* kinds whose names live here: all of it; others: st_ino */
+	unsigned holders; /* of them, those that hold something until they are closed: the kind's holds() */
+	unsigned debts;	  /* messages that were handed over and are not settled: settle.h */
+	bool full;	  /* a write found no room, and none has found any since; known while MNT/events is read */
+	bool text;	  /* no channel: ipc_ref.text */
+	struct timespec changed;	       /* by a write */
+	struct stat st;			       /* kinds whose names live here: all of it; others: st_ino */
 	struct ipc_counts *counts, own_counts; /* own_counts, or the object's: counts.h */
 	struct ipc_list held_by;	       /* waiter.h: who waits, and has a file open that holds something of it */
 	struct ipc_deadlock *deadlock;	       /* that somebody who waits for it is in; or NULL */

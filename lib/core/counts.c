@@ -7,7 +7,7 @@
 #include "instance.h"
 #include "kind.h"
 
-/* So many records are reason for the first look who is gone. */
+/* With so many records it is looked for the first time which objects are gone. */
 enum { FIRST_SWEEP = 2048 };
 
 static bool is_blank(const struct ipc_counts *counts)

@@ -1,11 +1,12 @@
 /*
- * What passed through a channel. Of a name that lives in the channel table it is the entry's. Of an object that lives
- * elsewhere (the kernel's, a process, what is in a Redis) it is kept for as long as the object does: in a record of a
- * mapped file in the runtime directory, found by the object's number. So another name, a thousand other channels, and
- * the end of the daemon, also by SIGKILL, take nothing back: the next instance at the same mount point goes on with it.
+ * How many messages and bytes passed through a channel. One whose name lives in the channel table has its counts in its
+ * entry there. The counts of an object that lives elsewhere (in the kernel, as a process, in a Redis) are kept for as
+ * long as the object exists: in a record of a mapped file in the runtime directory, found by the object's number. So
+ * they outlast a rename, the opening of a thousand other channels, and the end of the daemon, even by SIGKILL: the next
+ * instance at the same mount point goes on with them.
  *
- * Records that nobody uses are charged to who made the object. Of one user there are IPC_COUNTS_MAX at most, and the
- * oldest make way; those of objects that are gone end before that.
+ * Records that nobody uses are charged to who made the object. A user has IPC_COUNTS_MAX of them at most, and the
+ * oldest make way; the records of objects that are gone end before that.
  */
 #ifndef IPC_COUNTS_H
 #define IPC_COUNTS_H
@@ -14,7 +15,7 @@
 
 enum { IPC_COUNTS_MAX = 131072 };
 
-/* From and to the files of this mount. None of them ever becomes less, but lent. */
+/* What the files of this mount wrote (in) and read (out). All but lent only grow. */
 struct ipc_counts {
 	uint64_t in_messages, in_bytes, out_messages, out_bytes;
 	uint64_t back_messages, back_bytes; /* of those out, what did not reach its reader and went back */

@@ -9,7 +9,7 @@
 #include "counts.h"
 #include "ipc.h"
 
-/* As it stands in the file. What is behind the key means something to the instance that wrote it alone. */
+/* As it is in the file. What follows the key means something only to the instance that wrote it. */
 struct ipc_record {
 	struct ipc_counts counts;
 	char kind[IPC_KIND_NAME_MAX + 1];
@@ -40,7 +40,7 @@ struct ipc_book {
 	size_t length;			/* of the file */
 	uint64_t places[IPC_KINDS_MAX]; /* ipc_book_place(); 0: not known yet */
 	uint32_t stamp;
-	size_t next_sweep; /* so many records are reason to look who is gone */
+	size_t next_sweep; /* with so many records it is looked which objects are gone */
 	struct ipc_sweep *sweep;
 };
 

@@ -109,7 +109,7 @@ static void *chunk_map(struct ipc_book *book)
 	return map;
 }
 
-/* Without a file to grow, what is counted from now on ends with us. */
+/* Where the file cannot grow, the records are in memory, and end with us. */
 int ipc_book_grow(struct ipc_book *book)
 {
 	struct ipc_book_chunk *chunk = book->free ? NULL : calloc(1, sizeof(*chunk));
@@ -174,7 +174,7 @@ static void counts_raise(uint64_t *to, uint64_t from)
 		*to = from;
 }
 
-/* Whoever was killed while he took a record over has left it twice. */
+/* An instance that was killed while it took records over has left some of them in both files. */
 static void record_take_over(struct ipc_book *book, const struct ipc_record *old)
 {
 	struct ipc_record *record;

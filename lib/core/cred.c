@@ -40,8 +40,8 @@ void ipc_cred_none(struct ipc_cred *cred)
 }
 
 /*
- * What root does with another group, root may do with any. But a root whose capabilities were taken away, or who is
- * root only in his own user namespace, is somebody else.
+ * Root is us with whatever group, as root's rights are not the group's. But a root whose capabilities were taken away,
+ * or who is root only in his own user namespace, is somebody else.
  */
 bool ipc_cred_is_us(const struct ipc_cred *cred)
 {
@@ -70,7 +70,7 @@ bool ipc_may_override(const struct ipc_cred *cred)
  * not.
  */
 static _Thread_local bool entered, took_caps;
-/* This thread has no supplementary groups: it has put them down by itself. */
+/* This thread has no supplementary groups any more: it has dropped them for good. */
 static _Thread_local bool bare;
 
 static bool groups_are(int n, const gid_t *groups)
@@ -138,7 +138,10 @@ int ipc_cred_enter(const struct ipc_cred *cred)
 	if (r >= 0)
 		r = thread_become(cred->uid, cred->gid);
 	free(groups);
-	/* Another user id has put them down already, and takes them up again with ours: capabilities(7). */
+	/*
+	 * For a user other than root the kernel has dropped our capabilities by itself, and gives them back with our
+	 * own user id: capabilities(7).
+	 */
 	took_caps = r >= 0 && cred->uid == 0;
 	if (took_caps)
 		r = ipc_caps_take(cred_caps(cred));
