@@ -29,7 +29,8 @@ static struct left left_now(void)
 	int pid = (int)M->daemon;
 
 	return (struct left){
-		.descriptors = lines_of(t_format("ls /proc/%d/fd", pid)),
+		/* But for those by which it looks again at who came last. */
+		.descriptors = lines_of(t_format("ls -l /proc/%d/fd | grep -v '> /proc/[0-9]'", pid)),
 		.watches = lines_of(t_format("cat /proc/%d/fdinfo/* 2>/dev/null | grep ^inotify", pid)),
 		.readers = (int)queue_ctl(M, &q, "readers"),
 	};
