@@ -289,7 +289,7 @@ int fs_session_run(struct fs *fs, struct fuse_args *args)
 	fs_notices_start(fs);
 	fs_natives_start(fs);
 	fs_drop_privileges();
-	ipc_callers_start();
+	ipc_callers_start(fs->loop);
 	r = session_loop(fs);
 	ipc_callers_end();
 	if (r < 0)

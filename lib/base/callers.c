@@ -1,4 +1,6 @@
 #include "callers.h"
+#include "clock.h"
+#include "loop.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -6,6 +8,7 @@
 #include <unistd.h>
 
 enum { LAST_MAX = 4 };
+#define OPEN_NS INT64_C(100000000)
 
 static ssize_t link_read(int fd, char *text, size_t size)
 {
@@ -49,7 +52,8 @@ struct caller {
 };
 
 static _Thread_local struct {
-	bool on;
+	struct ipc_loop *loop;	/* NULL: nobody is remembered */
+	struct ipc_timer timer; /* runs while a descriptor may be open */
 	struct caller last[LAST_MAX];
 	unsigned next; /* to be forgotten */
 } here;
@@ -64,16 +68,24 @@ static void caller_set(struct caller *c, pid_t thread)
 	c->thread = thread;
 }
 
-void ipc_callers_start(void)
+void ipc_callers_start(struct ipc_loop *loop)
 {
-	here.on = true;
+	here.loop = loop;
+}
+
+static void callers_forget(struct ipc_timer *timer)
+{
+	(void)timer;
+	for (unsigned i = 0; i < LAST_MAX; i++)
+		caller_set(&here.last[i], 0);
 }
 
 void ipc_callers_end(void)
 {
-	for (unsigned i = 0; i < LAST_MAX; i++)
-		caller_set(&here.last[i], 0);
-	here.on = false;
+	if (here.loop)
+		ipc_timer_stop(here.loop, &here.timer);
+	callers_forget(&here.timer);
+	here.loop = NULL;
 }
 
 /* NULL where nobody is remembered. */
@@ -81,7 +93,7 @@ static struct caller *caller_get(pid_t thread)
 {
 	struct caller *c;
 
-	if (!here.on || thread <= 0)
+	if (!here.loop || thread <= 0)
 		return NULL;
 	for (unsigned i = 0; i < LAST_MAX; i++)
 		if (here.last[i].thread == thread)
@@ -91,6 +103,12 @@ static struct caller *caller_get(pid_t thread)
 	return c;
 }
 
+/* What is opened now is closed again. */
+static bool callers_will_end(void)
+{
+	return here.timer.slot || ipc_timer_start(here.loop, &here.timer, ipc_now() + OPEN_NS, callers_forget) == 0;
+}
+
 static ssize_t caller_read(pid_t thread, unsigned which, char *text, size_t size)
 {
 	struct caller *c = caller_get(thread);
@@ -98,7 +116,7 @@ static ssize_t caller_read(pid_t thread, unsigned which, char *text, size_t size
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, files[which].name);
-	if (c && c->file[which] == ONCE)
+	if (c && c->file[which] == ONCE && callers_will_end())
 		c->file[which] = open(path, files[which].flags);
 	if (c && c->file[which] >= 0) {
 		n = files[which].read(c->file[which], text, size);

@@ -1,6 +1,6 @@
 /*
  * Where a thread lives, compared with where we do: its namespaces, its root directory, and which of our capabilities it
- * has. A few links in /proc tell; nothing here blocks, and nothing keeps a namespace alive.
+ * has. A few links in /proc tell; nothing here blocks, and nothing keeps a namespace alive (for long: callers.h).
  */
 #ifndef IPC_PLACE_H
 #define IPC_PLACE_H

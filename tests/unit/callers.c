@@ -1,5 +1,7 @@
 /* In which user namespace and groups a caller is, who comes again and again: asked anew each time. */
 #include "base/callers.h"
+#include "base/clock.h"
+#include "base/loop.h"
 #include "base/proc.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +17,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(callers, .init = ipc_callers_start, .fini = ipc_callers_end, .timeout = 20);
+static struct ipc_loop *loop;
+
+static void start(void)
+{
+	loop = ipc_loop_new();
+	cr_assert_not_null(loop);
+	ipc_callers_start(loop);
+}
+
+static void end(void)
+{
+	ipc_callers_end();
+	ipc_loop_free(loop);
+}
+
+TestSuite(callers, .init = start, .fini = end, .timeout = 20);
 
 /* A process that enters a user namespace of its own when it is told to, or takes so many groups. */
 struct guest {
@@ -213,4 +230,22 @@ Test(callers, groups_are_those_that_he_has_now)
 	}
 	guest_end(&g);
 	cr_assert_eq(groups_of(g.pid, uid), 0);
+}
+
+/* They keep a PID namespace alive. */
+Test(callers, no_descriptor_stays_open_for_long)
+{
+	struct guest g = guest_new();
+	int before = descriptors();
+	int64_t until = ipc_now() + INT64_C(10000000000);
+
+	for (int i = 0; i < 3; i++)
+		namespace_of(g.pid);
+	cr_assert_eq(descriptors(), before + 1);
+	while (descriptors() > before && ipc_now() < until) {
+		ipc_loop_turn(loop, 100);
+		namespace_of(g.pid);
+	}
+	cr_assert_eq(descriptors(), before);
+	guest_end(&g);
 }
