@@ -71,6 +71,13 @@ t_test_bare(redis_same, what_cannot_have_another_name_is_told_so_in_words_that_a
 		"EPERM: what is in /bcast has one name, as everything in a Redis\n");
 }
 
+t_test_bare(redis_same, bytes_of_what_went_in_by_parts_are_counted)
+{
+	make();
+	t_check("touch $A/mq/q@maxmsg=3; timeout 0.3 bash -c 'seq 10 17 >$A/mq/q@lines'; grep ^in_ $A/mq/q@ctl",
+		"in_messages=3\nin_bytes=6\n");
+}
+
 t_test_bare(redis_same, what_begins_with_an_at_is_removed_as_it_is_listed)
 {
 	make();

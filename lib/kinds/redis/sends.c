@@ -37,9 +37,11 @@ static void send_done(struct redis_call *call, int err, const struct redisReply 
 	err = redis_handle_result(w ? w->h : NULL, err, reply);
 	if (err == 0)
 		sent = s->how->sent(s, reply, wanted);
+	if (sent > s->count)
+		sent = s->count;
 	s->chan->counts->in_messages += sent;
-	if (sent == s->count)
-		s->chan->counts->in_bytes += s->bytes;
+	for (unsigned i = 0; i < sent; i++)
+		s->chan->counts->in_bytes += s->len[i];
 	if (w)
 		w->credit = wanted ? w->credit + sent : 0;
 	if (wanted && err)
@@ -51,7 +53,7 @@ static void send_done(struct redis_call *call, int err, const struct redisReply 
 
 static int send_start(struct redis_sends *w, struct redis_arg *args, const struct ipc_piece *pieces, unsigned count)
 {
-	struct redis_send *s = calloc(1, sizeof(*s));
+	struct redis_send *s = calloc(1, sizeof(*s) + count * sizeof(s->len[0]));
 	unsigned lead;
 
 	if (!s)
@@ -65,7 +67,7 @@ static int send_start(struct redis_sends *w, struct redis_arg *args, const struc
 	lead = w->how->lead ? w->how->lead(s, args, !ipc_list_empty(&w->flying)) : 0;
 	for (unsigned i = 0; i < count; i++) {
 		args[lead + i] = (struct redis_arg){.data = pieces[i].data, .len = pieces[i].len};
-		s->bytes += pieces[i].len;
+		s->len[i] = pieces[i].len;
 	}
 	if (redis_call_start(&redis_chan(s->chan)->channel, &s->call, w->how->script, args, lead + count, send_done) <
 	    0) {

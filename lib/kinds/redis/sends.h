@@ -21,8 +21,8 @@ struct redis_send {
 	const struct redis_sending *how;
 	struct redis_sends *sends; /* NULL: the handle has been closed */
 	unsigned count;		   /* messages */
-	size_t bytes;		   /* in them */
 	unsigned wakes;		   /* the kind's own: of the channel, when it was sent */
+	size_t len[];		   /* of each */
 };
 
 /* How a kind sends. */
