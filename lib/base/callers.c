@@ -56,7 +56,9 @@ static _Thread_local struct {
 	struct ipc_timer timer; /* runs while a descriptor may be open */
 	struct caller last[LAST_MAX];
 	unsigned next; /* to be forgotten */
-} here;
+};
+
+static _Thread_local struct callers here;
 
 static void caller_set(struct caller *c, pid_t thread)
 {
