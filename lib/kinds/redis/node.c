@@ -15,9 +15,6 @@
 static void node_pump(struct redis_node *);
 static void node_expired(struct ipc_timer *);
 
-/* So long who polls does without a server that has left a question unanswered. */
-#define UNANSWERED_NS INT64_C(1000000000)
-
 static struct redis_call *call_first(const struct ipc_list *calls)
 {
 	return ipc_list_empty(calls) ? NULL : ipc_container(calls->next, struct redis_call, link);
@@ -237,30 +234,6 @@ static void node_replicated(redisAsyncContext *ac, void *answer, void *arg)
 	}
 }
 
-/* --- silence --- */
-
-void redis_channel_unanswered(const struct redis_channel *ch)
-{
-	redis_link_route(ch->link, ch->slot)->silent = ipc_now() + UNANSWERED_NS;
-}
-
-bool redis_channel_is_silent(const struct redis_channel *ch)
-{
-	return ipc_now() < redis_link_route(ch->link, ch->slot)->silent;
-}
-
-/* Who did without looks again. */
-static void node_heard(const redisAsyncContext *ac, const redisReply *reply)
-{
-	struct redis_conn *c = ac->data;
-	struct redis_node *node = ipc_container(c, struct redis_node, conn);
-
-	if (!reply || c->ac != ac || !node->silent)
-		return;
-	node->silent = 0;
-	redis_wake_kinds(node->owner);
-}
-
 static void node_answered(redisAsyncContext *ac, void *answer, void *arg)
 {
 	struct redis_flight *flight = arg;
@@ -268,7 +241,7 @@ static void node_answered(redisAsyncContext *ac, void *answer, void *arg)
 	const redisReply *reply = answer;
 	struct redis_node *node;
 
-	node_heard(ac, reply);
+	redis_silence_ends(ac, reply);
 	/* Without an answer the connection is going: down() does what is to be done. */
 	if (!call || !reply) {
 		if (call)

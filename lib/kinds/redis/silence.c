@@ -1,0 +1,30 @@
+/*
+ * A server that leaves a question unanswered is silent: link.h. Who polls would stand still with it, and does without
+ * for a while.
+ */
+#include "core/instance.h"
+#include "node.h"
+
+#define SILENCE_NS INT64_C(1000000000)
+
+void redis_channel_unanswered(const struct redis_channel *ch)
+{
+	redis_link_route(ch->link, ch->slot)->silent = ipc_now() + SILENCE_NS;
+}
+
+bool redis_channel_is_silent(const struct redis_channel *ch)
+{
+	return ipc_now() < redis_link_route(ch->link, ch->slot)->silent;
+}
+
+/* Who did without looks again. */
+void redis_silence_ends(const redisAsyncContext *ac, const redisReply *reply)
+{
+	struct redis_conn *c = ac->data;
+	struct redis_node *node = ipc_container(c, struct redis_node, conn);
+
+	if (!reply || c->ac != ac || !node->silent)
+		return;
+	node->silent = 0;
+	redis_wake_kinds(node->owner);
+}
