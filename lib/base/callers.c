@@ -51,7 +51,7 @@ struct caller {
 	int file[FILES];
 };
 
-static _Thread_local struct {
+struct callers {
 	struct ipc_loop *loop;	/* NULL: nobody is remembered */
 	struct ipc_timer timer; /* runs while a descriptor may be open */
 	struct caller last[LAST_MAX];

@@ -272,8 +272,7 @@ static void node_up(struct redis_conn *c)
 {
 	struct redis_node *node = node_of(c);
 
-	node->refused = 0;
-	node->silent = 0;
+	node->silent = node->refused = 0;
 	redis_judge_met(node);
 	node->stalled = node->loaded = false;
 	calls_prepend(&node->again, &node->queued);
