@@ -1,7 +1,7 @@
 /*
  * Writers with O_APPEND (`>>`), and RLIMIT_FSIZE. Such a write goes where the kernel believes that the file ends, and
  * the kernel itself moves that end behind every write that we have answered, whatever we say of the size. So a writer
- * with `ulimit -f` would be cut, and then killed, once all that he has ever written is as much.
+ * with `ulimit -f` would be cut, and then killed, as soon as all that he has ever written comes to that limit.
  *
  * Only an answer to a SETATTR sets the end back under a writer who goes on, as setting attributes takes the lock that
  * each write holds. So when the end has come half way to the writer's limit, a helper's thread sets the times of that

@@ -55,7 +55,7 @@ struct fs_fifo {
 int fs_fifo_by_pid(const void *, const void *);
 int fs_fifo_by_wd(const void *, const void *);
 
-/* The one that this thread is to open. If it has been seen, it may be open by now, and inotify only not heard yet. */
+/* The one that this thread is to open; NULL: there is none, or it has. What inotify says of that is heard first. */
 struct fs_fifo *fs_fifo_of_pid(struct fs *, pid_t pid);
 /* Its opener has come, or never will. */
 void fs_fifo_expect_no_more(struct fs_fifo *);
