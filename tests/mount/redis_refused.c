@@ -76,8 +76,18 @@ t_test_bare(redis_refused, without_a_server_a_name_gives_up_and_says_why)
 	m = redis_mount(&none, "A", NULL);
 	if (t_sh(m, "bash", "cat $M/mq/q 2>&1 | grep -o 'Host is down'", NULL) != 0)
 		cr_skip_test("the build is without hiredis");
-	cr_assert(told(m, "does not answer"));
+	cr_assert(told(m, "none.sock does not answer: No such file or directory"));
 	t_check("timeout -s INT 0.3 cat $A/mq/q; echo $?", "124\n");
+}
+
+t_test_bare(redis_refused, who_waits_for_a_primary_that_no_sentinel_knows_is_told_so)
+{
+	struct redis main_one = redis_start_on_port("main", NULL), sentinel = redis_sentinel_start(&main_one);
+	struct t_mount *m;
+
+	m = redis_mount_at(t_format("127.0.0.1:%d", sentinel.port), "A", "redis_sentinel=other");
+	t_check("cat $A/mq/q@timeout=1s 2>&1 | grep -o 'timed out'", "timed out\n");
+	cr_assert(told(m, "no sentinel says where the primary 'other' is: the sentinel at 127.0.0.1:"));
 }
 
 t_test_bare(redis_refused, permits_move_where_memory_is_out_and_nothing_else_is_added)

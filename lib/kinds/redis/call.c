@@ -182,13 +182,29 @@ void redis_call_drop(struct redis_call *call)
 	call_leave(call, false);
 }
 
+/* With the last words about the connection, which may begin with where it leads. */
+static void link_is_away(struct redis_link *rl, const struct redis_conn *c)
+{
+	const struct redis_place_text at = redis_place_text(&c->place);
+	const char *why = c->is_up ? "" : c->why;
+	size_t n = strlen(at.text);
+
+	if (strncmp(why, at.text, n) == 0 && why[n] == ':')
+		why += n + 2;
+	if (rl->sentinel && !rl->primary.host[0])
+		snprintf(rl->why, sizeof(rl->why), "no sentinel says where the primary '%s' is: %s", rl->primary_name,
+			 redis_sentinel_why(rl->sentinel));
+	else
+		snprintf(rl->why, sizeof(rl->why), "the Redis at %s does not answer%s%.200s", at.text,
+			 why[0] ? ": " : "", why);
+}
+
 void redis_call_finish(struct redis_call *call, int err, const redisReply *reply)
 {
 	struct redis_link *rl = call->channel->link;
 
 	if (err == -EHOSTDOWN)
-		snprintf(rl->why, sizeof(rl->why), "the Redis at %s does not answer",
-			 redis_place_text(&call->node->conn.place).text);
+		link_is_away(rl, &call->node->conn);
 	call_leave(call, err == 0);
 	call->done(call, err, reply);
 }

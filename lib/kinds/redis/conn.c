@@ -129,6 +129,7 @@ static void conn_fell(struct redis_conn *c, bool soon, int err, const char *why)
 	bool was_up = c->is_up;
 
 	c->is_up = false;
+	snprintf(c->why, sizeof(c->why), "%s", why);
 	conn_later(c, soon);
 	c->down(c, was_up, err, why);
 }

@@ -56,7 +56,8 @@ struct redis_conn {
 	struct ipc_timer timer; /* until the next attempt, or for this one to end */
 	struct ipc_backoff backoff;
 	bool connecting, is_up;
-	bool writing; /* what is to be sent has not gone whole */
+	bool writing;  /* what is to be sent has not gone whole */
+	char why[256]; /* the last words with down */
 };
 
 /* The owner has filled the first part; the rest is 0. */

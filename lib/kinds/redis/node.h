@@ -130,5 +130,6 @@ void redis_cluster_seek(const struct redis_link *, struct redis_place *);
 struct redis_sentinel *redis_sentinel_new(struct redis_link *); /* NULL when out of memory */
 void redis_sentinel_free(struct redis_sentinel *);
 void redis_sentinel_ask(struct redis_sentinel *);
+const char *redis_sentinel_why(const struct redis_sentinel *); /* it says nothing */
 
 #endif

@@ -102,6 +102,11 @@ struct redis_sentinel *redis_sentinel_new(struct redis_link *rl)
 	return s;
 }
 
+const char *redis_sentinel_why(const struct redis_sentinel *s)
+{
+	return s->conn.why;
+}
+
 void redis_sentinel_free(struct redis_sentinel *s)
 {
 	ipc_timer_stop(s->owner->ipc->loop, &s->timer);
