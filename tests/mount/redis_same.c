@@ -78,6 +78,14 @@ t_test_bare(redis_same, bytes_of_what_went_in_by_parts_are_counted)
 		"in_messages=3\nin_bytes=6\n");
 }
 
+t_test_bare(redis_same, a_write_that_finds_no_room_is_told_as_locally)
+{
+	make();
+	t_check("touch $A/mq/q@maxmsg=1; echo 1 >$A/mq/q; exec 8<$A/events; { echo 2 >$A/mq/q@timeout=100ms; } 2>/dev/null\n"
+		"timeout 5 grep -m1 -o ' full .*' <&8 | sed 's/pid=[0-9]*/pid=N/'",
+		" full pid=N command=bash operation=write\n");
+}
+
 t_test_bare(redis_same, what_begins_with_an_at_is_removed_as_it_is_listed)
 {
 	make();

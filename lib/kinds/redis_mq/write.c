@@ -71,10 +71,12 @@ static unsigned send_lead(struct redis_send *s, struct redis_arg *args, bool fol
  */
 static void send_stands_in_line(struct rmq_handle *w, unsigned wakes, bool wanted)
 {
+	const struct ipc_event_value value[IPC_EVENT_VALUES] = {
+		{.key = "operation", .text = ipc_op_verb(IPC_WRITE), .of_who = true}};
 	struct ipc_chan *chan = w->h.chan;
 
 	if (chan->ipc->events && !chan->full)
-		ipc_event_of_chan(chan, IPC_EVENT_FULL, &w->h.cred, NULL);
+		ipc_event_of_chan(chan, IPC_EVENT_FULL, &w->h.cred, value);
 	chan->full = true;
 	if (!w->full)
 		rmq_hold(rmq_chan(chan), 1);
