@@ -312,6 +312,8 @@ unsigned ipc_waitq_run_held(struct ipc_waitq *wq, int side, struct ipc_list *hel
 		over = op->nonblock || op->ending;
 		if (r == -EAGAIN && over)
 			r = ipc_op_outcome(op, op->ending ? op->ending : -EAGAIN);
+		if (r == -EAGAIN && op->nonblock && !op->ending)
+			r = ipc_timeout_try(op, r);
 		if ((r != -EAGAIN || over) && r != -EINPROGRESS) {
 			if (held)
 				op_hold(op, r, held);

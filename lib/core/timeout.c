@@ -149,6 +149,9 @@ ssize_t ipc_timeout_try(struct ipc_op *op, ssize_t result)
 		ipc_timeout_stop(op);
 		return result;
 	}
+	/* The answer has been asked for elsewhere: what it is decides. */
+	if (result == IPC_WOULD_PARK && h->kind->remote)
+		return result;
 	now = ipc_now();
 	if (clock_ran_out(h, side, now) && !handle_is_ready(h, side)) {
 		ipc_timeout_stop(op);
@@ -164,10 +167,12 @@ unsigned ipc_timeout_poll(struct ipc_handle *h, unsigned events, unsigned wanted
 {
 	int64_t now;
 
-	if (!(h->facets.set & (IPC_F_IDLE | IPC_F_TIMEOUT)))
+	if (!(h->facets.set & (IPC_F_IDLE | IPC_F_TIMEOUT)) || (events & IPC_POLL_ASKED))
 		return events;
 	now = ipc_now();
 	for (int side = IPC_IN; side <= IPC_OUT; side++) {
+		if (events & side_events[side])
+			h->waiting_since[side] = 0;
 		if (!(side == IPC_IN ? h->readable : h->writable) || (events & side_events[side]))
 			continue;
 		if (clock_ran_out(h, side, now))

@@ -1,4 +1,5 @@
 /* What is as on a local mount, though another process knows it: asked at once by who has just changed it. */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -84,6 +85,47 @@ t_test_bare(redis_same, a_write_that_finds_no_room_is_told_as_locally)
 	t_check("touch $A/mq/q@maxmsg=1; echo 1 >$A/mq/q; exec 8<$A/events; { echo 2 >$A/mq/q@timeout=100ms; } 2>/dev/null\n"
 		"timeout 5 grep -m1 -o ' full .*' <&8 | sed 's/pid=[0-9]*/pid=N/'",
 		" full pid=N command=bash operation=write\n");
+}
+
+/* Each time, longer than the timeout between the poll and what follows. */
+static void check_polled(int fd, short events, ssize_t (*act)(int), int good)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	long begin;
+
+	for (int i = 0; i < good; i++) {
+		cr_assert_eq(poll(&p, 1, 0), 1);
+		poll(NULL, 0, 300);
+		cr_assert_eq(act(fd), 1);
+	}
+	begin = t_deadline(0);
+	cr_assert_eq(poll(&p, 1, 5000), 1);
+	cr_assert_geq(t_deadline(0) - begin, 150);
+	t_check_errno(act(fd), ETIMEDOUT);
+}
+
+static ssize_t act_write(int fd)
+{
+	return write(fd, "x", 1);
+}
+
+static ssize_t act_read(int fd)
+{
+	return read(fd, (char[8]){0}, 8);
+}
+
+t_test_bare(redis_same, who_polls_meets_his_timeout_when_nothing_comes_and_not_before)
+{
+	int r, w;
+
+	make();
+	t_check("touch $A/mq/q@maxmsg=2", "");
+	w = t_open(t_path(a, "mq/q@timeout=200ms"), O_WRONLY | O_NONBLOCK);
+	r = t_open(t_path(a, "mq/q@timeout=200ms"), O_RDONLY | O_NONBLOCK);
+	check_polled(w, POLLOUT, act_write, 2);
+	check_polled(r, POLLIN, act_read, 2);
+	close(r);
+	close(w);
 }
 
 t_test_bare(redis_same, what_begins_with_an_at_is_removed_as_it_is_listed)
