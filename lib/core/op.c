@@ -231,7 +231,8 @@ void ipc_op_finish(struct ipc_op *op, ssize_t result)
 	if (h->chan)
 		h->chan->waiters--;
 	op_give(op);
-	if (result != -EINTR)
+	/* Who does not wait, and comes back, has waited all the same. */
+	if (result != -EINTR && result != -EAGAIN)
 		ipc_timeout_stop(op);
 	op_opened(op, result);
 	if (h->ipc->events)

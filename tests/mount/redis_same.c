@@ -128,6 +128,33 @@ t_test_bare(redis_same, who_polls_meets_his_timeout_when_nothing_comes_and_not_b
 	close(w);
 }
 
+/* Returns how often it was EAGAIN before it was something else. */
+static int count_again(int fd)
+{
+	int n = 0;
+
+	while (read(fd, (char[8]){0}, 8) < 0 && errno == EAGAIN && n < 40) {
+		poll(NULL, 0, 100);
+		n++;
+	}
+	return n;
+}
+
+t_test_bare(redis_same, who_does_not_wait_and_comes_back_meets_his_timeout)
+{
+	static const char *const names[] = {"mq/q@timeout=300ms", "mq/q@idle=300ms", "bcast/b@timeout=300ms",
+					    "sem/s@timeout=300ms"};
+
+	make();
+	t_check("touch $A/mq/q $A/bcast/b $A/sem/s", "");
+	for (int i = 0; i < 4; i++) {
+		int fd = t_open(t_path(a, names[i]), O_RDONLY | O_NONBLOCK), n = count_again(fd);
+
+		cr_assert(n >= 2 && n < 20, "%s: %d", names[i], n);
+		close(fd);
+	}
+}
+
 t_test_bare(redis_same, what_begins_with_an_at_is_removed_as_it_is_listed)
 {
 	make();
