@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "redis.h"
@@ -153,6 +154,32 @@ t_test_bare(redis_same, who_does_not_wait_and_comes_back_meets_his_timeout)
 		cr_assert(n >= 2 && n < 20, "%s: %d", names[i], n);
 		close(fd);
 	}
+}
+
+static void check_edges(const char *name)
+{
+	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
+	int fd = t_open(t_path(a, name), O_RDONLY | O_NONBLOCK), w = t_open(t_path(a, name), O_WRONLY);
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	cr_assert_eq(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e), 0);
+	cr_assert_eq(epoll_wait(ep, &e, 1, 100), 0);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(write(w, "1\n", 2), 2);
+		cr_assert_eq(epoll_wait(ep, &e, 1, 3000), 1, "%s, %d", name, i);
+	}
+	close(ep);
+	close(fd);
+	close(w);
+}
+
+t_test_bare(redis_same, each_write_is_an_edge_to_who_polls_for_edges)
+{
+	make();
+	t_check("touch $A/mq/q $A/bcast/b $A/sem/s", "");
+	check_edges("mq/q");
+	check_edges("bcast/b");
+	check_edges("sem/s");
 }
 
 t_test_bare(redis_same, what_begins_with_an_at_is_removed_as_it_is_listed)

@@ -68,7 +68,9 @@ static void state_read(void *arg, const redisReply *reply)
 		*to[i] = redis_reply_number(redis_reply_at(reply, i), 0);
 }
 
-/* awaited: the number of a message for which we are to be woken; or 0. */
+/* awaited: the number of a message for which we are to be woken, if it is not there; or 0. Any: the next one. */
+#define RBCAST_ANY (INT64_C(1) << 52)
+
 static int state_ask(struct ipc *ipc, const struct ipc_ref *ref, int64_t awaited, struct rbcast_state *s)
 {
 	struct redis_arg arg = awaited ? redis_number(awaited) : redis_text("");
@@ -149,10 +151,11 @@ static unsigned rbcast_poll(struct ipc_handle *h)
 		return events;
 	redis_wait(&c->waiters, &b->waiter);
 	if (rbcast_is_ready(b))
-		return events | POLLIN | POLLRDNORM;
+		events |= POLLIN | POLLRDNORM;
 	if (c->waiters.dry || redis_channel_is_silent(&c->redis.channel))
 		return events;
-	r = state_ask(h->ipc, &ref, b->next, &s);
+	/* Who polls for edges (EPOLLET) is told of each message, whether or not he has read what was there. */
+	r = state_ask(h->ipc, &ref, RBCAST_ANY, &s);
 	if (r == IPC_ASKED)
 		return IPC_POLL_ASKED;
 	if (r < 0)

@@ -199,7 +199,8 @@ static unsigned rmq_poll(struct ipc_handle *h)
 	if (h->writable && !*full)
 		events |= POLLOUT | POLLWRNORM;
 out:
-	if (h->readable && !(events & POLLIN))
+	/* Who polls for edges (EPOLLET) is told of each message, whether or not he has read what was there. */
+	if (h->readable)
 		rmq_wait(r, IPC_IN);
 	if (h->writable && !(events & POLLOUT))
 		rmq_wait(r, IPC_OUT);

@@ -1,11 +1,11 @@
--- For who polls or looks. args: 1 to be woken where there is no permit. {value, the last fencing number, holder,
+-- For who polls or looks. args: 1 to be woken by the next permit. {value, the last fencing number, holder,
 -- fencing number, ...}
 run = function()
 	local m = call('HMGET', key 'm', 'id', 'value', 'token')
 	if m[1] ~= expected then return GONE end
 	recover()
 	local value = tonumber(call('HGET', key 'm', 'value'))
-	if args[1] == '1' and value < 1 then
+	if args[1] == '1' then
 		needs_no_memory()
 		call('SADD', key 'w', me)
 	end
