@@ -173,6 +173,41 @@ t_test_bare(redis_stopped, a_poll_ends_in_its_time_and_tells_of_what_comes_later
 	check_polls_end("bcast/c");
 }
 
+static int polls(void *fd)
+{
+	struct pollfd r = {.fd = *(int *)fd, .events = POLLIN};
+
+	return poll(&r, 1, 3000) == 1 ? 0 : 1;
+}
+
+/* The answer that there is nothing, and the word that there is something, reach the daemon in one turn of its loop. */
+static void check_word_behind_answer(const char *name)
+{
+	int fd = t_open(t_path(b, name), O_RDWR | O_NONBLOCK), writes = t_open(t_path(a, name), O_WRONLY);
+	pid_t pid;
+
+	kill(server.pid, SIGSTOP);
+	pid = t_fork(polls, &fd);
+	t_await(t_in_request(pid));
+	poll(NULL, 0, 100); /* the daemon has asked by then */
+	kill(b->daemon, SIGSTOP);
+	kill(server.pid, SIGCONT);
+	cr_assert_eq(write(writes, "1\n", 2), 2);
+	kill(b->daemon, SIGCONT);
+	if (t_wait_exit(pid, T_PATIENCE, &(char *){NULL}))
+		t_fail("%s: who polls is not woken", name);
+	close(writes);
+	close(fd);
+}
+
+t_test_bare(redis_stopped, who_polls_hears_of_what_comes_just_behind_the_answer)
+{
+	make();
+	check_word_behind_answer("mq/q");
+	check_word_behind_answer("sem/s");
+	check_word_behind_answer("bcast/c");
+}
+
 t_test_bare(redis_stopped, an_open_meets_its_timeout)
 {
 	long begin;

@@ -77,6 +77,8 @@ int redis_chan_open(struct ipc *, const struct ipc_ref *, ino_t, struct redis_ch
  */
 int redis_ask(struct ipc *, const struct ipc_ref *, const struct redis_script *, const struct redis_arg *args,
 	      unsigned count, void (*done)(void *arg, const struct redisReply *), void *arg);
+/* When that was asked by who is asking now, by ipc_now(); 0: it was not. */
+int64_t redis_asked_at(const struct ipc *, const struct ipc_ref *, const struct redis_script *);
 /* Sets an attribute of its own: for ctl_set(). */
 int redis_set_field(struct ipc *, const struct ipc_ref *, unsigned field, int64_t value);
 

@@ -25,6 +25,13 @@ struct redis_question *redis_question_find(const struct ipc *ipc, const void *ab
 	return question ? ipc_container(question, struct redis_question, question) : NULL;
 }
 
+int64_t redis_asked_at(const struct ipc *ipc, const struct ipc_ref *ref, const struct redis_script *script)
+{
+	const struct redis_question *q = redis_question_find(ipc, script, ref->base);
+
+	return q ? q->asked : 0;
+}
+
 void redis_question_done(struct redis_call *call, int err, const redisReply *reply)
 {
 	struct redis_question *q = ipc_container(call, struct redis_question, call);

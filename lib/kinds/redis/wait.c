@@ -69,13 +69,26 @@ bool redis_reader_wants(const struct ipc_handle *h)
 	return has_operation(h, IPC_IN) || is_polled(h);
 }
 
+static void word_came(struct redis_waiters *w)
+{
+	w->wakes++;
+	w->word = ipc_now();
+	w->dry = false;
+}
+
+void redis_poll_found(struct redis_waiters *w, const struct redis_waiter *waiter, bool nothing, int64_t asked)
+{
+	w->dry = nothing && w->word < asked;
+	if (nothing && !w->dry)
+		ipc_waitq_wake(waiter->h->waitq);
+}
+
 static void wake(struct redis_waiters *w, bool all)
 {
 	struct ipc_list *pos, *next;
 	bool woken = false;
 
-	w->wakes++;
-	w->dry = false;
+	word_came(w);
 	ipc_list_each(pos, next, &w->list) {
 		struct redis_waiter *waiter = ipc_container(pos, struct redis_waiter, link);
 		bool waits = has_operation(waiter->h, w->side);
@@ -90,8 +103,7 @@ static void wake(struct redis_waiters *w, bool all)
 
 void redis_wake_this(struct redis_waiters *w, struct redis_waiter *waiter)
 {
-	w->wakes++;
-	w->dry = false;
+	word_came(w);
 	ipc_list_remove(&waiter->link);
 	ipc_waitq_wake(waiter->h->waitq);
 }

@@ -15,6 +15,7 @@ struct redis_waiters {
 	struct ipc_list list; /* of struct redis_waiter, in order */
 	struct ipc_timer repoll;
 	unsigned wakes; /* so far: who asked before one has an answer that is out of date */
+	int64_t word;	/* when the last of them was, by ipc_now(); 0: there was none */
 	bool dry;	/* there is nothing, and the server will tell when there is */
 };
 
@@ -42,6 +43,11 @@ void redis_wake_one(struct redis_waiters *);
 void redis_wake_this(struct redis_waiters *, struct redis_waiter *);
 /* For all of them. */
 void redis_wake_all(struct redis_waiters *);
+/*
+ * Who polls has asked at that time, and been answered: whether there is nothing. Where the word that there is something
+ * came before the answer is looked at here, nobody would be told of it again: he polls once more.
+ */
+void redis_poll_found(struct redis_waiters *, const struct redis_waiter *, bool nothing, int64_t asked);
 /* Whether an operation waits there to take something, or somebody polls. */
 bool redis_reader_wants(const struct ipc_handle *);
 

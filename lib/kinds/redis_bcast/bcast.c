@@ -162,8 +162,9 @@ static unsigned rbcast_poll(struct ipc_handle *h)
 		return h->chan->listed ? events : events | POLLERR;
 	c->first = s.first;
 	c->next = s.next;
-	c->waiters.dry = b->next >= s.next;
-	return c->waiters.dry ? events : events | POLLIN | POLLRDNORM;
+	redis_poll_found(&c->waiters, &b->waiter, b->next >= s.next,
+			 redis_asked_at(h->ipc, &ref, &redis_script_bcast_state));
+	return b->next >= s.next ? events : events | POLLIN | POLLRDNORM;
 }
 
 /* --- opening and closing --- */

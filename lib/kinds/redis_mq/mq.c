@@ -174,15 +174,16 @@ static unsigned rmq_poll(struct ipc_handle *h)
 	struct rmq_handle *r = rmq_handle(h);
 	struct rmq_chan *q = rmq_chan(h->chan);
 	struct ipc_ref ref = redis_handle_ref(h);
-	bool *empty = &q->waiters[IPC_IN].dry, *full = &q->waiters[IPC_OUT].dry;
+	bool full = q->waiters[IPC_OUT].dry;
 	unsigned events = 0;
 	struct rmq_state s;
+	int64_t when;
 	int asked = 0;
 
 	if (h->readable && (ipc_message_had_all(h) || r->arrived.next < r->arrived.count || r->read_error ||
 			    (h->facets.set & IPC_F_DRAIN)))
 		events |= POLLIN | POLLRDNORM;
-	if (((!h->readable || events & POLLIN || *empty) && (!h->writable || *full)) ||
+	if (((!h->readable || events & POLLIN || q->waiters[IPC_IN].dry) && (!h->writable || full)) ||
 	    redis_channel_is_silent(&q->redis.channel))
 		goto out;
 	asked = state_ask(h->ipc, &ref, true, &s);
@@ -192,11 +193,13 @@ static unsigned rmq_poll(struct ipc_handle *h)
 		return events | POLLERR;
 	if (asked < 0)
 		goto out;
-	*empty = s.messages == 0;
-	*full = s.messages + s.owed + s.line >= s.maxmsg;
+	when = redis_asked_at(h->ipc, &ref, &redis_script_mq_state);
+	full = s.messages + s.owed + s.line >= s.maxmsg;
+	redis_poll_found(&q->waiters[IPC_IN], &r->waiter[IPC_IN], s.messages == 0, when);
+	redis_poll_found(&q->waiters[IPC_OUT], &r->waiter[IPC_OUT], full, when);
 	if (h->readable && s.messages)
 		events |= POLLIN | POLLRDNORM;
-	if (h->writable && !*full)
+	if (h->writable && !full)
 		events |= POLLOUT | POLLWRNORM;
 out:
 	/* Who polls for edges (EPOLLET) is told of each message, whether or not he has read what was there. */

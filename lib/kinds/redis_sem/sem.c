@@ -159,8 +159,8 @@ static unsigned rsem_poll(struct ipc_handle *h)
 		return IPC_POLL_ASKED;
 	if (r < 0)
 		return h->chan->listed ? events : events | POLLERR;
-	w->dry = state.value < 1;
-	return w->dry ? events : events | POLLIN | POLLRDNORM;
+	redis_poll_found(w, &s->waiter, state.value < 1, redis_asked_at(h->ipc, &ref, &redis_script_sem_state));
+	return state.value < 1 ? events : events | POLLIN | POLLRDNORM;
 }
 
 static const struct ipc_kind_names rsem_names = {
