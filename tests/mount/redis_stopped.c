@@ -208,6 +208,30 @@ t_test_bare(redis_stopped, who_polls_hears_of_what_comes_just_behind_the_answer)
 	check_word_behind_answer("bcast/c");
 }
 
+static int sees_at_once(void *fd)
+{
+	struct pollfd r = {.fd = *(int *)fd, .events = POLLIN};
+
+	return poll(&r, 1, 0) == 1 ? 0 : 1;
+}
+
+t_test_bare(redis_stopped, one_with_a_short_timeout_makes_nobody_elses_poll_blind)
+{
+	pid_t pid;
+	int fd;
+
+	make();
+	fd = t_open(t_path(b, "mq/q"), O_RDONLY | O_NONBLOCK);
+	t_check("echo x >$A/mq/q", "");
+	kill(server.pid, SIGSTOP);
+	t_check("cat $B/mq/unseen@timeout=10ms 2>&1 | sed 's/.*: //'", "Connection timed out\n");
+	pid = t_fork(sees_at_once, &fd);
+	poll(NULL, 0, 50); /* it polls by then */
+	kill(server.pid, SIGCONT);
+	cr_expect_eq(t_wait_exit(pid, T_PATIENCE, &(char *){NULL}), 0);
+	close(fd);
+}
+
 t_test_bare(redis_stopped, an_open_meets_its_timeout)
 {
 	long begin;

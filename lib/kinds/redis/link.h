@@ -78,10 +78,11 @@ void redis_channel_hold(struct redis_channel *, int more, void (*lost)(struct re
 bool redis_channel_lease_ages(const struct redis_channel *);
 
 /*
- * A question about it was not answered in time: for a second it is silent, unless an answer comes, to who can do
- * without; then the listeners are told that they may have missed something.
+ * A question about it, asked at that time, was not answered until now. If that is long: for a second it is silent, to
+ * who can do without; when an answer comes, or there is a new connection, the listeners are told that they may have
+ * missed something.
  */
-void redis_channel_unanswered(const struct redis_channel *);
+void redis_channel_unanswered(const struct redis_channel *, int64_t asked);
 bool redis_channel_is_silent(const struct redis_channel *);
 
 /* An argument of a script: len bytes at data, which are the caller's, or, where that is NULL, in `own`. */

@@ -12,7 +12,6 @@
 /* Before a call that the server could not take now is sent again. */
 #define STALL_NS INT64_C(100000000)
 
-static void node_pump(struct redis_node *);
 static void node_expired(struct ipc_timer *);
 
 static struct redis_call *call_first(const struct ipc_list *calls)
@@ -241,7 +240,7 @@ static void node_answered(redisAsyncContext *ac, void *answer, void *arg)
 	const redisReply *reply = answer;
 	struct redis_node *node;
 
-	redis_silence_ends(ac, reply);
+	redis_silence_answered(ac, reply);
 	/* Without an answer the connection is going: down() does what is to be done. */
 	if (!call || !reply) {
 		if (call)
@@ -272,7 +271,8 @@ static void node_up(struct redis_conn *c)
 {
 	struct redis_node *node = node_of(c);
 
-	node->silent = node->refused = 0;
+	node->refused = 0;
+	redis_silence_ends(node);
 	redis_judge_met(node);
 	node->stalled = node->loaded = false;
 	calls_prepend(&node->again, &node->queued);

@@ -104,8 +104,10 @@ void redis_judge_met(struct redis_node *);
 void redis_judge_lost(struct redis_node *, bool was_up);
 void redis_judge_time(struct redis_node *, char text[static REDIS_JUDGE_TEXT]);
 
-/* silence.c. ends: an answer came by that connection, unless it is NULL. */
-void redis_silence_ends(const redisAsyncContext *, const redisReply *);
+/* silence.c. ends: the server speaks. answered: so it does where an answer came by that connection: unless it is NULL.
+ */
+void redis_silence_ends(struct redis_node *);
+void redis_silence_answered(const redisAsyncContext *, const redisReply *);
 
 /* wake.c */
 struct redis_wake *redis_wake_new(struct redis_link *); /* NULL when out of memory */

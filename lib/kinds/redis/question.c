@@ -38,7 +38,7 @@ void redis_question_done(struct redis_call *call, int err, const redisReply *rep
 
 	q->result = err == -EHOSTDOWN && q->hurried ? -ETIMEDOUT : err;
 	if (err == -EHOSTDOWN)
-		redis_channel_unanswered(&q->channel);
+		redis_channel_unanswered(&q->channel, q->asked);
 	/* The kind has ended before the link. */
 	if (q->channel.link->closing)
 		q->result = -ENOTCONN;
