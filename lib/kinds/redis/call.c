@@ -191,12 +191,14 @@ static void link_is_away(struct redis_link *rl, const struct redis_conn *c)
 
 	if (strncmp(why, at.text, n) == 0 && why[n] == ':')
 		why += n + 2;
-	if (rl->sentinel && !rl->primary.host[0])
-		snprintf(rl->why, sizeof(rl->why), "no sentinel says where the primary '%s' is: %s", rl->primary_name,
-			 redis_sentinel_why(rl->sentinel));
-	else
+	if (rl->sentinel && !rl->primary.host[0]) {
+		why = redis_sentinel_why(rl->sentinel);
+		snprintf(rl->why, sizeof(rl->why), "no sentinel says where the primary '%s' is%s%s", rl->primary_name,
+			 why[0] ? ": " : "", why);
+	} else {
 		snprintf(rl->why, sizeof(rl->why), "the Redis at %s does not answer%s%.200s", at.text,
 			 why[0] ? ": " : "", why);
+	}
 }
 
 void redis_call_finish(struct redis_call *call, int err, const redisReply *reply)

@@ -1,6 +1,5 @@
 /* Where the primary is, asked of sentinels: at the start, and again whenever it was lost. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/instance.h"
 #include "node.h"
@@ -32,18 +31,19 @@ static void sentinel_answered(redisAsyncContext *ac, void *answer, void *arg)
 	struct redis_sentinel *s = sentinel_of(c);
 	struct redis_link *rl = s->owner;
 	struct redis_place place = {0};
+	char why[512];
 
 	(void)arg;
 	if (!reply || c->ac != ac)
 		return;
 	s->asked = false;
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
-		snprintf(rl->why, sizeof(rl->why), "the sentinel at %s knows no primary '%s'%s%s",
+		snprintf(why, sizeof(why), "the sentinel at %s knows no primary '%s'%s%s",
 			 redis_place_text(&c->place).text, rl->primary_name,
 			 reply->type == REDIS_REPLY_ERROR ? ": " : "",
 			 reply->type == REDIS_REPLY_ERROR ? reply->str : "");
 		/* Another one may. */
-		redis_conn_again(c, false, -EAGAIN, rl->why);
+		redis_conn_again(c, false, -EAGAIN, why);
 	} else {
 		snprintf(place.host, sizeof(place.host), "%.255s", reply->element[0]->str);
 		place.port = (unsigned)atoi(reply->element[1]->str);
@@ -68,14 +68,13 @@ static void sentinel_up(struct redis_conn *c)
 	redis_sentinel_ask(sentinel_of(c));
 }
 
+/* The connection keeps the words: redis_sentinel_why(). */
 static void sentinel_down(struct redis_conn *c, bool was_up, int err, const char *why)
 {
-	struct redis_link *rl = sentinel_of(c)->owner;
-
+	(void)c;
 	(void)was_up;
 	(void)err;
-	if (!redis_link_is_up(rl))
-		snprintf(rl->why, sizeof(rl->why), "the sentinel at %.300s", why);
+	(void)why;
 }
 
 /* They take turns. */
