@@ -173,21 +173,27 @@ t_test_bare(redis_stopped, a_poll_ends_in_its_time_and_tells_of_what_comes_later
 	check_polls_end("bcast/c");
 }
 
-static int polls(void *fd)
-{
-	struct pollfd r = {.fd = *(int *)fd, .events = POLLIN};
+struct poller {
+	int fd, milliseconds;
+};
 
-	return poll(&r, 1, 3000) == 1 ? 0 : 1;
+static int sees(void *arg)
+{
+	const struct poller *poller = arg;
+	struct pollfd r = {.fd = poller->fd, .events = POLLIN};
+
+	return poll(&r, 1, poller->milliseconds) == 1 ? 0 : 1;
 }
 
 /* The answer that there is nothing, and the word that there is something, reach the daemon in one turn of its loop. */
 static void check_word_behind_answer(const char *name)
 {
-	int fd = t_open(t_path(b, name), O_RDWR | O_NONBLOCK), writes = t_open(t_path(a, name), O_WRONLY);
+	struct poller poller = {t_open(t_path(b, name), O_RDWR | O_NONBLOCK), 3000};
+	int writes = t_open(t_path(a, name), O_WRONLY);
 	pid_t pid;
 
 	kill(server.pid, SIGSTOP);
-	pid = t_fork(polls, &fd);
+	pid = t_fork(sees, &poller);
 	t_await(t_in_request(pid));
 	poll(NULL, 0, 100); /* the daemon has asked by then */
 	kill(b->daemon, SIGSTOP);
@@ -197,7 +203,7 @@ static void check_word_behind_answer(const char *name)
 	if (t_wait_exit(pid, T_PATIENCE, &(char *){NULL}))
 		t_fail("%s: who polls is not woken", name);
 	close(writes);
-	close(fd);
+	close(poller.fd);
 }
 
 t_test_bare(redis_stopped, who_polls_hears_of_what_comes_just_behind_the_answer)
@@ -208,28 +214,21 @@ t_test_bare(redis_stopped, who_polls_hears_of_what_comes_just_behind_the_answer)
 	check_word_behind_answer("bcast/c");
 }
 
-static int sees_at_once(void *fd)
-{
-	struct pollfd r = {.fd = *(int *)fd, .events = POLLIN};
-
-	return poll(&r, 1, 0) == 1 ? 0 : 1;
-}
-
 t_test_bare(redis_stopped, one_with_a_short_timeout_makes_nobody_elses_poll_blind)
 {
+	struct poller poller = {.milliseconds = 0};
 	pid_t pid;
-	int fd;
 
 	make();
-	fd = t_open(t_path(b, "mq/q"), O_RDONLY | O_NONBLOCK);
+	poller.fd = t_open(t_path(b, "mq/q"), O_RDONLY | O_NONBLOCK);
 	t_check("echo x >$A/mq/q", "");
 	kill(server.pid, SIGSTOP);
 	t_check("cat $B/mq/unseen@timeout=10ms 2>&1 | sed 's/.*: //'", "Connection timed out\n");
-	pid = t_fork(sees_at_once, &fd);
+	pid = t_fork(sees, &poller);
 	poll(NULL, 0, 50); /* it polls by then */
 	kill(server.pid, SIGCONT);
 	cr_expect_eq(t_wait_exit(pid, T_PATIENCE, &(char *){NULL}), 0);
-	close(fd);
+	close(poller.fd);
 }
 
 t_test_bare(redis_stopped, an_open_meets_its_timeout)
