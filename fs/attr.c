@@ -96,14 +96,14 @@ static int attr_set(struct fs *fs, const struct ipc_cred *cred, struct fs_node *
 
 static int attr_refuse_fixed(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node)
 {
-	char path[2 * IPC_NAME_MAX] = "the mount";
+	const char *name = node->type == FS_KIND   ? ipc_kind_name(node->kind)
+			   : node->type == FS_TEXT ? fs_text_name(node->text)
+						   : "the mount";
+	char path[2 * IPC_NAME_MAX];
 
 	if (node->type == FS_CHAN)
 		fs_ref_path(fs, &node->ref, path, sizeof(path));
-	else if (node->type == FS_KIND || node->type == FS_TEXT)
-		snprintf(path, sizeof(path), "%s",
-			 node->type == FS_KIND ? ipc_kind_name(node->kind) : fs_text_name(node->text));
-	return ipc_refuse(fs->ipc, cred, EPERM, path,
+	return ipc_refuse(fs->ipc, cred, EPERM, node->type == FS_CHAN ? path : name,
 			  "its owner, mode and times are the mount's own: chmod and chown are for channels");
 }
 

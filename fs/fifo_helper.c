@@ -9,7 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/sys.h"
 #include "fifo.h"
 
 /* How often is looked whether a thread that should open its FIFO is still there, and for how long it is waited for. */

@@ -93,9 +93,9 @@ static void ask_done(struct ipc_job *job)
 	struct fs *fs = ask->fs;
 
 	fs->kept.ask = NULL;
+	/* The helper did not get into the mount: it is not at its place, and would not be found at once. */
 	if (!ipc_list_empty(&fs->kept.asked) && !ask->gone)
-		fs->kept.pause = ipc_now() + PAUSE_NS; /* the helper did not get into the mount: it is not at its place,
-							  and would not be found at once */
+		fs->kept.pause = ipc_now() + PAUSE_NS;
 	ask_return(&fs->kept);
 	if (job->abandoned)
 		return;

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/fdinfo.h"
 #include "base/proc.h"

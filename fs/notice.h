@@ -82,9 +82,9 @@ bool fs_notice_unlink(fuse_req_t, fuse_ino_t parent, const char *name);
 
 /*
  * notice_natives.c: what others make and remove beside the mount, by an inotify of its own: lib/core/native.h says why
- * that one cannot serve here. start: behind
- * fs_notices_start(), and end before fs_notices_stop(). own: what happened to this name just now was done through the
- * mount, and the kernel has told of it, or will. own_begin, own_end: the same around what a helper does.
+ * that one cannot serve here. start: behind fs_notices_start(), and end before fs_notices_stop(). own: what happened to
+ * this name just now was done through the mount, and the kernel has told of it, or will. own_begin, own_end: the same
+ * around what a helper does.
  */
 void fs_natives_start(struct fs *);
 void fs_natives_end(struct fs *);

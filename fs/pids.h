@@ -12,7 +12,9 @@
 
 #include "base/list.h"
 
-/* What an entry begins with. Until then, a time of ipc_now(), it is worth keeping; `kept`: however long, even if dead.
+/*
+ * What an entry begins with. It is worth keeping until then, a time of ipc_now(), and while the thread lives; `kept`:
+ * however long, and even if dead.
  */
 struct fs_pid {
 	struct ipc_list link; /* of all */

@@ -49,18 +49,14 @@ static void attr_remembered(const struct fs *fs, const struct fs_node *node, str
 }
 
 /*
- * Whether somebody may have it open though its name is gone: by us, or in the kernel alone, which does not tell us. A
- * name that was removed here is not found in the kernel's cache any more, so who still asks has a descriptor.
+ * It may be open by us, or in the kernel alone, which does not tell us. A name that was removed here is not found in
+ * the kernel's cache any more, so who still asks has a descriptor.
  */
 bool fs_attr_is_open(const struct fs_node *node)
 {
 	return node->live || !node->name || S_ISFIFO(node->mode) || S_ISSOCK(node->mode);
 }
 
-/*
- * 0 where the node's name still means what it was looked up for; -ESTALE where it does not; -EINPROGRESS where only a
- * helper could tell, and it is taken to.
- */
 int fs_attr_named(struct fs *fs, const struct ipc_cred *cred, const struct fs_node *node, struct stat *st)
 {
 	int r = node->name ? ipc_stat(fs->ipc, cred, &node->ref, st) : -ENOENT;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* So long a call on a name waits for a server that is away. */
 #define PATIENCE_NS INT64_C(10000000000)

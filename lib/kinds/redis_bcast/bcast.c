@@ -5,7 +5,6 @@
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/reader.h"
@@ -68,9 +67,10 @@ static void state_read(void *arg, const redisReply *reply)
 		*to[i] = redis_reply_number(redis_reply_at(reply, i), 0);
 }
 
-/* awaited: the number of a message for which we are to be woken, if it is not there; or 0. Any: the next one. */
+/* The next message, whatever its number. */
 #define RBCAST_ANY (INT64_C(1) << 52)
 
+/* awaited: the number of a message for which we are to be woken, if it is not there; or 0. */
 static int state_ask(struct ipc *ipc, const struct ipc_ref *ref, int64_t awaited, struct rbcast_state *s)
 {
 	struct redis_arg arg = awaited ? redis_number(awaited) : redis_text("");

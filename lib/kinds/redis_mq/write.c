@@ -1,8 +1,6 @@
 /* Messages from writers to a queue in a Redis. */
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/chan.h"
 #include "core/event.h"

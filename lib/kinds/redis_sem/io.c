@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/keep.h"
 #include "core/path.h"

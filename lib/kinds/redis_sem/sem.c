@@ -8,7 +8,6 @@
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/reader.h"
