@@ -73,6 +73,12 @@ void ipc_keep_borrowed(struct ipc_handle *h, const char *message)
 	h->keep->borrowed = message;
 }
 
+static void keep_nothing(struct ipc_handle *h, off_t at)
+{
+	h->keep->len = 0;
+	h->keep->at = h->pos = at;
+}
+
 bool ipc_keep_save(struct ipc_handle *h)
 {
 	struct ipc_keep *k = h->keep;
@@ -82,7 +88,7 @@ bool ipc_keep_save(struct ipc_handle *h)
 	if (!k->len || !borrowed)
 		return true;
 	if (!ipc_keep_reserve(h, k->len)) {
-		k->len = 0;
+		keep_nothing(h, h->pos);
 		return false;
 	}
 	k->data = memcpy(k->mem, borrowed, k->len);
@@ -133,12 +139,6 @@ ssize_t ipc_keep_serve(struct ipc_op *op)
 	return (ssize_t)n;
 }
 
-static void keep_nothing(struct ipc_handle *h, off_t at)
-{
-	h->keep->len = 0;
-	h->keep->at = h->pos = at;
-}
-
 static bool put_back(struct ipc_op *op, const char *message, size_t len)
 {
 	return op->handle->kind->handles->put_back && op->handle->kind->handles->put_back(op, message, len);
@@ -168,14 +168,13 @@ static bool keep_message(struct ipc_op *op, size_t len)
 {
 	struct ipc_keep *k = op->handle->keep;
 
-	if (!k->borrowed || op->data != k->borrowed) {
+	if (op->data != k->borrowed) {
 		if (!keep_holds(k, op->data, len)) {
 			if (!ipc_keep_reserve(op->handle, len))
 				return false;
 			op->data = memcpy(k->mem, op->data, len);
 		}
 		k->data = k->mem + (op->data - k->mem);
-		k->borrowed = NULL;
 	}
 	k->at = op->offset;
 	k->len = len;
@@ -191,6 +190,8 @@ ssize_t ipc_keep_deliver(struct ipc_op *op, size_t len)
 		op->data = "";
 	if (h->plain || !len)
 		return (ssize_t)n;
+	if (op->data != h->keep->borrowed)
+		h->keep->borrowed = NULL; /* that was the message before */
 	/* A descriptor without a position never looks back, so only the rest of a long message is worth keeping. */
 	if (h->duplex && n == len)
 		keep_nothing(h, op->offset);

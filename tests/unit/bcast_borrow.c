@@ -143,15 +143,21 @@ Test(bcast_borrow, an_undelivered_read_waits_for_the_next_one_whatever_comes_mea
 	ipc_close(w);
 }
 
-Test(bcast_borrow, what_cannot_be_saved_for_its_reader_counts_as_missed)
+static void leave_no_memory_to_readers(void)
 {
 	struct ipc_options options = {.quota = {[IPC_QUOTA_BYTES] = bcast_ring_memory(BUFFER) + BYTES / 2}};
+
+	ipc_free(u_ipc);
+	u_ipc = ipc_new(u_loop, &options, ipc_kinds);
+}
+
+Test(bcast_borrow, what_cannot_be_saved_for_its_reader_counts_as_missed)
+{
 	struct ipc_handle *w, *r;
 	const char *data;
 	struct u_call c;
 
-	ipc_free(u_ipc);
-	u_ipc = ipc_new(u_loop, &options, ipc_kinds);
+	leave_no_memory_to_readers();
 	w = writer();
 	r = opened("b@lines", O_RDONLY);
 	u_prepare(&c, r, IPC_READ, NULL);
@@ -168,6 +174,43 @@ Test(bcast_borrow, what_cannot_be_saved_for_its_reader_counts_as_missed)
 	cr_assert(strstr(u_ctl("b"), "dropped:1000\n"));
 	ipc_close(r);
 	ipc_close(w);
+}
+
+Test(bcast_borrow, what_was_read_and_cannot_be_saved_is_not_read_again_nor_is_another_in_its_place)
+{
+	struct ipc_handle *w, *r;
+	const char *data;
+
+	leave_no_memory_to_readers();
+	w = writer();
+	r = opened("b@lines", O_RDONLY);
+	put_lines(w, 0);
+	cr_take_lines(r, 0, 0);
+	put_lines(w, 1000);
+	cr_assert_eq(take_at(r, 0, LINE, &data), -EINVAL);
+	cr_assert_eq(take_at(r, BYTES, LINE, &data), LINE);
+	cr_assert_arr_eq(data, "000001000\n", LINE);
+	cr_assert(strstr(u_ctl("b"), "dropped:0\n"));
+	ipc_close(r);
+	ipc_close(w);
+}
+
+/* It never looks back. */
+Test(bcast_borrow, who_reads_and_writes_by_one_descriptor_reads_on_whatever_became_of_the_buffer)
+{
+	struct ipc_handle *both = opened("b@lines", O_RDWR), *ctl = opened("b@ctl", O_WRONLY);
+	const char *data;
+
+	for (int i = 0; i < 5; i++) {
+		put_lines(both, i * LINES);
+		cr_take_lines(both, 0, i * LINES);
+		cr_assert_eq(u_put(both, "short\n"), 6);
+		cr_assert_gt(u_put(ctl, i % 2 ? "buffer=1M\n" : "buffer=32000\n"), 0);
+		cr_assert_eq(take_at(both, 0, 128 << 10, &data), 6);
+		cr_assert_arr_eq(data, "short\n", 6);
+	}
+	ipc_close(ctl);
+	ipc_close(both);
 }
 
 Test(bcast_borrow, a_long_message_that_is_read_in_part_is_the_readers_own)
