@@ -9,12 +9,14 @@ enum { LARGE = 64 * 1024 };
 struct ipc_loan *fs_request_lend(struct fs_request *request, const char *data, size_t size)
 {
 	char *mem = request->buf.mem;
+	size_t usable;
 
 	if (size < LARGE || !mem || data < mem || data + size > mem + request->buf.size)
 		return NULL;
-	/* As large as the one libfuse has made: where it finds none and can make no other, it ends the session. */
-	if (!request->size)
-		request->size = malloc_usable_size(mem);
+	usable = malloc_usable_size(mem);
+	/* malloc(3) gives one more room than another, and each may take another's place: what all of them have. */
+	if (!request->size || usable < request->size)
+		request->size = usable;
 	request->loan = (struct ipc_loan){.mem = mem, .size = request->size};
 	request->buf.mem = NULL;
 	return &request->loan;

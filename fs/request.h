@@ -12,7 +12,7 @@ struct fs_request {
 	struct fuse_buf buf;
 	struct ipc_loan loan; /* buf's memory, while its request is handled: buf has none then */
 	void *spare;	      /* as large as buf's; NULL: none */
-	size_t size;	      /* of all these buffers */
+	size_t size;	      /* that each of these buffers has at least; 0: not known yet */
 	bool lent;
 };
 
