@@ -42,6 +42,10 @@ static const struct {
 	[STATUS] = {"status", O_RDONLY | O_CLOEXEC, text_read, text_read_path},
 };
 
+struct path {
+	char text[48];
+};
+
 /* Not read yet, or read once: whoever comes once may not come again. Otherwise a descriptor. */
 enum { NEW = -2, ONCE = -1 };
 
@@ -111,15 +115,21 @@ static bool callers_will_end(void)
 	return here.timer.slot || ipc_timer_start(here.loop, &here.timer, ipc_now() + OPEN_NS, callers_forget) == 0;
 }
 
+static struct path path_of(pid_t thread, unsigned which)
+{
+	struct path path;
+
+	snprintf(path.text, sizeof(path.text), "/proc/%d/%s", (int)thread, files[which].name);
+	return path;
+}
+
 static ssize_t caller_read(pid_t thread, unsigned which, char *text, size_t size)
 {
 	struct caller *c = caller_get(thread);
-	char path[48];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, files[which].name);
 	if (c && c->file[which] == ONCE && callers_will_end())
-		c->file[which] = open(path, files[which].flags);
+		c->file[which] = open(path_of(thread, which).text, files[which].flags);
 	if (c && c->file[which] >= 0) {
 		n = files[which].read(c->file[which], text, size);
 		if (n >= 0)
@@ -128,7 +138,7 @@ static ssize_t caller_read(pid_t thread, unsigned which, char *text, size_t size
 	}
 	if (c)
 		c->file[which] = ONCE;
-	return files[which].read_path(path, text, size);
+	return files[which].read_path(path_of(thread, which).text, text, size);
 }
 
 ssize_t ipc_caller_userns(pid_t thread, char *text, size_t size)

@@ -30,8 +30,12 @@ static bool link_read(pid_t thread, unsigned which, char text[static LINK_MAX])
 	char path[48];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, links[which]);
-	n = 1u << which == IPC_PLACE_USER ? ipc_caller_userns(thread, text, LINK_MAX) : readlink(path, text, LINK_MAX);
+	if (1u << which == IPC_PLACE_USER) {
+		n = ipc_caller_userns(thread, text, LINK_MAX);
+	} else {
+		snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, links[which]);
+		n = readlink(path, text, LINK_MAX);
+	}
 	if (n <= 0 || n >= LINK_MAX)
 		return false;
 	text[n] = '\0';
