@@ -33,17 +33,6 @@ static inline void ipc_share_add(struct ipc_list *all, struct ipc_share *share, 
 	ipc_list_append(all, &share->link);
 }
 
-/* False, and nothing is taken: he has as many as `most` of `all` already. */
-static inline bool ipc_share_take(struct ipc_list *all, struct ipc_share *share, uid_t uid, unsigned most)
-{
-	bool left = ipc_share_is_left(all, uid, most);
-
-	ipc_list_init(&share->link);
-	if (left)
-		ipc_share_add(all, share, uid);
-	return left;
-}
-
 /* Harmless on what was not taken, and given back before. */
 static inline void ipc_share_give(struct ipc_share *share)
 {

@@ -13,7 +13,7 @@ struct ipc {
 	struct ipc_loop *loop;
 	struct ipc_pool *pool;
 	struct ipc_pool *walkers; /* apart, for what goes along paths, which may lead through our mount */
-	struct ipc_list walking;  /* whose walks those are: struct ipc_share */
+	struct ipc_list walking;  /* whose walks those are: struct ipc_pool_part */
 	/*
 	 * The same for ipc_look(). A walk may lead through our mount to a name that is looked up so, and waits for
 	 * that; a look goes not through our mount, so it waits for no other, and there is always a helper for it in the

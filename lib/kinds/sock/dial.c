@@ -30,7 +30,6 @@
 /* Owned by its handle, or by itself when the handle is closed while a helper has it. */
 struct sock_dial {
 	struct ipc_job job;
-	struct ipc_share share;
 	struct ipc_timer timer;
 	struct ipc *ipc;
 	struct sock_handle *s; /* NULL: closed */
@@ -210,7 +209,6 @@ static void dial_done(struct ipc_job *job)
 	struct sock_dial *d = ipc_container(job, struct sock_dial, job);
 	int r;
 
-	ipc_share_give(&d->share);
 	if (d->fd >= 0)
 		d->fd = job->fd;
 	r = d->s && d->fd == -EAGAIN ? dial_retry(d) : d->fd;
@@ -224,16 +222,14 @@ static void dial_done(struct ipc_job *job)
 	}
 }
 
-/* All helpers busy, or no thread for another, is no different from a full backlog. */
+/* All helpers busy, or his, or no thread for another, is no different from a full backlog. */
 static int dial_submit(struct sock_dial *d)
 {
-	int r = -EAGAIN;
+	const struct ipc_pool_part part = {&d->ipc->walking, d->cred.uid, IPC_WALKS_OF_USER_MAX};
+	int r;
 
 	d->fd = -EINTR;
-	if (ipc_share_take(&d->ipc->walking, &d->share, d->cred.uid, IPC_WALKS_OF_USER_MAX))
-		r = ipc_pool_submit(d->ipc->walkers, &d->job, dial_work, dial_done);
-	if (r < 0)
-		ipc_share_give(&d->share);
+	r = ipc_pool_submit_part(d->ipc->walkers, &d->job, &part, dial_work, dial_done, NULL);
 	return ipc_pool_is_busy(r) ? dial_retry(d) : r;
 }
 
