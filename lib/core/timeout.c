@@ -3,8 +3,8 @@
  *
  * A parked operation has a timer of its own (op.c). Who does not park waits as well: a program that polls, or that
  * reads without waiting and comes back. For him a clock runs on the handle, one for each side. It starts at a poll or
- * an operation that finds nothing, and it stops at an operation that succeeds. When it has run out, the side counts as
- * ready, and the next operation gets the end that a waiting one would have got.
+ * an operation that finds nothing, and it stops at an operation that succeeds and at a poll that finds something. When
+ * it has run out, the side counts as ready, and the next operation gets the end that a waiting one would have got.
  */
 #include <errno.h>
 #include <poll.h>
