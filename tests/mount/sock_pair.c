@@ -112,12 +112,15 @@ t_test(sock_pair, a_file_from_cat_to_cat_is_the_same_and_counted)
 		"2\n1048576\n");
 }
 
-/* What was read last is there again for who looks back, though the writer goes on. */
+/*
+ * What was read last is there again for who looks back, though the writer goes on. Of what is read with more than fits
+ * into one request, 1 MiB less a page where the memory begins somewhere in one, that is the last request's.
+ */
 t_test(sock_pair, a_large_block_can_be_read_again_while_the_next_ones_wait)
 {
 	t_check("s=$M/sock/${P}again; touch $s; head -c 5242880 /dev/urandom >in; cat in >$s &\n"
 		"python3 -c 'import os, sys\n"
-		"f, size, out = os.open(sys.argv[1], os.O_RDONLY), 1048576, open(\"out\", \"wb\")\n"
+		"f, size, out = os.open(sys.argv[1], os.O_RDONLY), 524288, open(\"out\", \"wb\")\n"
 		"while block := os.read(f, size):\n"
 		"    end = os.lseek(f, 0, os.SEEK_CUR)\n"
 		"    os.lseek(f, end - len(block), os.SEEK_SET)\n"
