@@ -855,7 +855,14 @@ def check_sems(mnt):
 
 
 def figures_idle(daemon, fds=0):
-    """RELEASE comes a little later than the end of a process."""
+    """
+    RELEASE comes a little later than the end of a process. The journal of a queue, which the first reader with ack makes, or the first message
+    that comes back, stays as long as the daemon knows the queue: so each has one.
+    """
+    for name in os.listdir(f"{daemon.dir}/mq"):
+        with open(f"{daemon.dir}/mq/{name}@drain,ack", "rb", buffering=0) as queue:
+            if queue.read(READ_MAX):
+                wrong("mq:", name, "was not empty at the end")
     now = daemon.figures()
     for _ in range(100):
         before, now = now, daemon.figures()
@@ -867,7 +874,7 @@ def figures_idle(daemon, fds=0):
 
 def check_figures(before, after):
     print(f"  daemon       descriptors {before[0]} -> {after[0]}, memory {before[1]} kB -> {after[1]} kB")
-    if after[0] != before[0]:
+    if after[0] > before[0]:
         wrong("descriptors leak")
     if after[1] > before[1] + MEMORY_SLACK_KB:
         wrong("memory leaks")
