@@ -149,15 +149,21 @@ t_test(lock, who_waits_gets_it_when_the_holder_closes)
 	t_await(flock(fd, LOCK_EX | LOCK_NB) == 0);
 }
 
-static int crowd_of_waiters(void *arg)
+/* A user's, more than he may have. */
+static int wait_as(uid_t uid, void *arg)
 {
 	enum { MORE_THAN_ONE_USER_MAY = 80 };
 
-	t_become(54341);
+	t_become(uid);
 	for (int i = 0; i < MORE_THAN_ONE_USER_MAY; i++)
 		if (fork() == 0)
 			_exit(wait_for_flock(arg));
 	return pause();
+}
+
+static int crowd_of_waiters(void *arg)
+{
+	return wait_as(54341, arg);
 }
 
 enum { CROWD_FIRST = 54342 };
@@ -169,21 +175,14 @@ static int open_and_flock(const char *name)
 
 static int crowd_of_users(void *arg)
 {
-	for (uid_t uid = CROWD_FIRST; uid < CROWD_FIRST + 4; uid++) {
-		if (fork())
-			continue;
-		t_become(uid);
-		for (int i = 0; i < 65; i++)
-			if (fork() == 0)
-				_exit(wait_for_flock(arg));
-		pause();
-	}
+	for (uid_t uid = CROWD_FIRST; uid < CROWD_FIRST + 4; uid++)
+		if (fork() == 0)
+			_exit(wait_as(uid, arg));
 	return pause();
 }
 
-t_test_bare(lock, one_users_waits_leave_room_for_others)
+static void lock_what_all_may_have(void)
 {
-	pid_t crowd, other;
 	int fd;
 
 	if (geteuid() != 0)
@@ -192,6 +191,13 @@ t_test_bare(lock, one_users_waits_leave_room_for_others)
 	fd = make();
 	cr_assert_eq(fchmod(fd, 0666), 0);
 	cr_assert_eq(flock(fd, LOCK_EX), 0);
+}
+
+t_test_bare(lock, one_users_waits_leave_room_for_others)
+{
+	pid_t crowd, other;
+
+	lock_what_all_may_have();
 	crowd = t_fork(crowd_of_waiters, path());
 	t_become(54341);
 	t_await(t_refused("waits for 64 locks already"));
@@ -208,14 +214,8 @@ t_test_bare(lock, one_users_waits_leave_room_for_others)
 t_test_bare(lock, waits_of_all_users_have_a_limit_that_is_told)
 {
 	pid_t crowd;
-	int fd;
 
-	if (geteuid() != 0)
-		cr_skip_test("only root can be somebody else");
-	M = t_mount_start("-o", "allow_other", NULL);
-	fd = make();
-	cr_assert_eq(fchmod(fd, 0666), 0);
-	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	lock_what_all_may_have();
 	crowd = t_fork(crowd_of_users, path());
 	for (uid_t uid = CROWD_FIRST; uid < CROWD_FIRST + 4; uid++) {
 		t_become(uid);
