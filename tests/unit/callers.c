@@ -5,7 +5,6 @@
 #include "base/proc.h"
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
@@ -16,6 +15,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "fixture.h"
 
 static struct ipc_loop *loop;
 
@@ -118,18 +119,6 @@ static const char *namespace_of(pid_t thread)
 	return text;
 }
 
-static int descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	cr_assert_not_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 Test(callers, who_moves_to_another_one_is_seen_there_at_once)
 {
 	struct guest g = guest_new();
@@ -184,20 +173,20 @@ Test(callers, the_last_few_are_known_and_end_forgets_them)
 {
 	enum { GUESTS = 9 };
 	struct guest guests[GUESTS];
-	int before;
+	unsigned before;
 
 	for (int i = 0; i < GUESTS; i++)
 		guests[i] = guest_new();
-	before = descriptors();
+	before = u_entries("/proc/self/fd");
 	for (int turn = 0; turn < 3; turn++)
 		for (int i = 0; i < GUESTS; i++)
 			for (int look = 0; look < 3; look++)
 				cr_assert_str_eq(namespace_of(guests[i].pid), namespace_of(getpid()));
-	cr_assert_leq(descriptors(), before + 4);
+	cr_assert_leq(u_entries("/proc/self/fd"), before + 4);
 	ipc_callers_end();
-	cr_assert_eq(descriptors(), before);
+	cr_assert_eq(u_entries("/proc/self/fd"), before);
 	cr_assert_str_eq(namespace_of(guests[0].pid), namespace_of(getpid()));
-	cr_assert_eq(descriptors(), before);
+	cr_assert_eq(u_entries("/proc/self/fd"), before);
 	for (int i = 0; i < GUESTS; i++)
 		guest_end(&guests[i]);
 }
@@ -236,16 +225,16 @@ Test(callers, groups_are_those_that_he_has_now)
 Test(callers, no_descriptor_stays_open_for_long)
 {
 	struct guest g = guest_new();
-	int before = descriptors();
+	unsigned before = u_entries("/proc/self/fd");
 	int64_t until = ipc_now() + INT64_C(10000000000);
 
 	for (int i = 0; i < 3; i++)
 		namespace_of(g.pid);
-	cr_assert_eq(descriptors(), before + 1);
-	while (descriptors() > before && ipc_now() < until) {
+	cr_assert_eq(u_entries("/proc/self/fd"), before + 1);
+	while (u_entries("/proc/self/fd") > before && ipc_now() < until) {
 		ipc_loop_turn(loop, 100);
 		namespace_of(g.pid);
 	}
-	cr_assert_eq(descriptors(), before);
+	cr_assert_eq(u_entries("/proc/self/fd"), before);
 	guest_end(&g);
 }

@@ -268,6 +268,18 @@ static bool others_sleep(void)
 	return all;
 }
 
+unsigned u_entries(const char *dir)
+{
+	DIR *open = opendir(dir);
+	unsigned n = 0;
+
+	cr_assert_not_null(open);
+	while (readdir(open))
+		n++;
+	closedir(open);
+	return n;
+}
+
 void u_await_sleepers(void)
 {
 	int64_t end = ipc_now() + INT64_C(10000000000);

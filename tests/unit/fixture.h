@@ -81,6 +81,9 @@ ssize_t u_put(struct ipc_handle *, const char *text);
 /* The text of NAME@ctl, in a static buffer. */
 const char *u_ctl(const char *name);
 
+/* How many entries the directory has, with "." and "..". */
+unsigned u_entries(const char *dir);
+
 /* Until all other threads of this process sleep: what they were to wait for, they wait for now. */
 void u_await_sleepers(void);
 

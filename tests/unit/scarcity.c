@@ -2,7 +2,6 @@
 
 #include "cleaner.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <ftw.h>
 #include <poll.h>
@@ -108,18 +107,6 @@ int pthread_create(pthread_t *newthread, const pthread_attr_t *attr, void *(*sta
 /*
  * --- descriptors ----------------------------------------------------------------------------------------------------
  */
-
-static int descriptors_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	cr_assert_not_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 /* Leaves room for so many more. */
 static void descriptors_limit(unsigned room)
@@ -253,11 +240,11 @@ static void run_once(void (*scenario)(void), bool bare)
 
 static void run_checked(void (*scenario)(void), bool bare)
 {
-	int before = descriptors_open(), after;
+	unsigned before = u_entries("/proc/self/fd"), after;
 
 	run_once(scenario, bare);
-	after = descriptors_open();
-	cr_assert_eq(after, before, "%d descriptors are left %s", after - before, scarce_where());
+	after = u_entries("/proc/self/fd");
+	cr_assert_eq(after, before, "%d descriptors are left %s", (int)(after - before), scarce_where());
 }
 
 /* Returns how many allocations a run makes. */
